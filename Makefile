@@ -1,0 +1,68 @@
+# One command for each thing that people do with a checkout.  Everything goes into .venv:
+# no root, no apt, and the second run of a target installs nothing.
+#
+#   make run     the sample site on http://127.0.0.1:5000
+#   make test    the tests, on the compiled build and the kernels again in pure Python
+#   make lint    ruff, mypy --strict, the ranks of the modules
+#   make bench   against other servers, side by side, and the kernels alone
+#   make soak    what takes longer than a test may: minutes of random input
+#   make clean   back to a fresh clone
+
+PYTHON ?= python3
+
+BIN := .venv/bin
+BUILT_FROM := pyproject.toml setup.py $(wildcard skitai/_speedups/*.pyx)
+
+# A pip without a terminal has nobody to tell about its own new versions.
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test lint bench soak clean
+.DELETE_ON_ERROR:
+
+run: .venv/flask.stamp
+	$(BIN)/skitaid-instance -v -f etc/skitaid/servers-enabled/sample.conf
+
+test: .venv/test.stamp
+	$(BIN)/python -m pytest -q
+	SKITAI_PURE=1 $(BIN)/python -m pytest -q tests/pure tests/core
+
+lint: .venv/test.stamp .venv/lint.stamp
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/bench.stamp
+	$(BIN)/python -m benchmarks.compare
+	$(BIN)/python -m pytest -q --benchmark-enable benchmarks/test_kernel.py
+
+soak: .venv/test.stamp
+	$(BIN)/python -m pytest -q -p tests.soak --hypothesis-profile=soak --timeout=1800 -m "soak or not soak"
+
+clean:
+	rm -rf .venv build dist skitai.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache \
+	    .import_linter_cache .benchmarks skitai/_speedups/*.so
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps: each says that .venv holds something.  A changed source of the build makes
+# skitai.stamp anew; a changed list of packages all of them.
+
+.venv/pip.stamp:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Skitai needs Python 3.10 or newer")'
+	$(PYTHON) -m venv .venv
+	touch $@
+
+# An extension of an earlier build would be loaded even where this one falls back to pure.
+.venv/skitai.stamp: .venv/pip.stamp $(BUILT_FROM)
+	rm -rf build skitai/_speedups/*.so
+	$(BIN)/pip install -q -e .
+	@$(BIN)/python -c 'from skitai._kernels import implementation as i; print("Skitai is installed:", i(), "build")'
+	touch $@
+
+.venv/flask.stamp: .venv/skitai.stamp
+	$(BIN)/pip install -q flask
+	touch $@
+
+.venv/test.stamp .venv/lint.stamp .venv/bench.stamp: .venv/%.stamp: .venv/skitai.stamp
+	$(BIN)/pip install -q -e ".[$*]"
+	touch $@

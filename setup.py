@@ -1,0 +1,96 @@
+"""Builds the extensions; all that is not code to run stands in ``pyproject.toml``.
+
+The environment variable ``SKITAI_EXTENSIONS`` says what may happen:
+
+    auto      (default) compile; where that cannot be done, install the pure-Python
+              twins and say so in one line.  pip hides that line unless called with -v;
+              ``skitai --version`` tells at any time which build runs.
+    require   compile or fail: for wheels and CI.
+    off       do not compile.
+
+All or nothing: a half-compiled Skitai is a third configuration that nobody tests, so one
+extension that fails takes the others with it.  The list of extensions is the list of
+``skitai/_speedups/*.pyx``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CCompilerError, ExecError, PlatformError
+
+MODES = ("auto", "require", "off")
+MODE = os.environ.get("SKITAI_EXTENSIONS") or "auto"
+SOURCES = sorted(Path("skitai/_speedups").glob("*.pyx"))
+
+#: Checks that C code gets from Python code, switched off: each kernel bounds its own walk.
+DIRECTIVES = {"language_level": 3, "boundscheck": False, "wraparound": False, "warn.unused": True}
+
+
+class BuildExtensions(build_ext):
+    """Cython, then the C compiler, then ``MODE`` decides what a failure means."""
+
+    def build_extensions(self) -> None:
+        try:
+            self._cythonize()
+            super().build_extensions()
+        except (ImportError, CCompilerError, ExecError, PlatformError) as error:
+            if MODE == "require":
+                raise
+            self._remove_built()
+            # An empty list: nothing is looked for in the build folder afterwards.
+            self.extensions = []
+            what = "Cython is missing" if isinstance(error, ImportError) else "the C compiler does not work"
+            print(
+                f"skitai: {what}: installing the pure-Python build, which gives the same answers but reads "
+                "requests more slowly (SKITAI_EXTENSIONS=require shows the compiler's words)",
+                file=sys.stderr,
+            )
+
+    def _cythonize(self) -> None:
+        # Imported here: a build without Cython is one of the cases that "auto" is for.
+        from Cython.Build import cythonize
+        from Cython.Compiler import Options
+
+        # A misspelt local says nothing by default; with warn.unused it stops the build.
+        Options.warning_errors = True
+        translated = cythonize(
+            self.extensions, build_dir=self.build_temp, compiler_directives=DIRECTIVES, quiet=True
+        )
+        # Only the sources: setuptools has put marks of its own on the objects that it knows.
+        for mine, its in zip(self.extensions, translated, strict=True):
+            mine.sources = its.sources
+
+    def _remove_built(self) -> None:
+        for extension in self.extensions:
+            Path(self.get_ext_fullpath(extension.name)).unlink(missing_ok=True)
+
+
+def extension(source: Path) -> Extension:
+    # The checksum lets a test find a module that is older than its source.
+    crc32 = f"{zlib.crc32(source.read_bytes())}u"
+    return Extension(
+        ".".join(source.with_suffix("").parts),
+        [str(source)],
+        define_macros=[("SKITAI_SOURCE_CRC32", crc32)],
+    )
+
+
+def arguments() -> dict[str, Any]:
+    if MODE not in MODES:
+        raise SystemExit(f"skitai: SKITAI_EXTENSIONS is {MODE!r}; it may be {', '.join(MODES)}")
+    if MODE == "off":
+        return {}
+    return {
+        "ext_modules": [extension(source) for source in SOURCES],
+        "cmdclass": {"build_ext": BuildExtensions},
+    }
+
+
+setup(**arguments())

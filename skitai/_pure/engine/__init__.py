@@ -1,0 +1,21 @@
+"""The engine of the pure build: sockets, connections and time.
+
+The compiled build has the same names over the same rules; `skitai._kernels` chooses.
+"""
+
+from skitai._pure.engine.engine import Engine, Listener
+from skitai._pure.engine.exchange import BodySink, Exchange, Progress
+from skitai._pure.engine.loop import EventLoop, Timer
+from skitai._pure.engine.service import Refusal, Service
+
+__all__ = [
+    "BodySink",
+    "Engine",
+    "EventLoop",
+    "Exchange",
+    "Listener",
+    "Progress",
+    "Refusal",
+    "Service",
+    "Timer",
+]

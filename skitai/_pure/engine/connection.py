@@ -1,0 +1,560 @@
+"""One client's connection: bytes in, requests up, responses out, and the clock over it all.
+
+Who owns what:
+
+* The **loop thread** owns the socket's reading side, the phase, the deadline and, but for
+  the phase ANSWERING, the HTTP kernel (`http`).
+* In ANSWERING the kernel's sending side belongs to the thread that holds the exchange; the
+  loop thread only puts what it reads into `_ahead` and does not touch the kernel.
+* `lock` guards the outgoing queue, the kernel's sending side and `exchange`.  It is held for
+  one append and one non-blocking send, never while waiting or while calling the service.
+
+Phases and their clocks:
+
+    IDLE       no byte of a request      keep_alive (header_timeout before the first)
+    HEAD       part of a head            header_timeout, then 408
+    BODY       part of a body            body_rate_min, then 408
+    ANSWERING  the service has it        response_timeout until the head, then 503;
+                                         send_stall_timeout while bytes wait
+    LINGER     our side is closed        linger_idle, linger_timeout
+    CLOSED
+"""
+
+from __future__ import annotations
+
+import enum
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, Protocol
+
+from skitai._pure.engine.exchange import Exchange, Headers, Progress
+from skitai._pure.engine.loop import READ, WRITE, EventLoop
+from skitai._pure.engine.outgoing import Outgoing
+from skitai._pure.engine.service import Service
+from skitai._pure.http1 import (
+    NEED_DATA,
+    PAUSED,
+    ConnectionClosed,
+    Data,
+    EndOfMessage,
+    RequestHead,
+    ServerConnection,
+    State,
+)
+from skitai.errors import ClientDisconnected, HTTPError, RemoteProtocolError, WriteError
+from skitai.limits import Limits
+
+__all__ = ["Connection", "Owner", "Phase"]
+
+_READ_SIZE = 65536
+_FOREVER = float("inf")
+#: l_onoff = 1, l_linger = 0: close() sends a reset (see `abandon`).
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Phase(enum.Enum):
+    IDLE = enum.auto()
+    HEAD = enum.auto()
+    BODY = enum.auto()
+    ANSWERING = enum.auto()
+    LINGER = enum.auto()
+    CLOSED = enum.auto()
+
+
+_MOVES: dict[Phase, frozenset[Phase]] = {
+    Phase.IDLE: frozenset({Phase.HEAD, Phase.BODY, Phase.ANSWERING, Phase.LINGER, Phase.CLOSED}),
+    Phase.HEAD: frozenset({Phase.BODY, Phase.ANSWERING, Phase.LINGER, Phase.CLOSED}),
+    Phase.BODY: frozenset({Phase.IDLE, Phase.ANSWERING, Phase.LINGER, Phase.CLOSED}),
+    Phase.ANSWERING: frozenset({Phase.IDLE, Phase.LINGER, Phase.CLOSED}),
+    Phase.LINGER: frozenset({Phase.CLOSED}),
+    Phase.CLOSED: frozenset(),
+}
+
+
+class Owner(Protocol):
+    """What a connection needs of the engine that accepted it."""
+
+    draining: bool
+    limits: Limits
+    loop: EventLoop
+    report: Callable[[str], None]
+    service: Service
+
+    def with_own_fields(self, headers: Headers) -> Headers: ...
+    def became_idle(self, connection: Connection) -> None: ...
+    def became_busy(self, connection: Connection) -> None: ...
+    def forget(self, connection: Connection) -> None: ...
+
+
+class Connection:
+    __slots__ = (
+        "_advancing",
+        "_ahead",
+        "_body_started_at",
+        "_body_taken",
+        "_eof",
+        "_interest",
+        "_linger_until",
+        "_owner",
+        "_write_wanted",
+        "deadline",
+        "exchange",
+        "http",
+        "info",
+        "limits",
+        "lock",
+        "loop",
+        "outgoing",
+        "peer",
+        "phase",
+        "progressed_at",
+        "sent_before",
+        "sock",
+        "with_own_fields",
+    )
+
+    def __init__(self, owner: Owner, sock: socket.socket, peer: tuple[str, int], info: Any) -> None:
+        """``info`` is the service's note about the listener that ``sock`` came from."""
+        self._owner = owner
+        self.info = info
+        self.limits = owner.limits
+        self.loop = owner.loop
+        self.with_own_fields = owner.with_own_fields
+        self.sock = sock
+        self.peer = peer
+        self.http = ServerConnection(owner.limits)
+        self.lock = threading.Lock()
+        self.outgoing = Outgoing()
+        self.exchange: Exchange | None = None
+        self.phase = Phase.IDLE
+        #: Checked by the engine's sweep; `expire` is called once it has passed.
+        self.deadline = monotonic() + owner.limits.header_timeout
+        #: When the client last took a byte.
+        self.progressed_at = 0.0
+        #: `outgoing.total` when the current response began.
+        self.sent_before = 0
+        self._ahead = bytearray()
+        self._eof = False
+        self._advancing = False
+        self._write_wanted = False
+        self._body_started_at = 0.0
+        self._body_taken = 0
+        self._linger_until = 0.0
+        self._interest = READ
+        owner.loop.watch(sock, READ, self._on_ready)
+
+    # -- loop thread: reading -------------------------------------------------------------
+
+    def _on_ready(self, events: int) -> None:
+        # `_interest` is 0 once the connection is closed, be it by an earlier event of this poll.
+        if events & WRITE & self._interest:
+            self._on_writable()
+        if events & READ & self._interest:
+            self._on_readable()
+
+    def _on_readable(self) -> None:
+        try:
+            data = self.sock.recv(_READ_SIZE)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self._hang_up()
+            return
+        if self.phase is Phase.ANSWERING:
+            self._read_ahead(data)
+        elif self.phase is Phase.LINGER:
+            self._discard(data)
+        else:
+            if not data:
+                self._set_interest(self._interest & ~READ)
+                self._eof = True
+            self.http.receive_data(data)
+            self._advance()
+
+    def _read_ahead(self, data: bytes) -> None:
+        """Keep what was pipelined behind the request that is being answered."""
+        if not data:
+            # A half-close: the client has said all and still wants its answer (RFC 9112
+            # section 9.6).  Level-triggered, an end of file would be reported for ever.
+            self._eof = True
+            self._set_interest(self._interest & ~READ)
+            return
+        self._ahead += data
+        if len(self._ahead) >= self.limits.read_ahead_max:
+            self._set_interest(self._interest & ~READ)
+
+    def _discard(self, data: bytes) -> None:
+        now = monotonic()
+        if not data or now >= self._linger_until:
+            self.close()
+        else:
+            self.deadline = min(now + self.limits.linger_idle, self._linger_until)
+
+    def _advance(self) -> None:
+        """Take from the kernel what it understood, until it needs bytes or a response is due."""
+        self._advancing = True
+        try:
+            while self.phase in (Phase.IDLE, Phase.HEAD, Phase.BODY):
+                event = self.http.next_event()
+                if event is NEED_DATA or event is PAUSED:
+                    if self.phase is Phase.IDLE and self.http.mid_message:
+                        self._move(Phase.HEAD)
+                        self.deadline = monotonic() + self.limits.header_timeout
+                    return
+                if isinstance(event, RequestHead):
+                    self._admit(event)
+                elif isinstance(event, Data):
+                    self._take_body(event.data)
+                elif isinstance(event, EndOfMessage):
+                    self._complete()
+                elif isinstance(event, ConnectionClosed):
+                    self.close()
+        except RemoteProtocolError as error:
+            self._refuse(error)
+        except Exception:
+            # The service broke its promise; only this client pays for it.
+            self._owner.report("answering a request")
+            self.close()
+        finally:
+            self._advancing = False
+
+    def _admit(self, head: RequestHead) -> None:
+        exchange = Exchange(self, head)
+        with self.lock:
+            self.exchange = exchange
+            self.sent_before = self.outgoing.total
+        self._move(Phase.BODY)
+        self._body_started_at = exchange.received_at
+        self._body_taken = 0
+        self.deadline = self._body_started_at + self.limits.body_rate_grace
+        self._owner.service.admit(exchange)
+        if exchange.progress is Progress.DELIVERED:
+            self._answered(exchange)
+        elif exchange.progress is Progress.PENDING and self.http.waiting_for_continue:
+            with self.lock:
+                self.outgoing.append(self.http.send_informational(100))
+                exchange._flush()
+
+    def _take_body(self, data: bytes) -> None:
+        self._body_taken += len(data)
+        exchange = self.exchange
+        if exchange is None or exchange.sink is None:
+            return
+        try:
+            exchange.sink.write(data)
+        except HTTPError as error:
+            raise RemoteProtocolError(error.why, status=error.status) from error
+
+    def _complete(self) -> None:
+        """The request's last byte is in."""
+        exchange = self.exchange
+        if exchange is None:  # refused early, answer delivered, rest drained
+            self._next_cycle()
+            return
+        self._move(Phase.ANSWERING)
+        if exchange.progress is Progress.PENDING:
+            if exchange.sink is not None:
+                exchange.sink.finish()
+                exchange.sink = None  # from here on the service's
+            self.deadline = monotonic() + exchange.response_timeout
+            self._owner.service.execute(exchange)
+        else:
+            self.deadline = self.progressed_at + self.limits.send_stall_timeout
+        if exchange.progress is Progress.DELIVERED:
+            self._answered(exchange)
+
+    def prepare_response(self, exchange: Exchange) -> None:
+        """Before a head is written, under the lock: may the connection outlive an unread body?"""
+        if self.phase is not Phase.BODY:
+            return
+        head = exchange.head
+        unread = (head.content_length or 0) - self._body_taken
+        if head.chunked or self.http.waiting_for_continue or unread > self.limits.drain_max:
+            self.http.refuse_keep_alive()
+
+    # -- after the response ---------------------------------------------------------------
+
+    def response_delivered(self, exchange: Exchange) -> None:
+        """Any thread, under the lock."""
+        if not (self._advancing and self.loop.in_loop_thread()):
+            self.loop.call_soon(self._answered, exchange)
+
+    def _answered(self, exchange: Exchange) -> None:
+        """Loop thread.  May be called twice for one exchange: the second time it is not current."""
+        if self.exchange is not exchange:
+            return
+        self._release(exchange)
+        if self.http.must_close:
+            self._shut()
+        elif self.phase is Phase.ANSWERING:
+            self._next_cycle()
+            if not self._advancing:
+                self._advance()
+        elif self.phase is Phase.BODY and not self._advancing:
+            self._advance()
+
+    def _release(self, exchange: Exchange) -> None:
+        with self.lock:
+            self.exchange = None
+        if exchange.sink is not None:
+            exchange.sink.close()
+        self._owner.service.finished(exchange)
+
+    def _next_cycle(self) -> None:
+        self.http.start_next_cycle()
+        self._move(Phase.IDLE)
+        if self._owner.draining:
+            self.close()
+            return
+        self.deadline = monotonic() + self.limits.keep_alive
+        if self._ahead:
+            self.http.receive_data(bytes(self._ahead))
+            self._ahead.clear()
+        if self._eof:
+            self.http.receive_data(b"")
+        else:
+            self._set_interest(self._interest | READ)
+
+    def _shut(self) -> None:
+        """No further request here.  Closing with unread bytes would send a reset, which can
+        destroy the response before the client has read it (RFC 9112 section 9.6)."""
+        clean = self.http.their_state in (State.DONE, State.CLOSED, State.MUST_CLOSE)
+        if self._eof or (clean and not self._ahead and not self.http.buffered):
+            self.close()
+            return
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.close()
+            return
+        self._move(Phase.LINGER)
+        self._ahead.clear()
+        now = monotonic()
+        self._linger_until = now + self.limits.linger_timeout
+        self.deadline = now + min(self.limits.linger_idle, self.limits.linger_timeout)
+        self._set_interest(READ)
+
+    # -- refusals and the clock -----------------------------------------------------------
+
+    def _refuse(self, error: RemoteProtocolError) -> None:
+        """The peer broke the protocol or a limit: say so once, then close."""
+        exchange = self.exchange
+        if exchange is not None and exchange.progress is not Progress.PENDING:
+            # Its answer is out already (an early one); the rest of the body is rubbish.
+            with self.lock:
+                self.http.refuse_keep_alive()
+                delivered = exchange.progress is Progress.DELIVERED
+            if delivered:
+                self._release(exchange)
+                self._shut()
+            else:
+                self._move(Phase.ANSWERING)
+                self.deadline = monotonic() + self.limits.send_stall_timeout
+            return
+        headers, body = self._owner.service.refusal(error, self.peer, exchange)
+        if exchange is None:
+            if self.http.our_state is not State.IDLE:  # the drained rest of an answered request
+                self._shut()
+                return
+            self._send_last(error.status, headers, body)
+            return
+        if self.phase is not Phase.ANSWERING:
+            self._move(Phase.ANSWERING)
+        self.http.refuse_keep_alive()
+        try:
+            exchange.respond(error.status, headers, body)
+        except ClientDisconnected:
+            return
+        if exchange.progress is Progress.DELIVERED:
+            self._answered(exchange)
+
+    def _send_last(self, status: int, headers: Headers, body: bytes) -> None:
+        """A response to what was not understood as a request."""
+        with self.lock:
+            self.http.refuse_keep_alive()
+            self.outgoing.append(
+                self.http.send_response(status, self.with_own_fields(headers))
+                + self.http.send_data(body)
+                + self.http.end_of_message()
+            )
+            try:
+                sent = self.outgoing.flush(self.sock)
+            except WriteError:
+                sent = False
+        # A refusal is far smaller than any socket buffer; a client that has not even read
+        # its earlier responses will miss it.
+        if sent:
+            self._shut()
+        else:
+            self.close()
+
+    def expire(self, now: float) -> None:
+        """The deadline has passed."""
+        if self.phase is Phase.IDLE or self.phase is Phase.LINGER:
+            self.close()
+        elif self.phase is Phase.HEAD:
+            self._refuse(
+                RemoteProtocolError("The request head did not arrive in time (header_timeout).", status=408)
+            )
+        elif self.phase is Phase.BODY:
+            self._check_body_rate(now)
+        elif self.phase is Phase.ANSWERING:
+            self._check_answer(now)
+
+    def _check_body_rate(self, now: float) -> None:
+        self.deadline = now + 1.0
+        rate = self.limits.body_rate_min
+        if rate and self._body_taken < rate * (now - self._body_started_at):
+            self._refuse(
+                RemoteProtocolError("The request body arrives too slowly (body_rate_min).", status=408)
+            )
+
+    def _check_answer(self, now: float) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            return
+        stall = self.limits.send_stall_timeout
+        with self.lock:
+            pending = exchange.progress is Progress.PENDING
+            if not pending:
+                if not self.outgoing.size:
+                    self.deadline = now + stall
+                    return
+                if now - self.progressed_at < stall:
+                    self.deadline = self.progressed_at + stall
+                    return
+                exchange._lose()
+                self.abandon(reset=True)
+                return
+            # The late handler keeps the old exchange, which is not the current one any more.
+            self.exchange = replacement = Exchange(self, exchange.head)
+            replacement.context = exchange.context
+            replacement.received_at = exchange.received_at
+            exchange._lose()
+            self.http.refuse_keep_alive()
+        self.deadline = now + stall
+        headers, body = self._owner.service.overdue(replacement)
+        try:
+            replacement.respond(503, headers, body)
+        except ClientDisconnected:
+            return
+
+    # -- writing --------------------------------------------------------------------------
+
+    def want_write(self) -> None:
+        """Any thread, under the lock: let the loop thread send what is left."""
+        if not self._write_wanted:
+            self._write_wanted = True
+            self.loop.call_soon(self._watch_writable)
+
+    def _watch_writable(self) -> None:
+        if self.phase is Phase.CLOSED:
+            return
+        self._set_interest(self._interest | WRITE)
+        stall_at = monotonic() + self.limits.send_stall_timeout
+        if self.phase is Phase.ANSWERING and self.exchange is not None:
+            self.deadline = min(self.deadline, stall_at) if self._pending() else stall_at
+
+    def _pending(self) -> bool:
+        return self.exchange is not None and self.exchange.progress is Progress.PENDING
+
+    def _on_writable(self) -> None:
+        callback = None
+        with self.lock:
+            exchange = self.exchange
+            before = self.outgoing.size
+            try:
+                empty = self.outgoing.flush(self.sock)
+            except WriteError:
+                if exchange is not None:
+                    exchange._lose()
+                self.abandon(reset=False)
+                return
+            if self.outgoing.size < before:
+                self.progressed_at = monotonic()
+            if empty:
+                self._write_wanted = False
+                self._set_interest(self._interest & ~WRITE)
+            if exchange is not None:
+                if empty and exchange.progress is Progress.ENDED:
+                    exchange._deliver()
+                elif self.outgoing.size <= self.limits.write_queue_max // 4:
+                    callback = exchange._take_room_callback()
+        if callback is not None:
+            callback()
+
+    # -- the end --------------------------------------------------------------------------
+
+    def abandon(self, *, reset: bool) -> None:
+        """Any thread, under the lock: the connection is of no more use; close it in the loop.
+
+        ``reset`` makes the truncation visible where the message would end with the
+        connection: a plain close would look like its proper end.
+        """
+        self.outgoing.clear()
+        if reset:
+            try:
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            except OSError:
+                reset = False  # already closed by the peer: nothing to mark
+        self.loop.call_soon(self.close)
+
+    def _hang_up(self) -> None:
+        """Reading failed: a reset.  (A half-close is not a hang-up: see `_read_ahead`.)"""
+        with self.lock:
+            if self.exchange is not None and self.exchange.progress is not Progress.DELIVERED:
+                self.exchange._lose()
+            self.outgoing.clear()
+        self.close()
+
+    def finish_soon(self) -> None:
+        """The server stops: answer the request that is here or on its way, then close."""
+        if self.phase is Phase.IDLE:
+            self._on_readable()  # a request that lies in the socket would be lost by closing
+        if self.phase is Phase.IDLE:
+            self.close()
+        elif self.phase is not Phase.CLOSED:
+            with self.lock:
+                self.http.refuse_keep_alive()
+
+    def close(self) -> None:
+        """Loop thread.  Idempotent."""
+        if self.phase is Phase.CLOSED:
+            return
+        self._move(Phase.CLOSED)
+        self.deadline = _FOREVER
+        self._set_interest(0)
+        exchange = self.exchange
+        if exchange is not None:
+            with self.lock:
+                if exchange.progress not in (Progress.DELIVERED, Progress.GONE):
+                    exchange._lose()
+            self._release(exchange)
+        with self.lock:
+            self.outgoing.clear()
+            self.sock.close()
+        self._owner.forget(self)
+
+    def _move(self, phase: Phase) -> None:
+        if phase not in _MOVES[self.phase]:
+            raise RuntimeError(f"connection may not go from {self.phase.name} to {phase.name}")
+        if phase is Phase.IDLE:
+            self._owner.became_idle(self)
+        elif self.phase is Phase.IDLE:
+            self._owner.became_busy(self)
+        self.phase = phase
+
+    def _set_interest(self, interest: int) -> None:
+        if interest == self._interest:
+            return
+        loop = self.loop
+        if not interest:
+            loop.unwatch(self.sock)
+        elif self._interest:
+            loop.rewatch(self.sock, interest, self._on_ready)
+        else:
+            loop.watch(self.sock, interest, self._on_ready)
+        self._interest = interest

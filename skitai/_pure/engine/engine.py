@@ -1,0 +1,218 @@
+"""Listeners, connections and the clock of one server instance: the pure build's engine.
+
+`run` is the loop thread.  `listen` comes before it; `drain` and `stop` may be called from any
+thread.  Everything else belongs to the loop thread, but for what `Exchange` says of itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from email.utils import formatdate
+from functools import partial
+from time import monotonic, time
+from typing import Any
+
+from skitai._constants import SERVER_SOFTWARE
+from skitai._pure.engine.connection import Connection
+from skitai._pure.engine.exchange import Headers
+from skitai._pure.engine.loop import READ, EventLoop
+from skitai._pure.engine.service import Service
+from skitai.limits import Limits
+
+__all__ = ["Engine", "Listener"]
+
+#: Connections accepted in one turn, so that a storm of them does not starve the others.
+_ACCEPT_BATCH = 64
+#: How often deadlines are looked at while there are connections: the clocks are this exact.
+_SWEEP_INTERVAL = 0.25
+#: Rest after the system refused to give another descriptor; accepting never spins.
+_ACCEPT_PAUSE = 0.25
+_OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+class Listener:
+    """One listening socket; ``info`` is the service's own note about it."""
+
+    __slots__ = ("info", "sock")
+
+    def __init__(self, sock: socket.socket, info: Any) -> None:
+        self.sock = sock
+        self.info = info
+
+
+class Engine:
+    def __init__(self, service: Service, limits: Limits, report: Callable[[str], None]) -> None:
+        """``report(what)`` is called inside an ``except`` block, for the error log."""
+        self.service = service
+        self.limits = limits
+        self.report = report
+        self.loop = EventLoop(report)
+        #: Set by `drain`: no connection outlives its current request.
+        self.draining = False
+        self.connections: set[Connection] = set()
+        #: Those between two requests, the longest idle first.
+        self._idle: OrderedDict[Connection, None] = OrderedDict()
+        self._listeners: list[Listener] = []
+        self._accepting = False
+        self._addresses: Counter[str] = Counter()
+        self._sweeping = False
+        self._on_drained: Callable[[], None] | None = None
+        self._own_fields: tuple[int, tuple[str, str], tuple[str, str]] = (0, ("", ""), ("", ""))
+
+    # -- before the loop, or any thread ---------------------------------------------------
+
+    def listen(self, sock: socket.socket, info: Any) -> None:
+        """Serve ``sock``, which is bound and listening, once `run` is entered."""
+        sock.setblocking(False)
+        self._listeners.append(Listener(sock, info))
+
+    def drain(self, on_drained: Callable[[], None]) -> None:
+        """Accept no more, let requests under way finish, then call ``on_drained()``."""
+        self._on_drained = on_drained
+        self.loop.call_soon(self._drain)
+
+    def stop(self) -> None:
+        """Leave `run`; connections that are still open are cut."""
+        self.loop.stop()
+
+    # -- loop thread ------------------------------------------------------------------------
+
+    def run(self) -> None:
+        self._watch_listeners()
+        try:
+            self.loop.run()
+        finally:
+            for listener in self._listeners:
+                listener.sock.close()
+            for connection in list(self.connections):
+                connection.sock.close()
+
+    def with_own_fields(self, headers: Headers) -> Headers:
+        """``headers`` with Date and Server where the application gave none.  Any thread."""
+        now = int(time())
+        second, date, server = self._own_fields
+        if second != now:
+            date, server = ("Date", formatdate(now, usegmt=True)), ("Server", SERVER_SOFTWARE)
+            self._own_fields = (now, date, server)
+        has_date = has_server = False
+        for name, _ in headers:
+            if len(name) == 4 and name.lower() == "date":
+                has_date = True
+            elif len(name) == 6 and name.lower() == "server":
+                has_server = True
+        own = [field for field, given in ((date, has_date), (server, has_server)) if not given]
+        return own + headers
+
+    def became_idle(self, connection: Connection) -> None:
+        self._idle[connection] = None
+
+    def became_busy(self, connection: Connection) -> None:
+        self._idle.pop(connection, None)
+
+    def forget(self, connection: Connection) -> None:
+        self.connections.discard(connection)
+        self._idle.pop(connection, None)
+        address = connection.peer[0]
+        self._addresses[address] -= 1
+        if not self._addresses[address]:
+            del self._addresses[address]
+        if self.draining and not self.connections:
+            self._drained()
+
+    def _watch_listeners(self) -> None:
+        if not self._accepting and not self.draining:
+            self._accepting = True
+            for listener in self._listeners:
+                self.loop.watch(listener.sock, READ, partial(self._accept, listener))
+
+    def _unwatch_listeners(self) -> None:
+        if self._accepting:
+            self._accepting = False
+            for listener in self._listeners:
+                self.loop.unwatch(listener.sock)
+
+    def _accept(self, listener: Listener, events: int = READ) -> None:
+        for _ in range(_ACCEPT_BATCH):
+            if not self._accepting:
+                return
+            try:
+                sock, address = listener.sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _OUT_OF_RESOURCES:
+                    raise
+                self.report(f"accepting a connection; paused for {_ACCEPT_PAUSE} s")
+                self._make_room()
+                self._unwatch_listeners()
+                self.loop.call_later(_ACCEPT_PAUSE, self._watch_listeners)
+                return
+            self._adopt(listener, sock, _peer(address))
+
+    def _adopt(self, listener: Listener, sock: socket.socket, peer: tuple[str, int]) -> None:
+        per_address = self.limits.connections_per_address_max
+        if per_address and self._addresses[peer[0]] >= per_address:
+            sock.close()
+            return
+        if self.limits.connections_max and len(self.connections) >= self.limits.connections_max:
+            if not self._make_room():
+                sock.close()
+                return
+        sock.setblocking(False)
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = Connection(self, sock, peer, listener.info)
+        self.connections.add(connection)
+        self.became_idle(connection)
+        self._addresses[peer[0]] += 1
+        if not self._sweeping:
+            self._sweeping = True
+            self.loop.call_later(_SWEEP_INTERVAL, self._sweep)
+
+    def _make_room(self) -> bool:
+        """Close the connection that has been idle for longest."""
+        oldest = next(iter(self._idle), None)
+        if oldest is None:
+            return False
+        oldest.close()
+        return True
+
+    def _sweep(self) -> None:
+        now = monotonic()
+        for connection in [c for c in self.connections if c.deadline <= now]:
+            connection.expire(now)
+        if self.connections:
+            self.loop.call_later(_SWEEP_INTERVAL, self._sweep)
+        else:
+            self._sweeping = False  # an idle server sleeps
+
+    def _drain(self) -> None:
+        if self.draining:
+            return
+        if self._accepting:
+            for listener in self._listeners:
+                self._accept(listener)  # those who have connected already are not turned away
+        self._unwatch_listeners()
+        self.draining = True
+        for listener in self._listeners:
+            listener.sock.close()
+        for connection in list(self.connections):
+            connection.finish_soon()
+        if not self.connections:
+            self._drained()
+
+    def _drained(self) -> None:
+        callback, self._on_drained = self._on_drained, None
+        if callback is not None:
+            callback()
+
+
+def _peer(address: Any) -> tuple[str, int]:
+    """IPv4 as IPv4 also where a dual-stack socket took it; a unix socket has no name."""
+    if not isinstance(address, tuple):
+        return ("", 0)
+    host = str(address[0])
+    return (host.removeprefix("::ffff:") if "." in host else host, int(address[1]))

@@ -1,0 +1,311 @@
+"""One request and its response, as the layers above the engine see it.
+
+The engine makes an `Exchange` when a request head is complete and hands it to the
+service.  From `Service.execute` on, *one thread at a time* holds it: the one that the
+service gave it to.  That thread sends the response from where it is; only what the
+socket does not take at once is left to the loop thread.
+
+Every method takes the connection's lock and first asks whether this exchange is still
+the connection's current one.  When the client has gone, or the response came too late
+and the engine answered 503 in its place, it is not, and `ClientDisconnected` is raised:
+a late handler can neither write into somebody else's response nor see a half-dead one.
+
+    PENDING ──start──▶ STREAMING ──end──▶ ENDED ──last byte taken──▶ DELIVERED
+       │                   │                │
+       └───────────────────┴────────────────┴── client gone, aborted ──▶ GONE
+"""
+
+from __future__ import annotations
+
+import enum
+import select
+import socket
+import threading
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, BinaryIO, Protocol
+
+from skitai._pure.engine.loop import EventLoop
+from skitai._pure.engine.outgoing import Outgoing
+from skitai._pure.http1 import RequestHead, ServerConnection
+from skitai.errors import ClientDisconnected, WriteError
+from skitai.limits import Limits
+
+__all__ = ["BodySink", "Exchange", "Headers", "Progress", "Wire"]
+
+Headers = list[tuple[str, str]]
+
+
+class BodySink(Protocol):
+    """Takes a request's body as it comes, in the loop thread."""
+
+    def write(self, data: bytes) -> object:
+        """Raises HTTPError to refuse the rest of the body with that status."""
+
+    def finish(self) -> None:
+        """The body is complete."""
+
+    def close(self) -> None:
+        """The body is not wanted any more, or never came; may be called twice."""
+
+
+class Wire(Protocol):
+    """What an exchange needs of its connection; all but ``peer``, ``info``, ``loop`` and
+    ``limits`` under ``lock``."""
+
+    exchange: Exchange | None
+    http: ServerConnection
+    lock: threading.Lock
+    outgoing: Outgoing
+    peer: tuple[str, int]
+    progressed_at: float
+    sent_before: int
+    sock: socket.socket
+
+    @property
+    def info(self) -> Any: ...
+    @property
+    def limits(self) -> Limits: ...
+    @property
+    def loop(self) -> EventLoop: ...
+    def with_own_fields(self, headers: Headers) -> Headers: ...
+    def prepare_response(self, exchange: Exchange) -> None: ...
+    def response_delivered(self, exchange: Exchange) -> None: ...
+    def want_write(self) -> None: ...
+    def abandon(self, *, reset: bool) -> None: ...
+
+
+class Progress(enum.Enum):
+    """How far the response is.  The moves stand in the drawing above and nowhere else."""
+
+    PENDING = "no head handed over"
+    STREAMING = "head handed over, message open"
+    ENDED = "message complete, bytes waiting for the client"
+    DELIVERED = "every byte taken by the operating system"
+    GONE = "never to be completed"
+
+
+class Exchange:
+    """Times are ``time.monotonic()`` seconds; ``bytes_sent`` counts head, framing and body."""
+
+    __slots__ = (
+        "_on_gone",
+        "_on_room",
+        "bytes_sent",
+        "connection",
+        "context",
+        "delivered_at",
+        "head",
+        "progress",
+        "received_at",
+        "response_timeout",
+        "sink",
+        "started_at",
+        "status",
+    )
+
+    def __init__(self, connection: Wire, head: RequestHead) -> None:
+        self.connection = connection
+        self.head = head
+        #: The service's own: what it decided about this request.
+        self.context: Any = None
+        #: Where the request's body goes; None discards it.  The engine closes it if the request
+        #: never gets as far as `Service.execute`; afterwards that is the service's.
+        self.sink: BodySink | None = None
+        #: Seconds from the complete request to the head of the response.
+        self.response_timeout = connection.limits.response_timeout
+        self.progress = Progress.PENDING
+        self.status = 0
+        self.bytes_sent = 0
+        self.received_at = monotonic()
+        self.started_at = 0.0
+        self.delivered_at = 0.0
+        self._on_room: Callable[[], None] | None = None
+        self._on_gone: Callable[[], None] | None = None
+
+    @property
+    def peer(self) -> tuple[str, int]:
+        """Address and port of the socket's other end; ``("", 0)`` for a unix socket."""
+        return self.connection.peer
+
+    @property
+    def listener(self) -> Any:
+        """What the service passed as ``info`` when it opened the listener."""
+        return self.connection.info
+
+    # -- the response; the holder's thread ----------------------------------------------
+
+    def respond(self, status: int, headers: Headers, body: bytes = b"", *, reason: str | None = None) -> None:
+        """The whole response; head and body leave in one system call."""
+        connection = self.connection
+        with connection.lock:
+            self._check_current(Progress.PENDING)
+            self._open(status, headers, reason)
+            outgoing, http = connection.outgoing, connection.http
+            if body:
+                outgoing.append(http.send_data(body))
+            outgoing.append(http.end_of_message())
+            self.progress = Progress.ENDED
+            self._flush()
+
+    def respond_file(
+        self, status: int, headers: Headers, file: BinaryIO, offset: int, count: int, *, reason: str | None = None
+    ) -> None:
+        """The same with ``count`` bytes of ``file``, which is taken over and closed.
+
+        ``headers`` must carry the Content-Length.  The file is closed also when this raises.
+        """
+        connection = self.connection
+        try:
+            with connection.lock:
+                self._check_current(Progress.PENDING)
+                self._open(status, headers, reason)
+                outgoing, http = connection.outgoing, connection.http
+                if http.skip_data(count):
+                    outgoing.append_file(file, offset, count)
+                else:  # HEAD: the length is told, the bytes stay
+                    file.close()
+                outgoing.append(http.end_of_message())
+                self.progress = Progress.ENDED
+                self._flush()
+        except BaseException:
+            file.close()
+            raise
+
+    def start(self, status: int, headers: Headers, *, reason: str | None = None) -> None:
+        """Hand over the head; it leaves with the first `write` or with `end`."""
+        with self.connection.lock:
+            self._check_current(Progress.PENDING)
+            self._open(status, headers, reason)
+
+    def write(self, data: bytes) -> bool:
+        """Send a piece of the body; False asks for no more until `when_room`."""
+        connection = self.connection
+        with connection.lock:
+            self._check_current(Progress.STREAMING)
+            connection.outgoing.append(connection.http.send_data(data))
+            self._flush()
+            return connection.outgoing.size < connection.limits.write_queue_max
+
+    def write_waiting(self, data: bytes) -> None:
+        """`write` for WSGI's ``write()``: blocks the calling thread until there is room.
+
+        In the loop thread (``threads = 0``) nobody else could send meanwhile: the socket
+        itself is waited for, and everybody else waits too.
+        """
+        if self.write(data):
+            return
+        connection = self.connection
+        if connection.loop.in_loop_thread():
+            self._flush_blocking()
+            return
+        room = threading.Event()
+        if self.when_room(room.set):
+            # The stall limit of the connection ends this wait: it makes the exchange GONE.
+            room.wait()
+
+    def end(self) -> None:
+        """The message is complete."""
+        with self.connection.lock:
+            self._check_current(Progress.STREAMING)
+            self.connection.outgoing.append(self.connection.http.end_of_message())
+            self.progress = Progress.ENDED
+            self._flush()
+
+    def abort(self) -> None:
+        """End the connection so that the client sees a truncated message, never a lie."""
+        connection = self.connection
+        with connection.lock:
+            if connection.exchange is self and self.progress is not Progress.DELIVERED:
+                self._lose()
+                connection.abandon(reset=True)
+
+    def when_room(self, callback: Callable[[], None]) -> bool:
+        """Call ``callback()`` in the loop thread once the client has taken most of what waits,
+        or has gone.  False: there is room already, and nothing will be called."""
+        connection = self.connection
+        with connection.lock:
+            self._check_current(Progress.STREAMING)
+            if connection.outgoing.size <= connection.limits.write_queue_max // 4:
+                return False
+            self._on_room = callback
+            return True
+
+    def when_gone(self, callback: Callable[[], None]) -> None:
+        """Call ``callback()`` (any thread, quick) if the exchange ends without being delivered."""
+        self._on_gone = callback
+
+    def yield_turn(self, callback: Callable[[], None]) -> None:
+        """Call ``callback()`` in the loop thread after the other connections had their turn."""
+        self.connection.loop.call_soon(callback)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether a response can still be given; False once the client is known to be gone."""
+        return self.connection.exchange is self and self.progress is not Progress.GONE
+
+    # -- inside the engine; under the connection's lock -----------------------------------
+
+    def _check_current(self, wanted: Progress) -> None:
+        if self.connection.exchange is not self or self.progress is Progress.GONE:
+            raise ClientDisconnected("the client has gone, or was answered in your place (response_timeout)")
+        if self.progress is not wanted:
+            raise RuntimeError(f"the response is {self.progress.name}, this call needs {wanted.name}")
+
+    def _open(self, status: int, headers: Headers, reason: str | None) -> None:
+        connection = self.connection
+        connection.prepare_response(self)
+        head = connection.http.send_response(status, connection.with_own_fields(headers), reason)
+        connection.outgoing.append(head)
+        self.status = status
+        self.started_at = monotonic()
+        self.progress = Progress.STREAMING
+
+    def _flush(self) -> None:
+        connection = self.connection
+        try:
+            empty = connection.outgoing.flush(connection.sock)
+        except WriteError:
+            self._lose()
+            connection.abandon(reset=False)
+            raise ClientDisconnected("the client closed the connection before its response was complete") from None
+        connection.progressed_at = monotonic()
+        if not empty:
+            connection.want_write()
+        elif self.progress is Progress.ENDED:
+            self._deliver()
+
+    def _flush_blocking(self) -> None:
+        connection = self.connection
+        poller = select.poll()
+        poller.register(connection.sock, select.POLLOUT)
+        while True:
+            if not poller.poll(connection.limits.send_stall_timeout * 1000):
+                self.abort()
+                raise ClientDisconnected("the client took no byte within send_stall_timeout")
+            with connection.lock:
+                self._check_current(Progress.STREAMING)
+                self._flush()
+                if not connection.outgoing.size:
+                    return
+
+    def _deliver(self) -> None:
+        connection = self.connection
+        self.progress = Progress.DELIVERED
+        self.delivered_at = monotonic()
+        self.bytes_sent = connection.outgoing.total - connection.sent_before
+        connection.response_delivered(self)
+
+    def _lose(self) -> None:
+        """The response will never be complete; tell those who wait for it."""
+        self.progress = Progress.GONE
+        self.delivered_at = monotonic()
+        self.bytes_sent = self.connection.outgoing.total - self.connection.sent_before
+        for callback in (self._on_room, self._on_gone):
+            if callback is not None:
+                self.connection.loop.call_soon(callback)
+        self._on_room = self._on_gone = None
+
+    def _take_room_callback(self) -> Callable[[], None] | None:
+        callback, self._on_room = self._on_room, None
+        return callback

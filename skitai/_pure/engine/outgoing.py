@@ -1,0 +1,129 @@
+"""The bytes that one connection still has to send: buffers and ranges of files, in order.
+
+Owned by its connection and used only under the connection's lock.  `flush` never blocks.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections import deque
+from typing import BinaryIO
+
+from skitai.errors import WriteError
+
+__all__ = ["Outgoing"]
+
+#: Buffers handed to one sendmsg; IOV_MAX is 16 at the least (POSIX) and 1024 on Linux.
+_BUFFERS_AT_ONCE = 16
+#: One sendfile or read: large enough to fill a socket buffer, small enough to be fair.
+_FILE_BLOCK = 1 << 20
+_HAS_SENDMSG = hasattr(socket.socket, "sendmsg")  # not on Windows
+_WOULD_BLOCK = (BlockingIOError, InterruptedError)
+
+
+class _FileRange:
+    __slots__ = ("count", "file", "offset")
+
+    def __init__(self, file: BinaryIO, offset: int, count: int) -> None:
+        self.file = file
+        self.offset = offset
+        self.count = count
+
+    def send(self, sock: socket.socket) -> int:
+        block = min(self.count, _FILE_BLOCK)
+        if hasattr(os, "sendfile"):
+            try:
+                sent = os.sendfile(sock.fileno(), self.file.fileno(), self.offset, block)
+            except OSError as error:
+                # A file system or socket family that knows no sendfile.
+                if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSOCK, errno.EOPNOTSUPP):
+                    raise
+                sent = self._send_copied(sock, block)
+        else:
+            sent = self._send_copied(sock, block)
+        if sent == 0:
+            raise WriteError("the file became shorter while it was being sent")
+        self.offset += sent
+        self.count -= sent
+        return sent
+
+    def _send_copied(self, sock: socket.socket, block: int) -> int:
+        self.file.seek(self.offset)
+        data = self.file.read(min(block, 65536))
+        return sock.send(data) if data else 0
+
+
+class Outgoing:
+    __slots__ = ("_pieces", "size", "total")
+
+    def __init__(self) -> None:
+        self._pieces: deque[memoryview | _FileRange] = deque()
+        #: Bytes waiting.
+        self.size = 0
+        #: Bytes ever appended.
+        self.total = 0
+
+    def append(self, data: bytes) -> None:
+        if data:
+            self._pieces.append(memoryview(data))
+            self.size += len(data)
+            self.total += len(data)
+
+    def append_file(self, file: BinaryIO, offset: int, count: int) -> None:
+        """Take over ``file``: it is closed once its ``count`` bytes have left, or on `clear`."""
+        if count == 0:
+            file.close()
+            return
+        self._pieces.append(_FileRange(file, offset, count))
+        self.size += count
+        self.total += count
+
+    def clear(self) -> None:
+        for piece in self._pieces:
+            if type(piece) is _FileRange:
+                piece.file.close()
+        self._pieces.clear()
+        self.size = 0
+
+    def flush(self, sock: socket.socket) -> bool:
+        """Send what the socket takes; True when nothing is left.  Raises WriteError."""
+        pieces = self._pieces
+        try:
+            while pieces:
+                first = pieces[0]
+                if type(first) is _FileRange:
+                    self.size -= first.send(sock)
+                    if first.count == 0:
+                        first.file.close()
+                        pieces.popleft()
+                elif len(pieces) == 1 or not _HAS_SENDMSG:
+                    self._consume(sock.send(first))  # type: ignore[arg-type]  # mypy: not narrowed by type()
+                else:
+                    self._consume(sock.sendmsg(self._leading_buffers()))
+        except _WOULD_BLOCK:
+            return False
+        except OSError as error:
+            raise WriteError(f"sending to the client failed: {error.strerror or error}") from error
+        return True
+
+    def _leading_buffers(self) -> list[memoryview]:
+        buffers: list[memoryview] = []
+        for piece in self._pieces:
+            if type(piece) is _FileRange or len(buffers) == _BUFFERS_AT_ONCE:
+                break
+            buffers.append(piece)  # type: ignore[arg-type]  # as above
+        return buffers
+
+    def _consume(self, sent: int) -> None:
+        self.size -= sent
+        pieces = self._pieces
+        while sent:
+            first = pieces[0]
+            assert isinstance(first, memoryview)
+            if sent < len(first):
+                pieces[0] = first[sent:]
+                return
+            sent -= len(first)
+            pieces.popleft()

@@ -1,0 +1,222 @@
+"""What both ends of a connection share: reading events, sending bodies, the cycle.
+
+A connection is read like this, by whoever owns the socket and in one thread at a time::
+
+    connection.receive_data(sock.recv(65536))
+    while True:
+        event = connection.next_event()
+        if event is NEED_DATA or event is PAUSED:
+            break
+        ...
+
+and written by calls that return the bytes to send.  A call that raises
+``LocalProtocolError`` has changed nothing, except ``end_of_message``, behind which there is only the
+end of the connection.  What the peer did wrong is raised by ``next_event`` and again by
+every later ``next_event``: bytes behind an error are never read as a message.
+
+Whether the connection may serve another message is one fact that only ever turns from
+yes to no (RFC 9112 section 9.3), by the peer's head, by ours, or by ``refuse_keep_alive``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, Generic
+
+from skitai._pure.http1.bodies import BodyReader, SizedReader
+from skitai._pure.http1.buffer import ReceiveBuffer
+from skitai._pure.http1.events import (
+    NEED_DATA,
+    PAUSED,
+    ConnectionClosed,
+    EndOfMessage,
+    Event,
+    RequestHead,
+    ResponseHead,
+)
+from skitai._pure.http1.heads import HeadReader, Line
+from skitai._pure.http1.states import State, Step, Table, advance
+from skitai._pure.http1.writing import BodyWriter, NoBodyWriter
+from skitai.errors import LocalProtocolError, RemoteProtocolError
+from skitai.limits import Limits
+
+__all__ = ["Connection"]
+
+
+class Connection(Generic[Line]):
+    """The base of ``ServerConnection`` and ``ClientConnection``; not made by itself."""
+
+    _our_table: ClassVar[Table]
+    _their_table: ClassVar[Table]
+    _head_state: ClassVar[State]
+    """Their state in which a head is expected."""
+
+    def __init__(self, limits: Limits, heads: HeadReader[Line]) -> None:
+        self.our_state = State.IDLE
+        self.their_state = State.IDLE
+        self._limits = limits
+        self._heads: HeadReader[Line] = heads
+        self._buffer = ReceiveBuffer()
+        self._eof = False
+        self._error: RemoteProtocolError | None = None
+        self._reader: BodyReader = SizedReader(0)
+        self._writer: BodyWriter = NoBodyWriter()
+        self._persistent = True
+
+    # Receiving
+
+    def receive_data(self, data: bytes) -> None:
+        """Take what the peer sent; ``b""`` is its end of file (it may still read our answer).
+
+        Behind an error the bytes are dropped.  Raises ``LocalProtocolError`` for bytes after the
+        end of file.
+        """
+        if not data:
+            self._eof = True
+        elif self._eof:
+            raise LocalProtocolError("our side passed bytes after the peer's end of file")
+        elif self._error is None:
+            self._buffer.feed(data)
+
+    def next_event(self) -> Event:
+        """The next event, ``NEED_DATA`` or ``PAUSED``.
+
+        Raises ``RemoteProtocolError`` when the peer breaks the protocol; from then on
+        ``their_state`` is ``ERROR`` and every call raises the same error.
+        """
+        if self._error is not None:
+            raise self._error.with_traceback(None)
+        try:
+            return self._next_event()
+        except RemoteProtocolError as error:
+            self._error = self._judge(error)
+            self.their_state = State.ERROR
+            self._persistent = False
+            raise
+
+    def _next_event(self) -> Event:
+        state = self.their_state
+        if state is State.SEND_BODY:
+            return self._next_of_body()
+        if state is self._head_state:
+            return self._next_head()
+        if state is State.IDLE:
+            return self._next_unasked()
+        return ConnectionClosed() if state is State.CLOSED else PAUSED
+
+    def _next_of_body(self) -> Event:
+        event = self._reader.read(self._buffer)
+        if event is None:
+            if not self._eof:
+                return NEED_DATA
+            event = self._reader.at_eof()
+        if isinstance(event, EndOfMessage):
+            self._their_step(Step.END if self._persistent else Step.END_LAST)
+        return event
+
+    def _next_head(self) -> Event:
+        parsed = self._heads.read(self._buffer)
+        if parsed is not None:
+            return self._head(*parsed)
+        if not self._eof:
+            return NEED_DATA
+        if self.mid_message:
+            raise RemoteProtocolError("the peer closed inside a head", rule="RFC 9112 section 8")
+        return self._closed_before_head()
+
+    # What the two roles do differently
+
+    def _judge(self, error: RemoteProtocolError) -> RemoteProtocolError:
+        """The error as this role reports it."""
+        return error
+
+    def _head(self, line: Line, headers: list[tuple[str, str]]) -> RequestHead | ResponseHead:
+        raise NotImplementedError
+
+    def _next_unasked(self) -> Event:
+        raise NotImplementedError
+
+    def _closed_before_head(self) -> ConnectionClosed:
+        raise NotImplementedError
+
+    # Sending a body
+
+    def send_data(self, data: bytes) -> bytes:
+        """A piece of our body as it goes on the wire; ``b""`` where the message has no body.
+
+        Raises ``LocalProtocolError`` for more than Content-Length announced.
+        """
+        self._check_our(Step.DATA)
+        return self._writer.data(data)
+
+    def skip_data(self, count: int) -> bool:
+        """``count`` bytes of our body go out by other means (sendfile); False: they must not, for
+        the message has no body.  Raises ``LocalProtocolError`` as `send_data` does, and for a
+        chunked message."""
+        self._check_our(Step.DATA)
+        return self._writer.skip(count)
+
+    def end_of_message(self, trailers: Iterable[tuple[str, str]] = ()) -> bytes:
+        """The last bytes of our message; ``trailers`` are for chunked messages only.
+
+        Raises ``LocalProtocolError`` if Content-Length announced more than was sent, or for bad
+        trailers.  Then the message cannot be completed: ``our_state`` is ``ERROR``, and closing
+        the connection tells the peer that it is truncated.
+        """
+        self._check_our(Step.END)
+        try:
+            end = self._writer.end(list(trailers))
+        except LocalProtocolError:
+            self.our_state = State.ERROR
+            raise
+        self._our_step(Step.END if self._persistent else Step.END_LAST)
+        return end
+
+    # The connection as a whole
+
+    @property
+    def buffered(self) -> int:
+        """Bytes received and not yet read."""
+        return len(self._buffer)
+
+    @property
+    def mid_message(self) -> bool:
+        """Some of the peer's message has come and some of it has not."""
+        if self.their_state is self._head_state:
+            return self._heads.started or len(self._buffer) > 0
+        return self.their_state is State.SEND_BODY
+
+    @property
+    def must_close(self) -> bool:
+        """No other message may follow on this connection once the present ones are over."""
+        if self.our_state is State.SWITCHED:
+            return False
+        return not self._persistent or self.our_state is State.ERROR
+
+    @property
+    def trailing_data(self) -> bytes:
+        """What was received behind the last message read: the first bytes of a switched protocol."""
+        return self._buffer.peek(0, len(self._buffer))
+
+    def refuse_keep_alive(self) -> None:
+        """Let the connection end with the present message; our next head says so."""
+        self._persistent = False
+        if self.our_state is State.DONE:
+            self._our_step(Step.LAST)
+        if self.their_state is State.DONE:
+            self._their_step(Step.LAST)
+
+    def start_next_cycle(self) -> None:
+        """Go on to the next message; both sides must be ``DONE``, else ``LocalProtocolError``."""
+        ours = advance(self._our_table, self.our_state, Step.CYCLE)
+        self.their_state = advance(self._their_table, self.their_state, Step.CYCLE)
+        self.our_state = ours
+
+    def _check_our(self, step: Step) -> State:
+        return advance(self._our_table, self.our_state, step)
+
+    def _our_step(self, step: Step) -> None:
+        self.our_state = advance(self._our_table, self.our_state, step)
+
+    def _their_step(self, step: Step) -> None:
+        self.their_state = advance(self._their_table, self.their_state, step)

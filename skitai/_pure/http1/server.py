@@ -1,0 +1,221 @@
+"""The server's end: requests come in, responses go out.
+
+The caller (the engine's loop thread) supplies Date and Server and the application's
+fields; this class alone decides how the body is framed and whether the connection persists,
+so no application can say one thing and do another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from skitai._constants import reason_phrase
+from skitai._pure.http1.bodies import ChunkedReader, SizedReader, refuse_size
+from skitai._pure.http1.connection import Connection
+from skitai._pure.http1.events import PAUSED, ConnectionClosed, Event, Headers, RequestHead
+from skitai._pure.http1.framing import connection_options, request_head, response_has_body, switches
+from skitai._pure.http1.grammar import BAD_VALUE
+from skitai._pure.http1.heads import HeadReader, RequestLine, parse_request_line
+from skitai._pure.http1.states import REQUESTER, RESPONDER, State, Step
+from skitai._pure.http1.writing import (
+    BodyWriter,
+    ChunkedWriter,
+    NoBodyWriter,
+    SizedWriter,
+    UntilCloseWriter,
+    announced_length,
+    encode_fields,
+)
+from skitai.errors import LocalProtocolError
+from skitai.limits import Limits
+
+__all__ = ["ServerConnection"]
+
+
+class ServerConnection(Connection[RequestLine]):
+    """One connection as its server sees it."""
+
+    _our_table = RESPONDER
+    _their_table = REQUESTER
+    _head_state = State.IDLE
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(limits, HeadReader(limits, parse_request_line, skip_empty_line=True, too_long=414))
+        self.request: RequestHead | None = None
+        """The head of the present request, also of one that was refused for its size."""
+        self._expecting = False
+
+    @property
+    def waiting_for_continue(self) -> bool:
+        """The client holds its body back for 100 (Continue) or a final response."""
+        return (
+            self._expecting
+            and not self._buffer
+            and self.their_state is State.SEND_BODY
+            and self.our_state is State.SEND_RESPONSE
+        )
+
+    @property
+    def response_chunked(self) -> bool:
+        """The present response is sent in chunks."""
+        return isinstance(self._writer, ChunkedWriter)
+
+    @property
+    def response_remaining(self) -> int | None:
+        """Bytes still owed to our Content-Length, ``None`` where none binds us."""
+        return self._writer.remaining
+
+    def next_event(self) -> Event:
+        if self._expecting and self._buffer:
+            # The body has begun to come, so nobody waits any more (RFC 9110 section 10.1.1).
+            self._expecting = False
+        return super().next_event()
+
+    def _head(self, line: RequestLine, headers: Headers) -> RequestHead:
+        head = self.request = request_head(line, headers)
+        body_max = self._limits.body_max
+        if head.content_length is not None and head.content_length > body_max:
+            refuse_size(body_max)
+        if head.chunked:
+            self._reader = ChunkedReader(self._limits, body_max)
+        else:
+            self._reader = SizedReader(head.content_length or 0)
+        self._expecting = head.expect_continue and head.has_body
+        self._persistent = self._persistent and head.keep_alive
+        self._their_step(Step.HEAD)
+        self._our_step(Step.REQUEST)
+        return head
+
+    def _next_head(self) -> Event:
+        if self.our_state is not State.IDLE:
+            # We have answered without a request (408); what comes now came too late.
+            return PAUSED
+        return super()._next_head()
+
+    def _closed_before_head(self) -> ConnectionClosed:
+        self._their_step(Step.CLOSE)
+        return ConnectionClosed()
+
+    def send_informational(self, status: int, headers: Iterable[tuple[str, str]] = ()) -> bytes:
+        """An interim response (RFC 9110 section 15.2); ``b""`` to an HTTP/1.0 client, which knows none.
+
+        101 needs the whole request, an Upgrade field in it and one in ``headers``; behind it the
+        connection is ``SWITCHED``.  Raises ``LocalProtocolError``.
+        """
+        if not 100 <= status < 200:
+            raise LocalProtocolError(f"{status} is not an interim status")
+        self._check_our(Step.INTERIM)
+        request = self.request
+        if request is None or request.http_version == "1.0":
+            if status == 101:
+                raise LocalProtocolError("an HTTP/1.0 client cannot switch", rule="RFC 9110 section 7.8")
+            return b""
+        fields, options, _ = _sort(headers)
+        if status == 101:
+            if request.get("upgrade") is None:
+                raise LocalProtocolError("the client did not ask for an upgrade", rule="RFC 9110 section 7.8")
+            if not any(name.lower() == "upgrade" for name, _ in fields):
+                raise LocalProtocolError("101 needs an Upgrade field", rule="RFC 9110 section 15.2.2")
+            if "upgrade" not in options:
+                options.append("upgrade")
+        if options:
+            fields.append(("Connection", ", ".join(options)))
+        head = _encode(status, None, fields)
+        if status == 101:
+            self._switch()
+        self._expecting = False
+        return head
+
+    def send_response(
+        self, status: int, headers: Iterable[tuple[str, str]], reason: str | None = None
+    ) -> bytes:
+        """The head of the final response, framed by what ``headers``, request and status allow.
+
+        Content-Length in ``headers`` binds the body to it; HEAD, 204, 304 and 2xx to CONNECT
+        have none; else it goes in chunks, or to an HTTP/1.0 client until the connection is closed.
+        A Connection field is merged with our own.  Raises ``LocalProtocolError``.
+        """
+        self._check_our(Step.HEAD)
+        if not 200 <= status <= 999:
+            raise LocalProtocolError(f"{status} is not a final status", rule="RFC 9110 section 15")
+        request = self.request
+        method = request.method if request else ""
+        modern = request is None or request.http_version == "1.1"
+        fields, options, length = _sort(headers)
+        writer: BodyWriter
+        if not response_has_body(method, status):
+            writer = NoBodyWriter()
+            if status == 204 or switches(method, status):
+                length = None  # RFC 9110 section 8.6
+        elif length is not None:
+            writer = SizedWriter(length)
+        elif modern:
+            writer = ChunkedWriter()
+            fields.append(("Transfer-Encoding", "chunked"))
+        else:
+            writer = UntilCloseWriter()
+        if length is not None:
+            fields.append(("Content-Length", str(length)))
+        # A client that waits for 100 and gets this instead may send its body or not (RFC 9110
+        # section 10.1.1): we could not tell it from a request.
+        persistent = (
+            self._persistent
+            and request is not None
+            and "close" not in options
+            and not self.waiting_for_continue
+            and not isinstance(writer, UntilCloseWriter)
+        )
+        options = [option for option in options if option not in ("close", "keep-alive")]
+        if switches(method, status):
+            head = _encode(status, reason, fields)
+            self._switch()
+            return head
+        if not persistent:
+            options.append("close")
+        elif not modern:
+            options.append("keep-alive")
+        if options:
+            fields.append(("Connection", ", ".join(options)))
+        head = _encode(status, reason, fields)
+        self._our_step(Step.HEAD)
+        self._persistent = persistent
+        self._writer = writer
+        return head
+
+    def start_next_cycle(self) -> None:
+        super().start_next_cycle()
+        self.request = None
+        self._writer = NoBodyWriter()
+
+    def _switch(self) -> None:
+        """Leave HTTP; the request must be complete, or its rest would be read as the new protocol."""
+        ours = self._check_our(Step.SWITCH)
+        self._their_step(Step.SWITCH)
+        self.our_state = ours
+
+
+def _sort(headers: Iterable[tuple[str, str]]) -> tuple[Headers, list[str], int | None]:
+    """``headers`` without framing fields, the connection options, the announced length."""
+    fields: Headers = []
+    options: list[str] = []
+    lengths: list[str] = []
+    for field in headers:
+        name = field[0].lower()
+        if name == "content-length":
+            lengths.append(field[1])
+        elif name == "connection":
+            options += connection_options([field[1]])
+        elif name == "transfer-encoding":
+            raise LocalProtocolError(
+                "Transfer-Encoding is the server's to set, not the application's", rule="RFC 9112 section 6.1"
+            )
+        else:
+            fields.append(field)
+    return fields, options, announced_length(lengths)
+
+
+def _encode(status: int, reason: str | None, fields: Headers) -> bytes:
+    phrase = reason_phrase(status) if reason is None else reason
+    if BAD_VALUE.search(phrase):
+        raise LocalProtocolError(f"bad character in the reason phrase {phrase!r}", rule="RFC 9112 section 4")
+    return f"HTTP/1.1 {status} {phrase}\r\n{encode_fields(fields)}".encode("latin-1")

@@ -1,0 +1,147 @@
+"""Heads and bodies on their way out, checked so that nobody can smuggle through us.
+
+An application's header value with a line end in it would be a second field or a second
+response (response splitting): everything that is not the grammar of RFC 9110 section 5.5 is refused
+here, the last place all heads go through.  Body writers mirror the readers of ``bodies.py`` and
+hold the sender to what its head announced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from skitai._pure.http1.events import Headers
+from skitai._pure.http1.framing import forbidden_in_trailers
+from skitai._pure.http1.grammar import BAD_VALUE, CONTENT_LENGTH, TOKEN
+from skitai.errors import LocalProtocolError
+
+__all__ = [
+    "BodyWriter",
+    "ChunkedWriter",
+    "NoBodyWriter",
+    "SizedWriter",
+    "UntilCloseWriter",
+    "announced_length",
+    "encode_fields",
+]
+
+
+def encode_fields(headers: Iterable[tuple[str, str]]) -> str:
+    """The field lines of ``headers`` and the empty line; raises ``LocalProtocolError``."""
+    lines = []
+    for name, value in headers:
+        if not TOKEN.fullmatch(name):
+            raise LocalProtocolError(f"field name {name!r} is not a token", rule="RFC 9110 section 5.1")
+        if BAD_VALUE.search(value):
+            raise LocalProtocolError(
+                f"the value of field {name!r} has a line end, a control character or one beyond latin-1: "
+                f"{value!r}",
+                rule="RFC 9110 section 5.5",
+            )
+        lines.append(f"{name}: {value}\r\n")
+    lines.append("\r\n")
+    return "".join(lines)
+
+
+def announced_length(values: list[str]) -> int | None:
+    """The number in our own Content-Length fields, ``None`` without one."""
+    if not values:
+        return None
+    if len(values) > 1 or not CONTENT_LENGTH.fullmatch(values[0]):
+        raise LocalProtocolError(
+            f"Content-Length must be one decimal number, not {', '.join(values)!r}",
+            rule="RFC 9110 section 8.6",
+        )
+    return int(values[0])
+
+
+class BodyWriter(Protocol):
+    @property
+    def remaining(self) -> int | None:
+        """Bytes still owed to Content-Length; ``None`` where nothing was announced."""
+
+    def data(self, data: bytes) -> bytes: ...
+    def skip(self, count: int) -> bool: ...
+    def end(self, trailers: Headers) -> bytes: ...
+
+
+def _no_trailers(trailers: Headers) -> None:
+    if trailers:
+        raise LocalProtocolError("only a chunked message can have trailers", rule="RFC 9112 section 7.1.2")
+
+
+class NoBodyWriter:
+    """For HEAD, 204, 304 and the like: what the application sends goes nowhere."""
+
+    remaining = None
+
+    def data(self, data: bytes) -> bytes:
+        return b""
+
+    def skip(self, count: int) -> bool:
+        return False
+
+    def end(self, trailers: Headers) -> bytes:
+        return b""
+
+
+class UntilCloseWriter:
+    remaining = None
+
+    def data(self, data: bytes) -> bytes:
+        return data
+
+    def skip(self, count: int) -> bool:
+        return True
+
+    def end(self, trailers: Headers) -> bytes:
+        _no_trailers(trailers)
+        return b""
+
+
+class SizedWriter:
+    def __init__(self, length: int) -> None:
+        self.remaining = length
+
+    def data(self, data: bytes) -> bytes:
+        self._count(len(data))
+        return data
+
+    def skip(self, count: int) -> bool:
+        self._count(count)
+        return True
+
+    def _count(self, count: int) -> None:
+        if count > self.remaining:
+            raise LocalProtocolError(
+                f"body longer than its Content-Length: {count} bytes to send, {self.remaining} left",
+                rule="RFC 9110 section 8.6",
+            )
+        self.remaining -= count
+
+    def end(self, trailers: Headers) -> bytes:
+        _no_trailers(trailers)
+        if self.remaining:
+            raise LocalProtocolError(
+                f"body shorter than its Content-Length: {self.remaining} bytes are missing",
+                rule="RFC 9110 section 8.6",
+            )
+        return b""
+
+
+class ChunkedWriter:
+    remaining = None
+
+    def data(self, data: bytes) -> bytes:
+        # An empty chunk would be the last one (RFC 9112 section 7.1).
+        return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+
+    def skip(self, count: int) -> bool:
+        raise LocalProtocolError("a body that is sent by other means needs a Content-Length")
+
+    def end(self, trailers: Headers) -> bytes:
+        forbidden = forbidden_in_trailers(trailers)
+        if forbidden is not None:
+            raise LocalProtocolError(f"field {forbidden!r} in the trailers", rule="RFC 9110 section 6.5.1")
+        return b"0\r\n" + encode_fields(trailers).encode("latin-1")

@@ -1,0 +1,3 @@
+SOURCE_CRC32: int
+
+def percent_decode(data: str) -> bytes: ...

@@ -1,0 +1,29 @@
+"""A whole response that was made without an application: a file, an error page, a redirect.
+
+Made by `static`, `errorpages` and the redirects, on any thread; handed to the engine,
+which sends it and closes ``file`` exactly once, also when the client has gone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+__all__ = ["Answer"]
+
+
+@dataclass(slots=True)
+class Answer:
+    """``status`` and ``headers``, then either ``body`` or ``count`` bytes of ``file`` from ``offset``.
+
+    ``headers`` carries Content-Length and Content-Type; Date, Server and Connection are
+    the engine's.  A HEAD request is answered with the same object; the engine leaves the
+    body out.  ``file`` is an unbuffered binary file with a real descriptor.
+    """
+
+    status: int
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes = b""
+    file: BinaryIO | None = None
+    offset: int = 0
+    count: int = 0

@@ -1,0 +1,12 @@
+"""Applications: found, loaded each for itself, reloaded.
+
+`folders` keeps the files of different folders apart, `loader` goes from a target to a callable,
+`reports` words its failures, `sources` knows the files, `mounted` is what the gateway holds.
+"""
+
+from __future__ import annotations
+
+from skitai.core.apps.loader import WSGIApplication, load_application
+from skitai.core.apps.mounted import MountedApp
+
+__all__ = ["MountedApp", "WSGIApplication", "load_application"]

@@ -1,0 +1,45 @@
+"""The configuration of one instance.
+
+Text to sections (`syntax`), values to types (`kinds`, `address`), the table of all keys
+(`keys`, declared in `settings`), routes and what they lead to (`routelines`, `targets`),
+everything together with its origins (`loading`).  Made once at a start, a check or a reload,
+in the main thread; what comes out is immutable and read from any thread.
+
+    settings = load(Path("/etc/skitaid/servers-enabled/sample.conf"), environ=os.environ)
+    settings.server.threads, settings.limits.body_max, settings.origin("server", "threads")
+"""
+
+from skitai.core.config.address import Address
+from skitai.core.config.describe import describe
+from skitai.core.config.flags import add_flags, given_flags
+from skitai.core.config.loading import for_app, load
+from skitai.core.config.problems import ConfigErrors
+from skitai.core.config.routelines import Route
+from skitai.core.config.settings import (
+    HostSettings,
+    ListenSettings,
+    MountSection,
+    MountSettings,
+    ServerSettings,
+    Settings,
+)
+from skitai.core.config.targets import AppTarget, StaticTarget
+
+__all__ = [
+    "Address",
+    "AppTarget",
+    "ConfigErrors",
+    "HostSettings",
+    "ListenSettings",
+    "MountSection",
+    "MountSettings",
+    "Route",
+    "ServerSettings",
+    "Settings",
+    "StaticTarget",
+    "add_flags",
+    "describe",
+    "for_app",
+    "given_flags",
+    "load",
+]

@@ -1,0 +1,179 @@
+"""The types a value can have: how each is read from text and written back.
+
+``write(parse(text))`` reads as the same value again; `describe` relies on it.
+A `Kind` never sees a key or a line: it raises `Mistake`, and the caller knows where.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from skitai.core.config.address import read_address, read_host
+from skitai.core.config.problems import Mistake
+
+__all__ = [
+    "ADDRESS",
+    "ADDRESSES",
+    "BYTES",
+    "FILE_NAMES",
+    "HOST",
+    "INT",
+    "MODE",
+    "NETWORKS",
+    "PATH",
+    "PATHS",
+    "SECONDS",
+    "SITE",
+    "TEXT",
+    "WHOLE_SECONDS",
+    "YES_NO",
+    "Kind",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """``parse(text, base)`` gives the value, relative paths below ``base``; ``write(value)`` the text.
+
+    ``name`` stands in the documentation.  ``optional``: an empty text is a value too.
+    ``many``: a list separated by commas.
+    """
+
+    name: str
+    parse: Callable[[str, Path], Any]
+    write: Callable[[Any], str] = str
+    optional: bool = False
+    many: bool = False
+
+
+_WORDS = dict.fromkeys(("yes", "true", "on", "1"), True) | dict.fromkeys(("no", "false", "off", "0"), False)
+_SECONDS = re.compile(r"(?P<number>[0-9]{1,12}(?:\.[0-9]{1,9})?)\s*(?P<unit>ms|s|m|h)?")
+_SECONDS_IN = {"ms": 0.001, None: 1, "s": 1, "m": 60, "h": 3600}
+_LONGEST = 366 * 86400.0  # far beyond any use, and still within every timer of every system
+_BYTES = re.compile(r"(?P<number>[0-9]{1,15})\s*(?:(?P<unit>[kmg])(?:i?b)?)?", re.IGNORECASE)
+_BYTES_IN = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+def _parse_int(text: str, base: Path) -> int:
+    if not re.fullmatch(r"[0-9]{1,15}", text):
+        raise Mistake("not a whole number")
+    return int(text)
+
+
+def _parse_yes_no(text: str, base: Path) -> bool:
+    try:
+        return _WORDS[text.lower()]
+    except KeyError:
+        raise Mistake("neither yes nor no") from None
+
+
+def _parse_seconds(text: str, base: Path) -> float:
+    match = _SECONDS.fullmatch(text)
+    if match is None:
+        raise Mistake("not a time", "write 10, 10s, 500ms, 2m or 1h")
+    seconds = round(float(match["number"]) * _SECONDS_IN[match["unit"]], 9)
+    if seconds > _LONGEST:
+        raise Mistake("longer than a year")
+    return seconds
+
+
+def _parse_whole_seconds(text: str, base: Path) -> int:
+    seconds = _parse_seconds(text, base)
+    if not seconds.is_integer():
+        raise Mistake("not whole seconds")
+    return int(seconds)
+
+
+def _write_seconds(value: float) -> str:
+    return f"{value:.9f}".rstrip("0").rstrip(".")
+
+
+def _parse_bytes(text: str, base: Path) -> int:
+    match = _BYTES.fullmatch(text)
+    if match is None:
+        raise Mistake("not a size", "write 65536, 64k, 1m or 1g")
+    return int(match["number"]) * _BYTES_IN[(match["unit"] or "").lower()]
+
+
+def _write_bytes(value: int) -> str:
+    for unit in ("g", "m", "k"):
+        if value and value % _BYTES_IN[unit] == 0:
+            return f"{value // _BYTES_IN[unit]}{unit}"
+    return str(value)
+
+
+def _parse_mode(text: str, base: Path) -> int:
+    if not re.fullmatch(r"(?:0o?)?[0-7]{3}", text):
+        raise Mistake("not a file mode", "write three octal digits, as 0o660")
+    return int(text.removeprefix("0o"), 8)
+
+
+def _parse_path(text: str, base: Path) -> Path | None:
+    return base / Path(text).expanduser() if text else None
+
+
+def _write_path(value: Path | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _parse_site(text: str, base: Path) -> str:
+    parts = urlsplit(text)
+    rest = (parts.path.rstrip("/"), parts.query, parts.fragment, parts.username)
+    if parts.scheme not in ("http", "https") or not parts.hostname or any(rest):
+        raise Mistake("not the address of a site", "write https://www.example.com")
+    if not re.fullmatch(r"[\w.:\[\]-]+", parts.netloc, re.ASCII):
+        raise Mistake(f"{parts.netloc!r} is not a host")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _parse_network(text: str, base: Path) -> str:
+    if text == "unix":
+        return text
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise Mistake(f"{text!r} is no address", "write 10.0.0.1, 10.0.0.0/8, fd00::/8 or unix") from None
+    address, slash, _ = text.partition("/")
+    if slash and ipaddress.ip_address(address) != network.network_address:
+        raise Mistake(f"{text!r} has bits below its mask", f"write {network}")
+    return str(network) if slash else address
+
+
+def _parse_file_name(text: str, base: Path) -> str:
+    if "/" in text or "\\" in text or text in (".", ".."):
+        raise Mistake(f"{text!r} is not a plain file name")
+    return text
+
+
+def _many(parse: Callable[[str, Path], Any]) -> Callable[[str, Path], tuple[Any, ...]]:
+    def parse_all(text: str, base: Path) -> tuple[Any, ...]:
+        return tuple(parse(item, base) for item in map(str.strip, text.split(",")) if item)
+
+    return parse_all
+
+
+def _write_many(values: tuple[Any, ...]) -> str:
+    return ", ".join(map(str, values))
+
+
+INT = Kind("whole number", _parse_int)
+YES_NO = Kind("yes or no", _parse_yes_no, lambda value: "yes" if value else "no")
+SECONDS = Kind("time", _parse_seconds, _write_seconds)
+WHOLE_SECONDS = Kind("whole seconds", _parse_whole_seconds)
+BYTES = Kind("size", _parse_bytes, _write_bytes)
+MODE = Kind("file mode", _parse_mode, lambda value: f"0o{value:03o}")
+TEXT = Kind("text", lambda text, base: text, optional=True)
+HOST = Kind("host", lambda text, base: read_host(text), optional=True)
+PATH = Kind("path", _parse_path, _write_path, optional=True)
+SITE = Kind("address of a site", _parse_site)
+ADDRESS = Kind("address", read_address)
+ADDRESSES = Kind("addresses", _many(read_address), _write_many, optional=True, many=True)
+PATHS = Kind("paths", _many(_parse_path), _write_many, optional=True, many=True)
+NETWORKS = Kind("networks", _many(_parse_network), _write_many, optional=True, many=True)
+FILE_NAMES = Kind("file names", _many(_parse_file_name), _write_many, optional=True, many=True)

@@ -1,0 +1,205 @@
+"""Settings from all their sources: command line over environment over file over default.
+
+`load` reads a configuration file, `for_app` makes do without one (``skitai run module:app``).
+Both collect every problem before they raise.  Values of the command line and of the
+environment stand for keys of ``[server]``; relative paths in them are below the working
+directory, those of the file below the file's folder.
+
+Called at the start, by checks and by reloads, in the main thread; touches the disk, imports
+no application.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from skitai.core.config.keys import Key
+from skitai.core.config.problems import Mistake, Problems, did_you_mean
+from skitai.core.config.routelines import DEFAULT_HOST, Route, RouteLines, read_routes
+from skitai.core.config.sections import read_hosts, read_listeners, read_mounts
+from skitai.core.config.settings import TABLES, ServerSettings, Settings
+from skitai.core.config.sources import Given, Reader, Source
+from skitai.core.config.syntax import Section, Style, parse, read_text
+from skitai.core.config.targets import Finder
+from skitai.limits import Limits
+
+__all__ = ["for_app", "load"]
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def load(
+    file: Path | None,
+    *,
+    text: str | None = None,
+    environ: Mapping[str, str] = _NOTHING,
+    overrides: Mapping[str, str] = _NOTHING,
+    base: Path | None = None,
+) -> Settings:
+    """The settings of ``file``.
+
+    ``text`` is read in its place where given; ``file`` then only names it.  ``overrides`` are
+    the values of the command line by key.  Of ``environ`` only the variables of known keys
+    are looked at.  ``base`` (default: the folder of ``file``, else the working directory) is
+    what relative paths of the file are below.
+
+    Raises ConfigErrors with every problem of the text; a route whose target is missing is
+    kept with its ``problem``.
+    """
+    problems = Problems(str(file) if file is not None else "configuration")
+    folder = Path.cwd() / (base or (file.parent if file is not None else Path()))
+    if text is None and file is not None:
+        try:
+            text = read_text(file)
+        except Mistake as mistake:
+            problems.take(mistake)
+            problems.raise_if_any()
+    sections = _by_kind(parse(text or "", problems), problems)
+    given = _server_values(sections.get("server", []), environ, overrides, folder, problems)
+    server, _ = _server(given)
+    import_path = (*server.python_path, *([server.chdir] if server.chdir else []))
+    finder = Finder(folder, import_path)
+    importlib.invalidate_caches()
+    lines = [line for section in sections.get("routes", []) for line in section.lines]
+    return _finish(file, folder, given, read_routes(lines, finder, problems), sections, import_path, problems)
+
+
+def for_app(
+    target: str,
+    *,
+    base: Path | None = None,
+    environ: Mapping[str, str] = _NOTHING,
+    overrides: Mapping[str, str] = _NOTHING,
+) -> Settings:
+    """The settings of ``skitai run TARGET``: one route from ``/`` to an application or a folder.
+
+    ``base`` (default: the key ``chdir``, else the working directory) is the folder of relative
+    targets, and applications can import from it.  Raises ConfigErrors as `load` does; whether
+    the target was found is said by ``settings.problems``.
+    """
+    problems = Problems("command line")
+    given = _server_values([], environ, overrides, Path.cwd(), problems)
+    server, _ = _server(given)
+    folder = Path.cwd() / (base or server.chdir or Path())
+    import_path = tuple(dict.fromkeys((*server.python_path, folder)))
+    importlib.invalidate_caches()
+    routes: tuple[Route, ...] = ()
+    try:
+        found, missing = Finder(folder, import_path).find(target)
+        problem = missing.at(problems.file) if missing else None
+        routes = (Route((DEFAULT_HOST,), "", False, found, problem=problem),)
+    except Mistake as mistake:
+        problems.take(mistake)
+    return _finish(None, folder, given, RouteLines(routes, {DEFAULT_HOST: 0}), {}, import_path, problems)
+
+
+def _finish(
+    file: Path | None,
+    base: Path,
+    given: Mapping[str, Given],
+    routes: RouteLines,
+    sections: Mapping[str, list[Section]],
+    import_path: tuple[Path, ...],
+    problems: Problems,
+) -> Settings:
+    server, limits = _server(given)
+    reader = Reader(base, problems)
+    listeners = read_listeners(sections.get("listen", []), server, given, reader)
+    mounts = read_mounts(sections.get("mount", []), routes, limits, reader)
+    hosts = read_hosts(sections.get("host", []), routes, reader)
+    problems.raise_if_any()
+    reader.remember("server", given)
+    return Settings(
+        file=file,
+        base=base,
+        server=server,
+        limits=limits,
+        listeners=listeners,
+        routes=routes.routes,
+        mounts=mounts,
+        hosts=hosts,
+        import_path=import_path,
+        origins=MappingProxyType(reader.origins),
+    )
+
+
+# The sections there are: how they are written, how their lines are read, whether they have an argument.
+_SECTIONS = {
+    "server": ("[server]", Style.PAIR, False),
+    "routes": ("[routes:line]", Style.LINE, False),
+    "mount": ("[mount /path]", Style.PAIR, True),
+    "host": ("[host name]", Style.PAIR, True),
+    "listen": ("[listen name]", Style.PAIR, True),
+}
+
+
+def _by_kind(sections: list[Section], problems: Problems) -> dict[str, list[Section]]:
+    kinds: dict[str, list[Section]] = {}
+    for section in sections:
+        known = _SECTIONS.get(section.name)
+        if section.name.startswith("@"):
+            problems.add(f"[{section.title}]: clusters are not in this version", line=section.line)
+        elif known is None:
+            hint = did_you_mean(section.name, _SECTIONS)
+            hint = hint or "there are " + ", ".join(form for form, _, _ in _SECTIONS.values())
+            problems.add(f"there is no section [{section.title}]", line=section.line, hint=hint)
+        elif (section.style, bool(section.argument)) != known[1:]:
+            problems.add(
+                f"[{section.title}] is not how this section is written",
+                line=section.line,
+                hint=f"write {known[0]}",
+            )
+        else:
+            kinds.setdefault(section.name, []).append(section)
+    return kinds
+
+
+def _server_values(
+    sections: list[Section],
+    environ: Mapping[str, str],
+    overrides: Mapping[str, str],
+    base: Path,
+    problems: Problems,
+) -> dict[str, Given]:
+    """The keys of ``[server]`` that something sets, each from its strongest source.
+
+    All sources are read, so that a bad value is told even where a stronger one hides it.
+    """
+    keys = TABLES["server"]
+    here = Path.cwd()
+    given: dict[str, Given] = {}
+    for section in sections:
+        given |= Reader(base, problems).read(section, keys)
+    for key in keys.values():
+        if key.environment in environ:
+            _read_loose(key, environ[key.environment], Source.ENVIRONMENT, here, given, problems)
+    for name, text in overrides.items():
+        if name not in keys:
+            hint = did_you_mean(name, keys)
+            problems.add(f"there is no setting {name!r}", hint=hint, source=Source.COMMAND_LINE.value)
+            continue
+        _read_loose(keys[name], text, Source.COMMAND_LINE, here, given, problems)
+    return given
+
+
+def _read_loose(
+    key: Key, text: str, source: Source, base: Path, given: dict[str, Given], problems: Problems
+) -> None:
+    name = key.flag if source is Source.COMMAND_LINE else key.environment
+    origin = f"{source.value} {name}"
+    reader = Reader(base, problems)
+    value = reader.value(key, text, source=origin)
+    if value is not reader.REFUSED:
+        given[key.name] = Given(value, source, origin)
+
+
+def _server(given: Mapping[str, Given]) -> tuple[ServerSettings, Limits]:
+    def chosen(cls: type[Any]) -> dict[str, Any]:
+        return {item.name: given[item.name].value for item in fields(cls) if item.name in given}
+
+    return ServerSettings(**chosen(ServerSettings)), Limits(**chosen(Limits))

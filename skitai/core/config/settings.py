@@ -1,0 +1,246 @@
+"""The settings of one instance, and the declaration of every key that can be set.
+
+Immutable once made by `loading`; read from any thread.  Each attribute of a class here
+that has the metadata of `key` is a key of that name; `TABLES` holds them by section.
+The keys of `skitai.limits.Limits` belong to ``[server]`` too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from skitai.core.config.address import Address
+from skitai.core.config.keys import Key, key, keys_of, limit_keys
+from skitai.core.config.kinds import (
+    ADDRESS,
+    ADDRESSES,
+    BYTES,
+    FILE_NAMES,
+    HOST,
+    INT,
+    MODE,
+    NETWORKS,
+    PATH,
+    PATHS,
+    SECONDS,
+    SITE,
+    TEXT,
+    WHOLE_SECONDS,
+    YES_NO,
+)
+from skitai.core.config.routelines import Route, write_host_rule
+from skitai.errors import ConfigError
+from skitai.limits import Limits
+
+__all__ = [
+    "TABLES",
+    "HostSettings",
+    "ListenSettings",
+    "MountSection",
+    "MountSettings",
+    "ServerSettings",
+    "Settings",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """``[server]`` without the limits."""
+
+    threads: int = field(
+        default=4, metadata=key(INT, "that may run applications at once; 0 runs them in the loop", most=10000)
+    )
+    processes: int = field(
+        default=1,
+        metadata=key(
+            INT, "workers of the instance", least=1, not_yet="more than one comes with the process master"
+        ),
+    )
+    ip: str = field(default="", metadata=key(HOST, "to listen on; empty is every interface, IPv6 and IPv4"))
+    port: int = field(default=5000, metadata=key(INT, "to listen on; 0 lets the system choose", most=65535))
+    bind: tuple[Address, ...] = field(
+        default=(), metadata=key(ADDRESSES, "to listen on, instead of ip and port and of [listen] sections")
+    )
+    backlog: int = field(
+        default=1024,
+        metadata=key(INT, "waiting to be accepted; the system has a bound too", unit="connections", least=1),
+    )
+    socket_mode: int = field(default=0o660, metadata=key(MODE, "of the file of a unix socket"))
+    name: str = field(
+        default="", metadata=key(TEXT, "of the instance in logs; empty is the name of the file")
+    )
+    ssl: bool = field(
+        default=False,
+        metadata=key(
+            YES_NO,
+            "serve TLS",
+            not_yet="TLS is not in this version, and clear text is not served in its place",
+        ),
+    )
+    certfile: Path | None = field(
+        default=None, metadata=key(PATH, "certificates in PEM, read when ssl is yes")
+    )
+    keyfile: Path | None = field(
+        default=None, metadata=key(PATH, "private key in PEM; empty: it stands in certfile")
+    )
+    passphrase: str = field(default="", repr=False, metadata=key(TEXT, "of the private key", secret=True))
+    enable_proxy: bool = field(
+        default=False,
+        metadata=key(YES_NO, "serve as a forward proxy", not_yet="the forward proxy is not in this version"),
+    )
+    static_max_age: int = field(
+        default=300,
+        metadata=key(WHOLE_SECONDS, "that clients may keep static files without asking", unit="seconds"),
+    )
+    num_result_cache_max: int = field(
+        default=200, metadata=key(INT, "of was requests that are kept", unit="results")
+    )
+    trusted_proxies: tuple[str, ...] = field(
+        default=(),
+        metadata=key(NETWORKS, "whose X-Forwarded-* and Forwarded are believed: addresses, networks or unix"),
+    )
+    spool_dir: Path | None = field(
+        default=None,
+        metadata=key(PATH, "for request bodies too large for memory; empty is the system's temporary folder"),
+    )
+    chdir: Path | None = field(
+        default=None, metadata=key(PATH, "working directory of the instance, importable from")
+    )
+    python_path: tuple[Path, ...] = field(
+        default=(), metadata=key(PATHS, "folders to import from, before all others")
+    )
+    log_path: Path | None = field(
+        default=None, metadata=key(PATH, "folder of the logs; empty is where the command puts them")
+    )
+    access_log: bool = field(default=True, metadata=key(YES_NO, "write a line for each request"))
+    debug: bool = field(
+        default=False, metadata=key(YES_NO, "show tracebacks to clients; never on a public address")
+    )
+    use_reloader: bool = field(
+        default=False, metadata=key(YES_NO, "load applications again when their files change")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ListenSettings:
+    """``[listen name]``, or the listener that ``bind`` or ``ip`` and ``port`` ask for."""
+
+    name: str
+    address: Address = field(
+        metadata=key(ADDRESS, "127.0.0.1:5000, [::1]:5000, :5000 (every interface) or unix:/path")
+    )
+    socket_mode: int = field(metadata=key(MODE, "of the file of a unix socket", inherits=True))
+    backlog: int = field(
+        metadata=key(INT, "waiting to be accepted", unit="connections", inherits=True, least=1)
+    )
+
+    @property
+    def title(self) -> str:
+        return f"listen {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class MountSettings:
+    """What ``[mount …]`` can say about a route, with everything filled in."""
+
+    response_timeout: float = field(
+        metadata=key(
+            SECONDS,
+            "from the complete request to the head of the response; then 503",
+            unit="seconds",
+            inherits=True,
+            least=0.001,
+        )
+    )
+    body_max: int = field(
+        metadata=key(
+            BYTES,
+            "longest request body, at most that of [server]; longer is 413",
+            unit="bytes",
+            inherits=True,
+        )
+    )
+    static_max_age: int = field(
+        metadata=key(
+            WHOLE_SECONDS,
+            "that clients may keep static files without asking",
+            unit="seconds",
+            inherits=True,
+        )
+    )
+    index: tuple[str, ...] = field(
+        default=("index.html", "index.htm"),
+        metadata=key(FILE_NAMES, "files that stand for their folder, the first that exists"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettings:
+    """``[host name]``; ``name`` as in the ``: name`` line of the routes."""
+
+    name: str
+    redirect_to: str = field(
+        metadata=key(SITE, "all requests are sent there, path and query kept: https://www.example.com")
+    )
+
+    @property
+    def title(self) -> str:
+        return f"host {write_host_rule(self.name)}"
+
+
+@dataclass(frozen=True, slots=True)
+class MountSection:
+    """A ``[mount …]`` section as written: ``values`` has the given keys of `MountSettings` only.
+
+    ``host`` is empty where the section is for this path of every host.
+    """
+
+    host: str
+    path: str
+    values: Mapping[str, Any]
+
+    @property
+    def title(self) -> str:
+        return f"mount {write_host_rule(self.host)}{self.path or '/'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything an instance is told.  ``file`` is None without one; ``base`` is what relative
+    paths of it were below.  Always at least one of ``listeners``."""
+
+    file: Path | None
+    base: Path
+    server: ServerSettings
+    limits: Limits
+    listeners: tuple[ListenSettings, ...]
+    routes: tuple[Route, ...]
+    mounts: tuple[MountSection, ...]
+    hosts: tuple[HostSettings, ...]
+    import_path: tuple[Path, ...]
+    origins: Mapping[tuple[str, str], str]
+
+    def origin(self, section: str, key: str) -> str:
+        """Where a value came from: ``"/etc/x.conf:3"``, ``"environment SKITAI_PORT"``,
+        ``"command line --port"`` or ``"default"``.  ``section`` is ``"server"`` or, with
+        its argument, ``"listen public"``, ``"mount /path"``, ``"host www.example.com"``."""
+        return self.origins.get((section, key), "default")
+
+    @property
+    def problems(self) -> tuple[ConfigError, ...]:
+        """The routes that cannot be served; the others can.  A check refuses them."""
+        return tuple(route.problem for route in self.routes if route.problem is not None)
+
+
+TABLES: Mapping[str, Mapping[str, Key]] = MappingProxyType(
+    {
+        "server": MappingProxyType(keys_of("server", ServerSettings) | limit_keys()),
+        "listen": MappingProxyType(keys_of("listen", ListenSettings)),
+        "mount": MappingProxyType(keys_of("mount", MountSettings)),
+        "host": MappingProxyType(keys_of("host", HostSettings)),
+    }
+)

@@ -1,0 +1,396 @@
+"""One request's way through a WSGI application (PEP 3333).
+
+A `Run` is a job of the executor.  It calls the application, takes its iterable piece by
+piece and hands the pieces to the exchange.  When the client takes them more slowly than
+the application makes them, the run rests (no thread waits) and is submitted again once
+there is room; one thread at a time is inside it, but not always the same one.  The
+request's `contextvars.Context` travels with it.
+
+What the application owes us is checked here, and a debt is never passed on to the client
+as a valid response: a head that breaks the rules is 500, a body shorter than its
+Content-Length ends the connection, a longer one is cut.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import enum
+import os
+import stat
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from skitai.core.environ import FileWrapper
+from skitai.core.threads import Executor
+from skitai.errors import AppLoadError, ClientDisconnected, HTTPError, LocalProtocolError
+
+__all__ = ["Run", "RunReports"]
+
+Headers = list[tuple[str, str]]
+
+#: RFC 9110 section 7.6.1; PEP 3333 forbids them to applications.  ``Connection: close`` is a
+#: wish that we can grant, the others would contradict the framing that the server chooses.
+_HOP_BY_HOP = frozenset(
+    {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "upgrade"}
+)
+#: Lists of small pieces are sent as one when they are no longer than this.
+_JOIN_MAX = 65536
+#: With threads = 0, pieces sent before the other connections get their turn.
+_INLINE_PIECES = 16
+
+
+class _Stage(enum.Enum):
+    CALL = enum.auto()
+    PULL = enum.auto()
+    DONE = enum.auto()
+
+
+class _Pulled(enum.Enum):
+    ALL = "the response is complete"
+    NO_ROOM = "the client is slower than the application"
+    TURN = "threads = 0: the other connections are next"
+
+
+class RunReports:
+    """Where a run tells what went wrong; handed in by the service."""
+
+    def __init__(
+        self,
+        trace: Callable[[str], None],
+        warn: Callable[[str], None],
+        error_page: Callable[[Any, int, str, str], tuple[Headers, bytes]],
+    ) -> None:
+        """``trace(what)`` logs the current exception; ``warn(text)`` a line;
+        ``error_page(exchange, status, why, detail)`` makes a page."""
+        self.trace = trace
+        self.warn = warn
+        self.error_page = error_page
+
+
+class Run:
+    __slots__ = (
+        "_application",
+        "_body",
+        "_context",
+        "_debug",
+        "_environ",
+        "_exchange",
+        "_executor",
+        "_headers",
+        "_head_sent",
+        "_iterable",
+        "_iterator",
+        "_on_overload",
+        "_reason",
+        "_remaining",
+        "_reports",
+        "_stage",
+        "_status",
+    )
+
+    def __init__(
+        self,
+        exchange: Any,
+        application: Callable[[], Any],
+        environ: dict[str, Any],
+        context: contextvars.Context,
+        executor: Executor,
+        reports: RunReports,
+        *,
+        body: Any,
+        debug: Callable[[], bool],
+        on_overload: Callable[[Any], None],
+    ) -> None:
+        """``application()`` gives the WSGI callable (it may load it first); ``body`` is closed at
+        the end; ``debug()`` says whether a failure may be shown; ``on_overload(exchange)``
+        answers when there is no thread for this run."""
+        self._exchange = exchange
+        self._application = application
+        self._environ = environ
+        self._context = context
+        self._executor = executor
+        self._reports = reports
+        self._body = body
+        self._debug = debug
+        self._on_overload = on_overload
+        self._stage = _Stage.CALL
+        self._status = 0
+        self._reason = ""
+        self._headers: Headers = []
+        self._head_sent = False
+        #: What is left of the Content-Length; None without one.
+        self._remaining: int | None = None
+        self._iterable: Iterable[Any] | None = None
+        self._iterator: Iterator[Any] | None = None
+
+    # -- the job ------------------------------------------------------------------------
+
+    def run(self) -> None:
+        try:
+            if self._stage is _Stage.CALL:
+                if self._exchange.is_current:
+                    self._context.run(self._call)
+            while self._stage is _Stage.PULL:
+                # Rest only after the context was left: the next thread may be in it at once.
+                pulled = self._context.run(self._pull)
+                if pulled is _Pulled.ALL:
+                    break
+                if pulled is _Pulled.TURN:
+                    self._exchange.yield_turn(self.run)
+                    return
+                if self._exchange.when_room(self._resume):
+                    return
+        except ClientDisconnected:
+            pass  # not the application's fault, and nobody is left to be told
+        except BaseException as error:  # SystemExit of an application ends its request only
+            self._fail(error)
+        self._leave()
+
+    def shed(self) -> None:
+        self._on_overload(self._exchange)
+        self._leave()
+
+    # -- calling --------------------------------------------------------------------------
+
+    def _call(self) -> None:
+        application = self._application()
+        result = application(self._environ, self._start_response)
+        self._iterable = result
+        if isinstance(result, FileWrapper) and self._send_file(result):
+            return
+        if isinstance(result, (list, tuple)):
+            pieces = [_as_bytes(piece) for piece in result]
+            if self._send_whole(pieces):
+                return
+            self._iterator = iter(pieces)
+        else:
+            self._iterator = iter(result)
+        self._stage = _Stage.PULL
+
+    def _start_response(
+        self, status: str, headers: Headers, exc_info: Any = None
+    ) -> Callable[[bytes], None]:
+        if exc_info:
+            try:
+                if self._head_sent:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None  # PEP 3333: no circular reference through the traceback
+        elif self._status:
+            raise AssertionError("start_response was called twice without exc_info (PEP 3333)")
+        self._status, self._reason = _parse_status(status)
+        self._headers, self._remaining = _check_headers(headers, self._reports.warn)
+        return self._write
+
+    def _write(self, data: bytes) -> None:
+        """PEP 3333's ``write``: blocks while the client is slow."""
+        data = self._fit(_as_bytes(data))
+        if data and self._body_allowed():
+            self._send_head()
+            self._exchange.write_waiting(data)
+        elif data:
+            self._send_head()
+
+    # -- the body -------------------------------------------------------------------------
+
+    def _pull(self) -> _Pulled:
+        assert self._iterator is not None
+        pieces = 0
+        for piece in self._iterator:
+            if not piece:
+                continue
+            whole = _as_bytes(piece)
+            data = self._fit(whole)
+            self._send_head()
+            if not self._body_allowed():
+                break
+            room = not data or self._exchange.write(data)
+            if len(data) < len(whole):
+                break
+            if not room:
+                return _Pulled.NO_ROOM
+            pieces += 1
+            if pieces == _INLINE_PIECES and self._executor.inline:
+                return _Pulled.TURN
+        self._finish()
+        return _Pulled.ALL
+
+    def _resume(self) -> None:
+        """Loop thread: the client has taken what waited, or has gone."""
+        self._executor.submit(self, resumed=True)
+
+    def _send_whole(self, pieces: list[bytes]) -> bool:
+        """All of the body is there: its length is known, and head and body leave at once."""
+        size = sum(map(len, pieces))
+        if self._head_sent or not self._status or size > _JOIN_MAX or not self._body_allowed():
+            return False
+        if self._remaining is None:
+            self._headers.append(("Content-Length", str(size)))
+        elif self._remaining > size:
+            return False  # too short: the stream will show it
+        body = self._fit(b"".join(pieces))
+        self._exchange.respond(self._status, self._headers, body, reason=self._reason)
+        self._head_sent = True
+        return True
+
+    def _send_file(self, wrapper: FileWrapper) -> bool:
+        """Let the system send it, if it is a regular file with a descriptor."""
+        if self._head_sent or not self._status or self._status in (204, 304):
+            return False
+        try:
+            descriptor = wrapper.file.fileno()
+            offset = wrapper.file.tell()
+            info = os.fstat(descriptor)
+        except (AttributeError, OSError, ValueError):
+            return False
+        available = info.st_size - offset
+        if not stat.S_ISREG(info.st_mode) or available < 0 or (self._remaining or 0) > available:
+            return False
+        if self._remaining is None:
+            self._headers.append(("Content-Length", str(available)))
+            self._remaining = available
+        file = os.fdopen(os.dup(descriptor), "rb", buffering=0)
+        self._exchange.respond_file(
+            self._status, self._headers, file, offset, self._remaining, reason=self._reason
+        )
+        self._head_sent = True
+        return True
+
+    def _send_head(self) -> None:
+        if self._head_sent:
+            return
+        if not self._status:
+            raise AssertionError("the application gave a body before it called start_response (PEP 3333)")
+        self._exchange.start(self._status, self._headers, reason=self._reason)
+        self._head_sent = True
+
+    def _fit(self, data: bytes) -> bytes:
+        """Hold the application to its Content-Length."""
+        if self._remaining is None:
+            return data
+        if len(data) > self._remaining:
+            self._reports.warn(
+                f"{self._name()}: the application sent more than its Content-Length; the rest was cut"
+            )
+            data = data[: self._remaining]
+        self._remaining -= len(data)
+        return data
+
+    def _body_allowed(self) -> bool:
+        return self._exchange.head.method != "HEAD" and self._status not in (204, 304)
+
+    def _finish(self) -> None:
+        if not self._status:
+            raise AssertionError("the application never called start_response (PEP 3333)")
+        if self._remaining and self._body_allowed():
+            self._reports.warn(
+                f"{self._name()}: the application sent {self._remaining} bytes less than its "
+                "Content-Length; the connection was closed"
+            )
+            self._send_head()
+            self._exchange.abort()
+        elif self._head_sent:
+            self._exchange.end()
+        else:
+            if self._remaining is None and self._body_allowed():
+                self._headers.append(("Content-Length", "0"))
+            self._exchange.respond(self._status, self._headers, reason=self._reason)
+            self._head_sent = True
+
+    # -- the end ----------------------------------------------------------------------------
+
+    def _fail(self, error: BaseException) -> None:
+        if not isinstance(error, (HTTPError, AppLoadError)):
+            self._reports.trace(self._name())
+        try:
+            if self._head_sent:
+                self._exchange.abort()
+            else:
+                headers, body = self._failure_page(error)
+                status = error.status if isinstance(error, HTTPError) else 500
+                self._exchange.respond(status, headers, body)
+        except ClientDisconnected:
+            return  # nobody is left to be told
+
+    def _failure_page(self, error: BaseException) -> tuple[Headers, bytes]:
+        if isinstance(error, HTTPError):
+            return self._reports.error_page(self._exchange, error.status, error.why, "")
+        why = "The application failed; its error log says why."
+        if isinstance(error, LocalProtocolError):
+            why = "The application gave a response that HTTP does not allow; its error log says which."
+        detail = ""
+        if self._debug():
+            detail = error.report if isinstance(error, AppLoadError) else _traceback_of(error)
+        return self._reports.error_page(self._exchange, 500, why, detail)
+
+    def _leave(self) -> None:
+        """Once, whatever happened: the iterable's close() and the request's body."""
+        if self._stage is _Stage.DONE:
+            return
+        self._stage = _Stage.DONE
+        iterable, self._iterable, self._iterator = self._iterable, None, None
+        close = getattr(iterable, "close", None)
+        try:
+            if close is not None:
+                self._context.run(close)
+        except BaseException:
+            self._reports.trace(f"{self._name()}: close()")
+        finally:
+            if self._body is not None:
+                self._body.close()
+
+    def _name(self) -> str:
+        head = self._exchange.head
+        return f"{head.method} {head.target}"
+
+
+def _as_bytes(piece: Any) -> bytes:
+    if isinstance(piece, bytes):
+        return piece
+    if isinstance(piece, str):  # the mission README's first sample returns ['Hello World']
+        return piece.encode("utf-8")
+    if isinstance(piece, (bytearray, memoryview)):
+        return bytes(piece)
+    raise TypeError(f"a WSGI application's body is made of bytes, not {type(piece).__name__} (PEP 3333)")
+
+
+def _parse_status(status: Any) -> tuple[int, str]:
+    if not isinstance(status, str):
+        raise TypeError(f"status must be a str such as '200 OK', not {type(status).__name__} (PEP 3333)")
+    code, _, reason = status.partition(" ")
+    if not (len(code) == 3 and code.isascii() and code.isdigit() and "200" <= code <= "599"):
+        raise ValueError(f"status must be a str such as '200 OK', not {status!r} (PEP 3333)")
+    return int(code), reason
+
+
+def _check_headers(headers: Any, warn: Callable[[str], None]) -> tuple[Headers, int | None]:
+    """The headers that may be sent and the Content-Length among them.
+
+    Types and framing are looked at here; forbidden characters by the kernel when it writes.
+    """
+    kept: Headers = []
+    length: int | None = None
+    for field in headers:
+        name, value = field
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(f"header names and values must be str, not {field!r} (PEP 3333)")
+        lower = name.lower()
+        if lower in _HOP_BY_HOP:
+            if lower == "connection" and value.lower() == "close":
+                kept.append((name, value))
+            else:
+                warn(f"header {name}: {value!r} left out: it belongs to the connection, not to the application")
+            continue
+        if lower == "content-length":
+            if not (value.isascii() and value.isdigit()) or length not in (None, int(value)):
+                raise ValueError(f"bad or contradictory Content-Length {value!r}")
+            if length is not None:
+                continue
+            length = int(value)
+        kept.append((name, value))
+    return kept, length
+
+
+def _traceback_of(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))

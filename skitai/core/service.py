@@ -1,0 +1,367 @@
+"""What a request means: the service that the engine calls back.
+
+    admit      loop thread   who asks, which host, which mount; refusals before the body
+    execute    loop thread   a file, a redirect, or a `Run` for the executor
+    finished   loop thread   the access line
+
+The decision about one request is its `Plan`, kept in ``exchange.context``.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from skitai._kernels import engine, http1, percent_decode
+from skitai.core.accessline import access_line
+from skitai.core.answer import Answer
+from skitai.core.apps import MountedApp
+from skitai.core.bodies import EMPTY_INPUT, RequestBody, Spool
+from skitai.core.environ import build_environ, make_template, quote_path
+from skitai.core.errorpages import error_answer
+from skitai.core.forwarded import ClientView, TrustedProxies
+from skitai.core.gateway import Run, RunReports
+from skitai.core.logs import Logs
+from skitai.core.routes import Mount, RouteTable
+from skitai.core.static import StaticFolder
+from skitai.core.threads import Executor
+from skitai.errors import AppLoadError, ClientDisconnected, HTTPError, RemoteProtocolError, SpoolFull
+from skitai.limits import Limits
+
+__all__ = ["HttpService", "ListenerInfo"]
+
+_FILE_METHODS = frozenset({"GET", "HEAD"})
+
+#: Status line, headers and body with which an application refuses a request early.
+AdmissionRefusal = tuple[str, list[tuple[str, str]], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerInfo:
+    """``server`` is the address for SERVER_NAME and SERVER_PORT when a client names no host."""
+
+    scheme: str
+    server: tuple[str, int]
+
+
+@dataclass(slots=True)
+class Plan:
+    """What was decided about one request.  Exactly one of ``answer`` and ``app`` is set once it
+    is complete; ``answer`` may be left to `HttpService.execute`, which asks the folders."""
+
+    client: ClientView
+    path: str = ""
+    folders: tuple[Mount, ...] = ()
+    app: Mount | None = None
+    slash_redirect: str | None = None
+    answer: Answer | None = None
+    body: RequestBody | None = None
+    environ: dict[str, Any] | None = None
+
+
+class HttpService:
+    """Made before the loop runs; its methods are the engine's `Service`."""
+
+    def __init__(
+        self,
+        table: RouteTable,
+        apps: Mapping[Mount, MountedApp],
+        folders: Mapping[Mount, StaticFolder],
+        *,
+        limits: Limits,
+        threads: int,
+        executor: Executor,
+        spool: Spool,
+        proxies: TrustedProxies,
+        logs: Logs,
+        access_log: bool,
+        debug: bool,
+        activate: Callable[[dict[str, Any], Any], object],
+    ) -> None:
+        """``activate(environ, application)`` is run inside the context of each request: it makes
+        the services of `skitai.was` belong to it."""
+        self._table = table
+        self._apps = apps
+        self._folders = folders
+        self._limits = limits
+        self._executor = executor
+        self._spool = spool
+        self._proxies = proxies
+        self._logs = logs
+        self._access_log = access_log
+        self._debug = debug
+        self._activate = activate
+        self._template = make_template(threads=threads, processes=1, errors=logs.wsgi_errors)
+        self._reports = RunReports(trace=logs.trace, warn=logs.app_warning, error_page=self._error_page)
+
+    # -- the engine's callbacks -----------------------------------------------------------
+
+    def admit(self, exchange: engine.Exchange) -> None:
+        exchange.context = plan = Plan(self._client_of(exchange))
+        try:
+            self._route(exchange, plan)
+            if plan.app is not None:
+                self._admit_to_app(exchange, plan, plan.app)
+            elif exchange.head.has_body:
+                self.execute(exchange)  # nobody wants the body: answer before it comes
+        except HTTPError as error:
+            answer = error_answer(error.status, error.why, accept=_accept(exchange.head))
+            _send(exchange, answer)
+
+    def execute(self, exchange: engine.Exchange) -> None:
+        plan: Plan = exchange.context
+        answer = plan.answer or self._find_file(exchange, plan)
+        if answer is None and plan.app is not None:
+            if plan.slash_redirect is None or exchange.head.method not in _FILE_METHODS:
+                self._run(exchange, plan, plan.app)
+                return
+            answer = _redirect(301, plan.slash_redirect, exchange.head.query)
+        if plan.body is not None:
+            plan.body.close()
+        _send(exchange, answer or self._nothing_here(exchange, plan))
+
+    def finished(self, exchange: engine.Exchange) -> None:
+        if not self._access_log:
+            return
+        plan: Plan = exchange.context
+        head = exchange.head
+        self._logs.request(
+            access_line(
+                plan.client.address,
+                plan.client.port,
+                head.method,
+                head.target,
+                head.http_version,
+                # 499 as nginx has it: the client left before there was a status.
+                exchange.status or 499,
+                exchange.bytes_sent,
+                (exchange.started_at or exchange.delivered_at) - exchange.received_at,
+                exchange.delivered_at - (exchange.started_at or exchange.delivered_at),
+            )
+        )
+
+    def refusal(
+        self, error: RemoteProtocolError, peer: tuple[str, int], exchange: engine.Exchange | None
+    ) -> engine.Refusal:
+        self._logs.server(f"{peer[0]}:{peer[1]} refused with {error.status}: {error}", "warn")
+        if exchange is None and self._access_log:
+            self._logs.request(access_line(peer[0], peer[1], "-", "-", "-", error.status, 0, 0.0, 0.0))
+        accept = _accept(exchange.head) if exchange else ""
+        answer = error_answer(error.status, str(error), accept=accept)
+        return answer.headers, answer.body
+
+    def overdue(self, exchange: engine.Exchange) -> engine.Refusal:
+        head = exchange.head
+        self._logs.app_warning(
+            f"{head.method} {head.target}: no response within response_timeout "
+            f"({exchange.response_timeout:g} s); the client got 503"
+        )
+        answer = _busy("The application did not answer in time.", head)
+        return answer.headers, answer.body
+
+    # -- admission ------------------------------------------------------------------------
+
+    def _client_of(self, exchange: engine.Exchange) -> ClientView:
+        listener: ListenerInfo = exchange.listener
+        address, port = exchange.peer
+        return self._proxies.resolve(address, port, exchange.head, listener.scheme)
+
+    def _route(self, exchange: engine.Exchange, plan: Plan) -> None:
+        head = exchange.head
+        if head.form == "authority":
+            raise HTTPError(405, "CONNECT is for proxies; this server is none.")
+        if head.form == "asterisk":
+            plan.answer = Answer(200, [("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS"), ("Content-Length", "0")])
+            return
+        raw_path = percent_decode(head.path)
+        if b"\0" in raw_path:
+            raise HTTPError(400, "The path contains a NUL byte.")
+        plan.path = raw_path.decode("utf-8", "surrogateescape")
+        if plan.path == "/ping":
+            plan.answer = Answer(200, [("Content-Type", "text/plain"), ("Content-Length", "4")], b"pong")
+            return
+        site = self._table.host(plan.client.host)
+        if site is None:
+            raise HTTPError(421, f"No site is configured for the host {plan.client.host!r}.")
+        if site.redirect_to:
+            # 308 keeps the method: a form must not become a GET of the other site.
+            status = 301 if head.method in _FILE_METHODS else 308
+            plan.answer = _redirect(status, site.redirect_to + quote_path(raw_path), head.query)
+            return
+        mounts = site.match(plan.path)
+        if not mounts:
+            raise HTTPError(404, "Nothing is mounted at this path.")
+        plan.folders = tuple(mount for mount in mounts if mount in self._folders)
+        plan.app = next((mount for mount in mounts if mount in self._apps), None)
+        plan.slash_redirect = site.slash_redirect(plan.path)
+        if not plan.folders and plan.app is None:
+            raise HTTPError(503, "What is mounted here cannot be served; the server log says why.")
+
+    def _admit_to_app(self, exchange: engine.Exchange, plan: Plan, mount: Mount) -> None:
+        head = exchange.head
+        body_max = mount.options.body_max
+        if (head.content_length or 0) > body_max:
+            raise HTTPError(413, f"The body is larger than {body_max} bytes, the limit of this mount.")
+        exchange.response_timeout = mount.options.response_timeout
+        hook = _admission_hook(self._apps[mount])
+        if hook is not None:
+            refused = hook(self._environ(exchange, plan, mount))
+            if refused is not None:
+                status, headers, body = refused
+                fields = [field for field in headers if field[0].lower() != "content-length"]
+                _send(exchange, Answer(int(status[:3]), [*fields, ("Content-Length", str(len(body)))], body))
+                return
+        if head.has_body:
+            plan.body = RequestBody(self._spool, self._limits.body_memory_max)
+            exchange.sink = _LimitedSink(plan.body, body_max)
+
+    # -- answering ------------------------------------------------------------------------
+
+    def _find_file(self, exchange: engine.Exchange, plan: Plan) -> Answer | None:
+        head = exchange.head
+        if head.method not in _FILE_METHODS:
+            return None
+        for mount in plan.folders:
+            if plan.app is not None and len(mount.path) < len(plan.app.path):
+                break  # the application is the longer, nearer mount
+            answer = self._folders[mount].answer(plan.path[len(mount.path) :], head, plan.path)
+            if answer is not None:
+                return answer
+        return None
+
+    def _nothing_here(self, exchange: engine.Exchange, plan: Plan) -> Answer:
+        head = exchange.head
+        if head.method in _FILE_METHODS:
+            return error_answer(404, "There is no such file.", accept=_accept(head))
+        return error_answer(
+            405,
+            f"{head.method} is not possible here: there are only files.",
+            accept=_accept(head),
+            extra_headers=[("Allow", "GET, HEAD")],
+        )
+
+    def _run(self, exchange: engine.Exchange, plan: Plan, mount: Mount) -> None:
+        environ = plan.environ or self._environ(exchange, plan, mount)
+        mounted = self._apps[mount]
+        body = plan.body
+        if body is not None:
+            environ["wsgi.input"] = body.input
+            environ["CONTENT_LENGTH"] = str(body.size)
+        context = contextvars.copy_context()
+        run = Run(
+            exchange,
+            functools.partial(self._application, mounted, environ),
+            environ,
+            context,
+            self._executor,
+            self._reports,
+            body=body,
+            debug=lambda: self._debug or _in_debug(mounted),
+            on_overload=self._shed,
+        )
+        self._executor.submit(run)
+
+    def _application(self, mounted: MountedApp, environ: dict[str, Any]) -> Any:
+        """In the run's thread and context."""
+        mounted.refresh()
+        application = mounted.application
+        self._activate(environ, application)
+        return application
+
+    def _environ(self, exchange: engine.Exchange, plan: Plan, mount: Mount) -> dict[str, Any]:
+        listener: ListenerInfo = exchange.listener
+        client = plan.client
+        raw = plan.path.encode("utf-8", "surrogateescape")
+        script_name = mount.path.encode("utf-8", "surrogateescape")
+        plan.environ = environ = build_environ(
+            self._template,
+            exchange.head,
+            script_name=script_name.decode("latin-1"),
+            # "/" where PEP 3333 would also allow "": frameworks would redirect that to a slash,
+            # which the mount would take away again.
+            path_info=raw[len(script_name) :] or b"/",
+            client=(client.address, client.port),
+            scheme=client.scheme,
+            host=client.host,
+            server=listener.server,
+            withheld=client.withheld,
+        )
+        environ["wsgi.input"] = EMPTY_INPUT
+        return environ
+
+    def _shed(self, exchange: engine.Exchange) -> None:
+        head = exchange.head
+        self._logs.server(f"{head.method} {head.target}: no free thread, the client got 503", "warn")
+        _send(exchange, _busy("All threads are busy.", head))
+
+    def _error_page(
+        self, exchange: engine.Exchange, status: int, why: str, detail: str
+    ) -> tuple[list[tuple[str, str]], bytes]:
+        answer = error_answer(status, why, accept=_accept(exchange.head), detail=detail)
+        return answer.headers, answer.body
+
+
+class _LimitedSink:
+    """A request body on its way in, held to its mount's ``body_max``."""
+
+    __slots__ = ("_body", "_room")
+
+    def __init__(self, body: RequestBody, body_max: int) -> None:
+        self._body = body
+        self._room = body_max
+
+    def write(self, data: bytes) -> None:
+        self._room -= len(data)
+        if self._room < 0:
+            raise HTTPError(413, "The body is larger than body_max allows.")
+        try:
+            self._body.write(data)
+        except SpoolFull as error:
+            raise HTTPError(507, str(error)) from error
+
+    def finish(self) -> None:
+        self._body.finish()
+
+    def close(self) -> None:
+        self._body.close()
+
+
+def _admission_hook(mounted: MountedApp) -> Callable[[dict[str, Any]], AdmissionRefusal | None] | None:
+    """An application's own say before the body is read: ``skitai_admit(environ)``."""
+    try:
+        return getattr(mounted.application, "skitai_admit", None)
+    except AppLoadError:
+        return None  # the run will show it
+
+
+def _in_debug(mounted: MountedApp) -> bool:
+    try:
+        return bool(getattr(mounted.application, "debug", False))
+    except AppLoadError:
+        return mounted.reloads  # somebody is working on it
+
+
+def _send(exchange: engine.Exchange, answer: Answer) -> None:
+    try:
+        if answer.file is not None:
+            exchange.respond_file(answer.status, answer.headers, answer.file, answer.offset, answer.count)
+        else:
+            exchange.respond(answer.status, answer.headers, answer.body)
+    except ClientDisconnected:
+        return  # the access line will say so
+
+
+def _redirect(status: int, location: str, query: str) -> Answer:
+    target = f"{location}?{query}" if query else location
+    return Answer(status, [("Location", target), ("Content-Length", "0")])
+
+
+def _busy(why: str, head: http1.RequestHead) -> Answer:
+    return error_answer(503, why, accept=_accept(head), extra_headers=[("Retry-After", "1")])
+
+
+def _accept(head: http1.RequestHead) -> str:
+    return head.get("accept") or ""

@@ -1,0 +1,120 @@
+"""Who runs applications: a pool of threads, or nobody but the loop thread itself.
+
+A *job* has `run` and `shed`; exactly one of them is called, once for each `submit`.
+``threads = 0`` gives `Inline`: the job runs in the loop thread, within `submit`.
+``threads = N`` gives `Pool`: at most N threads, started when there is more work than
+threads, kept from then on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+from typing import Protocol
+
+from skitai.limits import Limits
+
+__all__ = ["Executor", "Inline", "Job", "Pool", "make_executor"]
+
+
+class Job(Protocol):
+    def run(self) -> None:
+        """Do the work; exceptions are the job's own affair and must not leave it."""
+
+    def shed(self) -> None:
+        """There is no thread for it in time: say so to whoever waits."""
+
+
+class Executor(Protocol):
+    #: Jobs run in the loop thread: a long one must give way between its steps.
+    inline: bool
+
+    def submit(self, job: Job, *, resumed: bool = False) -> None:
+        """Run ``job``, now or soon.  ``resumed`` jobs were begun before (a stream whose client
+        has taken what waited): they go first and are never shed."""
+
+    def stop(self) -> None: ...
+
+
+def make_executor(threads: int, limits: Limits, report: Callable[[str], None]) -> Executor:
+    """``report(what)`` is called inside the ``except`` block of a job that broke its promise."""
+    return Pool(threads, limits, report) if threads else Inline()
+
+
+class Inline:
+    inline = True
+
+    def submit(self, job: Job, *, resumed: bool = False) -> None:
+        job.run()
+
+    def stop(self) -> None:
+        """Nothing runs outside the loop thread."""
+
+
+class Pool:
+    """`submit` from any thread.  The lock guards the two queues and the counts."""
+
+    inline = False
+
+    def __init__(self, threads: int, limits: Limits, report: Callable[[str], None]) -> None:
+        self._threads_max = threads
+        self._queue_max = limits.queue_max
+        self._queue_timeout = limits.queue_timeout
+        self._report = report
+        self._wakeup = threading.Condition()
+        self._fresh: deque[tuple[float, Job]] = deque()
+        self._resumed: deque[Job] = deque()
+        self._started = 0
+        self._resting = 0
+        self._stopping = False
+
+    def submit(self, job: Job, *, resumed: bool = False) -> None:
+        with self._wakeup:
+            full = not resumed and len(self._fresh) >= self._queue_max
+            if not full:
+                if resumed:
+                    self._resumed.append(job)
+                else:
+                    self._fresh.append((monotonic(), job))
+                waiting = len(self._fresh) + len(self._resumed)
+                if self._resting:
+                    self._wakeup.notify()
+                if waiting > self._resting and self._started < self._threads_max:
+                    self._start_thread()
+        if full:
+            job.shed()
+
+    def stop(self) -> None:
+        """Threads end after the job they are in; none is waited for (an application may
+        never return), none keeps the process alive."""
+        with self._wakeup:
+            self._stopping = True
+            self._wakeup.notify_all()
+
+    def _start_thread(self) -> None:
+        self._started += 1
+        threading.Thread(target=self._work, name=f"skitai-worker-{self._started}", daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            with self._wakeup:
+                while not self._fresh and not self._resumed:
+                    if self._stopping:
+                        return
+                    self._resting += 1
+                    self._wakeup.wait()
+                    self._resting -= 1
+                if self._resumed:
+                    job, late = self._resumed.popleft(), False
+                else:
+                    queued_at, job = self._fresh.popleft()
+                    late = monotonic() - queued_at > self._queue_timeout
+            try:
+                if late:
+                    job.shed()
+                else:
+                    job.run()
+            except BaseException:
+                self._report("a worker thread's job")

@@ -1,0 +1,98 @@
+"""Every limit of a server instance: its name, default, unit and reason.
+
+One table for both builds, for the configuration (each field is a key of ``[server]``
+with this name) and for the documentation.  Reaching a limit has a status of its own
+and a line in the log.  Zero means "no limit" only where the text says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+__all__ = ["Limits"]
+
+
+def _limit(default: float, unit: str, reason: str) -> Any:
+    return field(default=default, metadata={"unit": unit, "reason": reason})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Immutable; made once for an instance, read from any thread."""
+
+    # The head of a request
+    request_line_max: int = _limit(
+        8192, "bytes", "longest request line; longer is 414 (RFC 9112 section 3 asks for 8000)"
+    )
+    header_block_max: int = _limit(65536, "bytes", "longest header block; longer is 431")
+    header_fields_max: int = _limit(100, "fields", "most header fields; more is 431")
+    header_timeout: float = _limit(
+        10.0, "seconds", "from the first byte of a request to the end of its head; then 408"
+    )
+
+    # The body of a request
+    chunk_line_max: int = _limit(
+        1024, "bytes", "longest chunk size line with its extensions; longer is 400"
+    )
+    body_max: int = _limit(1 << 30, "bytes", "longest request body; longer is 413")
+    body_memory_max: int = _limit(
+        262144, "bytes", "longest body kept in memory; a longer one goes to spool_dir"
+    )
+    spool_total_max: int = _limit(
+        4 << 30, "bytes", "all spooled bodies together; beyond it new ones get 507"
+    )
+    body_rate_min: int = _limit(
+        500, "bytes/second", "slowest upload after body_rate_grace; slower is 408; 0 is no limit"
+    )
+    body_rate_grace: float = _limit(10.0, "seconds", "time before body_rate_min is looked at")
+    drain_max: int = _limit(
+        262144,
+        "bytes",
+        "unread rest of a refused body that is read to keep the connection; "
+        "with more to come the connection is closed after the answer",
+    )
+
+    # The connection
+    keep_alive: float = _limit(10.0, "seconds", "idle time between two requests, then closed")
+    read_ahead_max: int = _limit(
+        65536, "bytes", "pipelined requests read while one is being answered; then we stop reading"
+    )
+    write_queue_max: int = _limit(
+        1 << 20, "bytes", "answer waiting for a slow client; an application is not asked for more"
+    )
+    send_stall_timeout: float = _limit(
+        30.0, "seconds", "a client that takes no byte of its answer for so long is cut off"
+    )
+    linger_timeout: float = _limit(
+        30.0,
+        "seconds",
+        "after refusing a body we go on reading for so long at most, so that the client "
+        "sees our answer and not a reset (RFC 9112 section 9.6)",
+    )
+    linger_idle: float = _limit(5.0, "seconds", "the same, without a byte from the client")
+    connections_max: int = _limit(
+        0, "connections", "open at once; 0 derives it from the descriptor limit"
+    )
+    connections_per_address_max: int = _limit(
+        0, "connections", "open at once from one client address; 0 is no limit"
+    )
+
+    # The application
+    response_timeout: float = _limit(
+        10.0, "seconds", "from the complete request to the head of the response; then 503"
+    )
+    queue_max: int = _limit(
+        1024, "requests", "waiting for a free thread; more get 503 with Retry-After"
+    )
+    queue_timeout: float = _limit(
+        10.0, "seconds", "longest wait for a free thread; then 503 with Retry-After"
+    )
+    shutdown_timeout: float = _limit(
+        30.0, "seconds", "requests under way may finish for so long when the server stops"
+    )
+
+    @classmethod
+    def table(cls) -> tuple[Field[Any], ...]:
+        """The fields in order, for configuration and documentation."""
+        return fields(cls)

@@ -1,0 +1,212 @@
+"""One instance: settings made into a running server, from start to exit code.
+
+Threads of an instance:
+
+    main      loads applications, then waits here for signals; decides when it is over
+    loop      sockets, HTTP, files (`skitai._kernels.engine`)
+    workers   applications, at most ``threads`` of them (`skitai.core.threads`)
+    log       writes what the others queue (`skitai.core.logs`)
+
+Python runs signal handlers in the main thread only, between two of its instructions.
+That thread never runs an application, so a signal is always heard at once.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from skitai import was
+from skitai._constants import VERSION
+from skitai._kernels import engine, implementation
+from skitai.core.apps import MountedApp
+from skitai.core.bodies import Spool
+from skitai.core.config import ListenSettings, Settings
+from skitai.core.forwarded import TrustedProxies
+from skitai.core.listeners import BindError, bind_tcp, bind_unix, describe
+from skitai.core.logs import Logs
+from skitai.core.processlimits import raise_descriptor_limit
+from skitai.core.routes import Mount, RouteTable
+from skitai.core.service import HttpService, ListenerInfo
+from skitai.core.static import StaticFolder
+from skitai.core.threads import make_executor
+from skitai.errors import AppLoadError, SkitaiError
+
+__all__ = ["EXIT_APP", "EXIT_CLEAN", "EXIT_FAILURE", "Instance"]
+
+EXIT_CLEAN = 0
+EXIT_FAILURE = 1
+EXIT_APP = 4
+#: As the shell reports a program that SIGINT ended.
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+
+#: Seconds for requests under way when a person pressed Ctrl-C.
+_INTERRUPT_PATIENCE = 0.5
+#: Seconds for an application's own threads and atexit functions after that.
+_EXIT_PATIENCE = 0.3
+
+
+class Instance:
+    """Main thread only.  ``start`` raises SkitaiError when the instance cannot serve."""
+
+    def __init__(self, settings: Settings, logs: Logs, *, name: str, sole_app: bool = False) -> None:
+        """``sole_app``: without its (one) application there is nothing to serve."""
+        self._settings = settings
+        self._logs = logs
+        self._name = name
+        self._sole_app = sole_app
+        self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._addresses: list[str] = []
+        self._unix_paths: list[Path] = []
+
+    # -- start ------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Bind, load, serve; returns once connections are accepted."""
+        settings = self._settings
+        if settings.server.chdir is not None:
+            os.chdir(settings.server.chdir)
+        sys.path[:0] = [str(path) for path in settings.import_path if str(path) not in sys.path]
+        limits = raise_descriptor_limit(settings.limits)
+        table = RouteTable(settings)
+        sockets = [(self._bind(listener), listener) for listener in settings.listeners]
+        for problem in settings.problems:
+            self._logs.server(str(problem), "error")
+        apps = {mount: self._load(mount) for mount in table.mounts if mount.kind == "app"}
+        self._executor = make_executor(settings.server.threads, limits, self._logs.trace)
+        service = HttpService(
+            table,
+            apps,
+            {
+                mount: StaticFolder(
+                    mount.target.path, max_age=mount.options.static_max_age, index=mount.options.index
+                )
+                for mount in table.mounts
+                if mount.kind == "static"
+            },
+            limits=limits,
+            threads=settings.server.threads,
+            executor=self._executor,
+            spool=Spool(settings.server.spool_dir, limits.spool_total_max),
+            proxies=TrustedProxies(settings.server.trusted_proxies),
+            logs=self._logs,
+            access_log=settings.server.access_log,
+            debug=settings.server.debug,
+            activate=was.activate,
+        )
+        self._engine = engine.Engine(service, limits, self._logs.trace)
+        for sock, _listener in sockets:
+            sockname = sock.getsockname()
+            server = (sockname[0], sockname[1]) if isinstance(sockname, tuple) else ("localhost", 80)
+            self._engine.listen(sock, ListenerInfo("http", server))
+            self._addresses.append(describe(sock, "http"))
+        threading.Thread(target=self._serve, name="skitai-loop", daemon=True).start()
+        self._logs.server(
+            f"Skitai {VERSION} ({implementation()}), Python {sys.version.split()[0]}, instance {self._name}, "
+            f"pid {os.getpid()}, threads {settings.server.threads}"
+        )
+        for address in self._addresses:
+            self._logs.server(f"listening on {address}")
+
+    def _bind(self, listener: ListenSettings) -> Any:
+        address = listener.address
+        if address.unix is not None:
+            sock = bind_unix(address.unix, listener.socket_mode, listener.backlog)
+            self._unix_paths.append(address.unix)
+            return sock
+        return bind_tcp(address.host, address.port, listener.backlog)
+
+    def _load(self, mount: Mount) -> MountedApp:
+        app = MountedApp(mount.target, use_reloader=self._settings.server.use_reloader)
+        try:
+            app.load()
+        except AppLoadError as error:
+            self._logs.server(f"{mount.path or '/'} is not served: {error}", "error")
+            self._logs.app(error.report, "expt")
+            if self._sole_app and not self._settings.server.use_reloader:
+                raise
+        return app
+
+    def _serve(self) -> None:
+        try:
+            self._engine.run()
+        except BaseException:
+            self._logs.trace("the event loop")
+            self._events.put("loop failed")
+
+    # -- until the end ----------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Wait for the end; returns the exit code.  `start` comes before."""
+        self._catch_signals()
+        code: int | None = None
+        while code is None:
+            code = self._handle(self._events.get())
+        self._clean_up(code)
+        return code
+
+    def _catch_signals(self) -> None:
+        names = {"SIGTERM": "term", "SIGINT": "int", "SIGQUIT": "int", "SIGUSR1": "reopen", "SIGHUP": "hup"}
+        for name, event in names.items():
+            number = getattr(signal, name, None)  # Windows knows TERM and INT only
+            if number is not None:
+                # SimpleQueue.put may be called from a signal handler: it is reentrant.
+                signal.signal(number, lambda signum, frame, event=event: self._events.put(event))
+
+    def _handle(self, event: str) -> int | None:
+        """What a signal asks for; the exit code if that was the end."""
+        if event == "term":
+            self._logs.server("stopping: requests under way may finish")
+            return self._drain(self._settings.limits.shutdown_timeout, EXIT_CLEAN)
+        if event == "int":
+            self._logs.server("interrupted: stopping now")
+            return self._drain(_INTERRUPT_PATIENCE, EXIT_INTERRUPTED)
+        if event == "loop failed":
+            return EXIT_FAILURE
+        if event == "reopen":
+            self._logs.reopen()
+        elif event == "hup":
+            self._logs.server("SIGHUP ignored: reload comes with the process master", "warn")
+        return None
+
+    def _drain(self, patience: float, code: int) -> int:
+        self._engine.drain(lambda: self._events.put("drained"))
+        deadline = monotonic() + patience
+        while True:
+            try:
+                event = self._events.get(timeout=max(0.0, deadline - monotonic()))
+            except queue.Empty:
+                self._logs.server("requests still under way were cut", "warn")
+                return code
+            if event == "int" and code == EXIT_INTERRUPTED:
+                os._exit(code)  # the second Ctrl-C: nothing may delay it
+            if event == "int":
+                return self._drain(_INTERRUPT_PATIENCE, EXIT_INTERRUPTED)
+            if event in ("drained", "loop failed"):
+                return code
+
+    def _clean_up(self, code: int) -> None:
+        self._engine.stop()
+        self._executor.stop()
+        for path in self._unix_paths:
+            path.unlink(missing_ok=True)
+        self._logs.server("stopped")
+        self._logs.close()
+        if code == EXIT_INTERRUPTED:
+            # An application's own threads or atexit functions may hang; Ctrl-C has promised to end.
+            watchdog = threading.Timer(_EXIT_PATIENCE, os._exit, (code,))
+            watchdog.daemon = True
+            watchdog.start()
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # from here on the system's own, deadly one
+
+
+def start_failed(error: SkitaiError) -> int:
+    """The exit code for an instance that could not start."""
+    return EXIT_APP if isinstance(error, AppLoadError) else EXIT_FAILURE

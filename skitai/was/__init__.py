@@ -1,0 +1,48 @@
+"""``from skitai import was``: the services of the request that is being answered.
+
+This module is a package and the service object at once: an attribute that the package does not
+have is looked up in the `Services` of the current request, which a context variable holds (so
+threads, greenlets and asyncio tasks each see their own).  Hence no file in this folder may bear
+the name of a service: importing it would hide the service.
+
+Whoever runs an application calls `activate` in the context of the request, in the thread that
+runs it: the gateway for every application, Saddle under a foreign server.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from skitai.was._current import activate, current, deactivate
+from skitai.was._services import Services
+
+__all__ = ["Services", "activate", "current", "deactivate"]
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any: ...
+
+
+class _Was(ModuleType):
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            # inspect, copy and test tools look for these in every module, outside requests too.
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        return getattr(current(name), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # The import system binds submodules and the dunder names; nobody else may write here.
+        if not isinstance(value, ModuleType) and not name.startswith("__"):
+            raise AttributeError(
+                f"was.{name} cannot be set: skitai.was is shared by all requests; "
+                f"keep what belongs to a request in was.env or in a variable of your own"
+            )
+        super().__setattr__(name, value)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *Services.__slots__})
+
+
+sys.modules[__name__].__class__ = _Was

@@ -1,0 +1,33 @@
+"""The services of one request: what ``was`` is inside a handler.
+
+Made by the gateway (`skitai.was.activate`) or, under a foreign server, by Saddle.  It belongs to
+the request: one thread at a time uses it, none after the response is complete.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["Services"]
+
+#: Set by Saddle alone; other frameworks have a request and a response of their own.
+_SADDLE_ONLY = frozenset({"request", "response"})
+
+
+class Services:
+    """``env``: the WSGI environ (dict).  ``app``: the application that answers.
+    ``request``, ``response``: in Saddle applications."""
+
+    __slots__ = ("app", "env", "request", "response")
+
+    def __init__(self, environ: dict[str, Any], application: Any = None) -> None:
+        self.env = environ
+        self.app = application
+
+    def __getattr__(self, name: str) -> Any:
+        # Only reached for a slot that was never set, or for a name that is none.
+        if name in _SADDLE_ONLY:
+            raise AttributeError(
+                f"was.{name} belongs to Saddle applications; in another framework use its own {name}"
+            )
+        raise AttributeError(f"was has no service {name!r}; it has {', '.join(self.__slots__)}")

@@ -1,0 +1,24 @@
+"""Handlers that stay away for a while: ``/sleep?SECONDS`` says on stderr when it has begun."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    if environ["PATH_INFO"] == "/sleep":
+        sys.stderr.write(f"begun {environ['QUERY_STRING']}\n")
+        sys.stderr.flush()
+        time.sleep(float(environ["QUERY_STRING"]))
+    seen = {"pid": os.getpid(), "REMOTE_ADDR": environ["REMOTE_ADDR"]}
+    body = json.dumps(seen).encode()
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]

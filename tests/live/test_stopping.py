@@ -1,0 +1,132 @@
+"""How it ends: Ctrl-C, a second Ctrl-C, SIGTERM, and as the first process of a container."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from tests.live.program import LiveServer, Serve, wait_until
+from tests.live.wire import Wire
+
+APP = "tests.live.apps.blocking:app"
+
+
+def begin(server: LiveServer, seconds: float) -> Wire:
+    """A request that sleeps in its handler; returns once it is there."""
+    wire = server.connect()
+    wire.request("GET", f"/sleep?{seconds}")
+    server.wait_for_text(f"begun {seconds}")
+    return wire
+
+
+# --- Ctrl-C
+
+
+@pytest.mark.parametrize("threads", ["0", "4"])
+def test_ctrl_c_ends_an_idle_server(serve: Serve, threads: str) -> None:
+    server = serve(APP, "--threads", threads)
+    with server.connect() as wire:
+        wire.get("/")
+        pressed = time.monotonic()
+        server.press_ctrl_c()
+        assert server.wait() == 130
+    assert time.monotonic() - pressed < 1.0
+    assert "Traceback" not in server.console_text()
+
+
+@pytest.mark.parametrize("threads", ["0", "4"])
+def test_ctrl_c_ends_within_a_second_with_a_handler_blocked(serve: Serve, threads: str) -> None:
+    server = serve(APP, "--threads", threads, "--response-timeout", "100")
+    with begin(server, 60):
+        pressed = time.monotonic()
+        server.press_ctrl_c()
+        assert server.wait() == 130
+    assert time.monotonic() - pressed < 1.2
+    assert "Traceback" not in server.console_text()
+
+
+def test_a_second_ctrl_c_ends_at_once(serve: Serve) -> None:
+    server = serve(APP)
+    with begin(server, 60):
+        server.press_ctrl_c()
+        server.wait_for_text("(?i)interrupted|stopping")
+        pressed = time.monotonic()
+        server.press_ctrl_c()
+        assert server.wait() == 130
+    assert time.monotonic() - pressed < 0.3
+    assert "Traceback" not in server.console_text()
+
+
+# --- SIGTERM
+
+
+def test_term_lets_running_requests_finish(serve: Serve) -> None:
+    server = serve(APP)
+    with begin(server, 1) as wire:
+        server.send_signal(signal.SIGTERM)
+        wait_until(server.refuses_connections, 0.8, "the listening socket is closed")
+        reply = wire.read_reply()
+        assert reply.status == 200
+        assert reply.get("Connection") == "close"
+    assert server.wait(2) == 0
+    assert "Traceback" not in server.console_text()
+
+
+def test_term_closes_idle_connections_at_once(serve: Serve) -> None:
+    server = serve(APP, "--keep-alive", "60")
+    with server.connect() as wire:
+        wire.get("/")
+        server.send_signal(signal.SIGTERM)
+        assert wire.is_closed()
+    assert server.wait(2) == 0
+
+
+def test_term_waits_no_longer_than_shutdown_timeout(serve: Serve) -> None:
+    server = serve(APP, "--shutdown-timeout", "300ms")
+    with begin(server, 60):
+        begun = time.monotonic()
+        server.stop(signal.SIGTERM)
+    assert 0.2 < time.monotonic() - begun < 2.5
+
+
+def test_ctrl_c_cuts_a_drain_short(serve: Serve) -> None:
+    server = serve(APP)
+    with begin(server, 60):
+        server.send_signal(signal.SIGTERM)
+        wait_until(server.refuses_connections)
+        pressed = time.monotonic()
+        server.press_ctrl_c()
+        assert server.wait() == 130
+    assert time.monotonic() - pressed < 1.2
+
+
+# --- in a container
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_as_process_1_signals_are_obeyed(
+    serve: Serve,
+    require_program: Callable[[str], str],
+    missing: Callable[[str], NoReturn],
+    number: int,
+    status: int,
+) -> None:
+    """The kernel drops a signal to process 1 that has no handler: the default would not end it."""
+    namespace = (require_program("unshare"), "--pid", "--fork", "--kill-child")
+    if subprocess.run([*namespace, "true"], capture_output=True).returncode:
+        missing("the right to make a process namespace")
+    server = serve(APP, prefix=namespace)
+    with server.connect() as wire:
+        assert json.loads(wire.get("/").body)["pid"] == 1
+        outer = server.process.pid
+        [child] = Path(f"/proc/{outer}/task/{outer}/children").read_text().split()
+        # unshare reports its child's exit status as its own.
+        subprocess.run(["kill", f"-{int(number)}", child], check=True)
+        assert server.wait(3) == status

@@ -1,0 +1,137 @@
+"""The build: which implementation is loaded, and what installing does without a compiler.
+
+Two things go wrong unseen: CI testing the pure build twice while users run the compiled
+one, and a compiled module that is older than its source.  Both fail here.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+
+from skitai import _kernels
+from skitai._constants import VERSION
+
+REPO = Path(__file__).resolve().parent.parent
+SPEEDUPS = REPO / "skitai" / "_speedups"
+KERNELS = sorted(source.stem for source in SPEEDUPS.glob("*.pyx"))
+
+pure_is_forced = os.environ.get("SKITAI_PURE") == "1"
+must_be_compiled = os.environ.get("SKITAI_EXTENSIONS") == "require"
+
+
+def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=REPO,
+        env={**os.environ, **environment},
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(pure_is_forced, reason="SKITAI_PURE=1 asks for the pure build")
+@pytest.mark.skipif(
+    not must_be_compiled, reason="the pure build is allowed without SKITAI_EXTENSIONS=require"
+)
+def test_where_extensions_are_required_the_compiled_build_runs() -> None:
+    assert _kernels.implementation() == "compiled"
+    assert _kernels.percent_decode.__module__ == "skitai._speedups.percent"
+
+
+@pytest.mark.skipif(os.environ.get("CI") != "true", reason="only CI promises a compiler")
+def test_ci_requires_extensions() -> None:
+    assert must_be_compiled, "a CI that may fall back tests the pure build twice"
+
+
+def test_skitai_pure_forces_the_pure_build() -> None:
+    script = (
+        "import sys; from skitai import _kernels as k;"
+        "print(k.implementation(), k.percent_decode.__module__,"
+        " any(name.startswith('skitai._speedups.') for name in sys.modules))"
+    )
+    done = python("-c", script, SKITAI_PURE="1")
+    assert done.stdout.split() == ["pure", "skitai._pure.percent", "False"], done.stderr
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_compiled_module_is_as_new_as_its_source(kernel: str) -> None:
+    try:
+        module = importlib.import_module(f"skitai._speedups.{kernel}")
+    except ImportError:
+        pytest.skip("no extensions are built here")
+    source = (SPEEDUPS / f"{kernel}.pyx").read_bytes()
+    assert zlib.crc32(source) == module.SOURCE_CRC32, (
+        f"{kernel}.pyx was edited after the build; pip install -e ."
+    )
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_kernel_has_a_twin_with_the_names_of_its_stub(kernel: str) -> None:
+    stub = ast.parse((SPEEDUPS / f"{kernel}.pyi").read_text())
+    public = {node.name for node in stub.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    twin = importlib.import_module(f"skitai._pure.{kernel}")
+    assert public == set(twin.__all__)
+
+
+def test_the_version_has_one_source() -> None:
+    done = python("setup.py", "--version")
+    assert done.stdout.strip() == VERSION, done.stderr
+
+
+def build(target: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """``setup.py build_ext`` with its results in ``target``, the checkout untouched."""
+    folders = ["--build-lib", str(target / "lib"), "--build-temp", str(target / "temp")]
+    return python("setup.py", "-q", "build_ext", *folders, **environment)
+
+
+def extensions(target: Path) -> list[str]:
+    return [path.name.partition(".")[0] for path in (target / "lib").rglob("*.so")]
+
+
+def test_require_builds_every_kernel(tmp_path: Path) -> None:
+    if not must_be_compiled and python("-c", "import Cython").returncode:
+        pytest.skip("no Cython here")
+    done = build(tmp_path, SKITAI_EXTENSIONS="require")
+    if done.returncode and not must_be_compiled:
+        pytest.skip("no C compiler here")
+    assert done.returncode == 0, done.stderr
+    assert sorted(extensions(tmp_path)) == KERNELS
+
+
+def test_auto_without_a_compiler_says_so_in_one_line(tmp_path: Path) -> None:
+    done = build(tmp_path, SKITAI_EXTENSIONS="auto", CC="/bin/false")
+    assert done.returncode == 0, done.stderr
+    assert extensions(tmp_path) == []
+    ours = [line for line in done.stderr.splitlines() if line.startswith("skitai: ")]
+    assert len(ours) == 1
+    assert "the C compiler does not work" in ours[0]
+    assert "slowly" in ours[0]
+    assert "Traceback" not in done.stderr
+
+
+def test_require_without_a_compiler_fails_with_the_compilers_words(tmp_path: Path) -> None:
+    done = build(tmp_path, SKITAI_EXTENSIONS="require", CC="/bin/false")
+    assert done.returncode != 0
+    assert "/bin/false" in done.stderr
+
+
+def test_off_compiles_nothing(tmp_path: Path) -> None:
+    done = build(tmp_path, SKITAI_EXTENSIONS="off", CC="/bin/false")
+    assert done.returncode == 0, done.stderr
+    assert extensions(tmp_path) == []
+
+
+def test_an_unknown_mode_is_refused(tmp_path: Path) -> None:
+    done = build(tmp_path, SKITAI_EXTENSIONS="maybe")
+    assert done.returncode != 0
+    assert "auto, require, off" in done.stderr
