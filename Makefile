@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 
 run: .venv/flask.stamp
-	$(BIN)/skitaid-instance -v -f etc/skitaid/servers-enabled/sample.conf
+	$(BIN)/skitaid-instance -v --home .venv -f etc/skitaid/servers-enabled/sample.conf
 
 test: .venv/test.stamp
 	$(BIN)/python -m pytest -q
@@ -54,9 +54,10 @@ clean:
 
 # An extension of an earlier build would be loaded even where this one falls back to pure.
 .venv/skitai.stamp: .venv/pip.stamp $(BUILT_FROM)
-	rm -rf build skitai/_speedups/*.so
-	$(BIN)/pip install -q -e .
-	@$(BIN)/python -c 'from skitai._kernels import implementation as i; print("Skitai is installed:", i(), "build")'
+	rm -rf build .venv/build.log skitai/_speedups/*.so
+	$(BIN)/pip install -q --log .venv/build.log -e .
+	@grep -o 'skitai: .*slowly.*' .venv/build.log || true  # what pip hides: there was no compiler
+	@$(BIN)/skitai --version
 	touch $@
 
 .venv/flask.stamp: .venv/skitai.stamp

@@ -16,21 +16,21 @@ from __future__ import annotations
 import os
 import queue
 import signal
+import socket
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from types import FrameType
 
 from skitai import was
 from skitai._constants import VERSION
 from skitai._kernels import engine, implementation
 from skitai.core.apps import MountedApp
 from skitai.core.bodies import Spool
-from skitai.core.config import ListenSettings, Settings
+from skitai.core.config import AppTarget, ListenSettings, Settings, StaticTarget
 from skitai.core.forwarded import TrustedProxies
-from skitai.core.listeners import BindError, bind_tcp, bind_unix, describe
+from skitai.core.listeners import bind_tcp, bind_unix, describe
 from skitai.core.logs import Logs
 from skitai.core.processlimits import raise_descriptor_limit
 from skitai.core.routes import Mount, RouteTable
@@ -46,6 +46,8 @@ EXIT_FAILURE = 1
 EXIT_APP = 4
 #: As the shell reports a program that SIGINT ended.
 EXIT_INTERRUPTED = 128 + signal.SIGINT
+
+_SIGNALS = {"SIGTERM": "term", "SIGINT": "int", "SIGQUIT": "int", "SIGUSR1": "reopen", "SIGHUP": "hup"}
 
 #: Seconds for requests under way when a person pressed Ctrl-C.
 _INTERRUPT_PATIENCE = 0.5
@@ -75,21 +77,20 @@ class Instance:
             os.chdir(settings.server.chdir)
         sys.path[:0] = [str(path) for path in settings.import_path if str(path) not in sys.path]
         limits = raise_descriptor_limit(settings.limits)
-        table = RouteTable(settings)
+        table = RouteTable.of(settings)
         sockets = [(self._bind(listener), listener) for listener in settings.listeners]
         for problem in settings.problems:
             self._logs.server(str(problem), "error")
-        apps = {mount: self._load(mount) for mount in table.mounts if mount.kind == "app"}
+        mounts = [mount for mount in table.mounts if mount.problem is None]
+        apps = self._load_all(mounts)
         self._executor = make_executor(settings.server.threads, limits, self._logs.trace)
         service = HttpService(
             table,
             apps,
             {
-                mount: StaticFolder(
-                    mount.target.path, max_age=mount.options.static_max_age, index=mount.options.index
-                )
-                for mount in table.mounts
-                if mount.kind == "static"
+                mount: _folder(mount.target, mount)
+                for mount in mounts
+                if isinstance(mount.target, StaticTarget)
             },
             limits=limits,
             threads=settings.server.threads,
@@ -115,22 +116,34 @@ class Instance:
         for address in self._addresses:
             self._logs.server(f"listening on {address}")
 
-    def _bind(self, listener: ListenSettings) -> Any:
+    def _bind(self, listener: ListenSettings) -> socket.socket:
         address = listener.address
-        if address.unix is not None:
-            sock = bind_unix(address.unix, listener.socket_mode, listener.backlog)
-            self._unix_paths.append(address.unix)
+        if address.path is not None:
+            sock = bind_unix(address.path, listener.socket_mode, listener.backlog)
+            self._unix_paths.append(address.path)
             return sock
         return bind_tcp(address.host, address.port, listener.backlog)
 
-    def _load(self, mount: Mount) -> MountedApp:
-        app = MountedApp(mount.target, use_reloader=self._settings.server.use_reloader)
+    def _load_all(self, mounts: list[Mount]) -> dict[Mount, MountedApp]:
+        """One application for all mounts of one target."""
+        loaded: dict[AppTarget, MountedApp] = {}
+        apps = {}
+        for mount in mounts:
+            target = mount.target
+            if isinstance(target, AppTarget):
+                if target not in loaded:
+                    loaded[target] = self._load(target, mount.path)
+                apps[mount] = loaded[target]
+        return apps
+
+    def _load(self, target: AppTarget, path: str) -> MountedApp:
+        app = MountedApp(target, use_reloader=self._settings.server.use_reloader)
         try:
             app.load()
         except AppLoadError as error:
-            self._logs.server(f"{mount.path or '/'} is not served: {error}", "error")
+            self._logs.server(f"{path or '/'} is not served: {error}", "error")
             self._logs.app(error.report, "expt")
-            if self._sole_app and not self._settings.server.use_reloader:
+            if self._sole_app and not app.reloads:
                 raise
         return app
 
@@ -153,12 +166,13 @@ class Instance:
         return code
 
     def _catch_signals(self) -> None:
-        names = {"SIGTERM": "term", "SIGINT": "int", "SIGQUIT": "int", "SIGUSR1": "reopen", "SIGHUP": "hup"}
-        for name, event in names.items():
-            number = getattr(signal, name, None)  # Windows knows TERM and INT only
-            if number is not None:
-                # SimpleQueue.put may be called from a signal handler: it is reentrant.
-                signal.signal(number, lambda signum, frame, event=event: self._events.put(event))
+        def notice(number: int, frame: FrameType | None) -> None:
+            # SimpleQueue.put may be called from a signal handler: it is reentrant.
+            self._events.put(_SIGNALS[signal.Signals(number).name])
+
+        for name in _SIGNALS:
+            if hasattr(signal, name):  # Windows knows TERM and INT only
+                signal.signal(getattr(signal, name), notice)
 
     def _handle(self, event: str) -> int | None:
         """What a signal asks for; the exit code if that was the end."""
@@ -205,6 +219,10 @@ class Instance:
             watchdog.daemon = True
             watchdog.start()
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # from here on the system's own, deadly one
+
+
+def _folder(target: StaticTarget, mount: Mount) -> StaticFolder:
+    return StaticFolder(target.folder, max_age=mount.options.static_max_age, index=mount.options.index)
 
 
 def start_failed(error: SkitaiError) -> int:

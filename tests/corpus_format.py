@@ -52,7 +52,7 @@ SENTINEL = b"GET /sentinel HTTP/1.1\r\nHost: sentinel.example\r\nConnection: clo
 
 #: eof               the peer closes its side after BYTES
 #: waits TEXT        not refused by BYTES alone but by what follows, because TEXT
-#: live TEXT         (requests) not sent to the live server, because TEXT
+#: live STATUS TEXT  (requests) the server answers with STATUS without asking the app, because TEXT
 #: method NAME       (responses) the method of the request that is being answered, else GET
 #: upgrade PROTOCOL  (responses) what that request asks to upgrade to
 OPTIONS = frozenset({"eof", "waits", "live", "method", "upgrade"})

@@ -36,7 +36,7 @@ class Spool:
     Any thread may call it.
     """
 
-    def __init__(self, directory: str | None, total_max: int) -> None:
+    def __init__(self, directory: str | os.PathLike[str] | None, total_max: int) -> None:
         self.directory = os.path.abspath(directory or tempfile.gettempdir())
         self._total_max = total_max
         self._used = 0

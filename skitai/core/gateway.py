@@ -168,9 +168,7 @@ class Run:
             self._iterator = iter(result)
         self._stage = _Stage.PULL
 
-    def _start_response(
-        self, status: str, headers: Headers, exc_info: Any = None
-    ) -> Callable[[bytes], None]:
+    def _start_response(self, status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], None]:
         if exc_info:
             try:
                 if self._head_sent:
@@ -380,7 +378,9 @@ def _check_headers(headers: Any, warn: Callable[[str], None]) -> tuple[Headers, 
             if lower == "connection" and value.lower() == "close":
                 kept.append((name, value))
             else:
-                warn(f"header {name}: {value!r} left out: it belongs to the connection, not to the application")
+                warn(
+                    f"header {name}: {value!r} left out: it belongs to the connection, not to the application"
+                )
             continue
         if lower == "content-length":
             if not (value.isascii() and value.isdigit()) or length not in (None, int(value)):

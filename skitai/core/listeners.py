@@ -32,7 +32,9 @@ def bind_tcp(host: str, port: int, backlog: int) -> socket.socket:
             )[0]
             sock = _bind(family, address)
     except socket.gaierror as error:
-        raise BindError(f"cannot listen on {where}: {host!r} is no address of this machine ({error.strerror})") from None
+        raise BindError(
+            f"cannot listen on {where}: {host!r} is no address of this machine ({error.strerror})"
+        ) from None
     except OSError as error:
         raise BindError(f"cannot listen on {where}: {_why(error, host, port)}") from error
     sock.listen(backlog)
@@ -130,7 +132,7 @@ def _show(host: str, port: int) -> str:
 
 
 def _port_holder(port: int) -> str:
-    """"NAME (pid N)" of the program that listens on ``port``; "" where that can't be seen
+    """ "NAME (pid N)" of the program that listens on ``port``; "" where that can't be seen
     (another user's program, or no /proc)."""
     inodes = _listening_inodes(port)
     if not inodes:

@@ -133,6 +133,11 @@ class RouteTable:
         )
         return cls(settings.routes, defaults, settings.mounts, settings.hosts)
 
+    @property
+    def mounts(self) -> tuple[Mount, ...]:
+        """Every mount of every host, each once."""
+        return tuple(dict.fromkeys(mount for host in self._hosts.values() for mount in host.mounts))
+
     def host(self, authority: str) -> VirtualHost | None:
         """The virtual host for ``authority``: a Host field, or that of an absolute request target.
 

@@ -174,7 +174,9 @@ class HttpService:
         if head.form == "authority":
             raise HTTPError(405, "CONNECT is for proxies; this server is none.")
         if head.form == "asterisk":
-            plan.answer = Answer(200, [("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS"), ("Content-Length", "0")])
+            plan.answer = Answer(
+                200, [("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS"), ("Content-Length", "0")]
+            )
             return
         raw_path = percent_decode(head.path)
         if b"\0" in raw_path:

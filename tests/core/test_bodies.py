@@ -120,7 +120,7 @@ def test_the_count_is_right_when_many_threads_close_one_body(spool):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_disk_is_507_and_is_counted_back(spool, monkeypatch):
-    monkeypatch.setattr("tempfile.TemporaryFile", lambda *args, **kw: open("/dev/full", "r+b", buffering=0))
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda *args, **kw: io.FileIO("/dev/full", "r+"))
     body = RequestBody(spool, 1)
     with pytest.raises(SpoolFull, match="No space left") as caught:
         body.write(b"xyz")

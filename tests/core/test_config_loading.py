@@ -16,7 +16,7 @@ from skitai.limits import Limits
 def site(tmp_path: Path) -> Path:
     """A folder with an application and static files."""
     (tmp_path / "static").mkdir()
-    (tmp_path / "site.py").write_text("raise SystemExit('a configuration never imports')")
+    (tmp_path / "blog.py").write_text("raise SystemExit('a configuration never imports')")
     return tmp_path
 
 
@@ -133,7 +133,10 @@ def test_what_kubernetes_puts_into_the_environment_is_explained() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("[routes]\n/ = static", "x.conf:1: [routes] is not how this section is written; write [routes:line]"),
+        (
+            "[routes]\n/ = static",
+            "x.conf:1: [routes] is not how this section is written; write [routes:line]",
+        ),
         ("[server a]", "x.conf:1: [server a] is not how this section is written; write [server]"),
         ("[mount]", "x.conf:1: [mount] is not how this section is written; write [mount /path]"),
         ("[@search]\nmembers = a:80", "x.conf:1: [@search]: clusters are not in this version"),
@@ -143,9 +146,11 @@ def test_a_section_that_cannot_be(text: str, complaint: str) -> None:
     assert complaints(text) == [complaint]
 
 
-def test_a_file_that_is_not_there_is_one_problem(tmp_path: Path) -> None:
-    with pytest.raises(ConfigErrors, match="there is no such file"):
-        load(tmp_path / "none.conf")
+@pytest.mark.parametrize("name", ["none.conf", "none/none.conf"])
+def test_a_file_that_is_not_there_is_one_problem(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigErrors, match="there is no such file") as caught:
+        load(tmp_path / name)
+    assert len(caught.value.errors) == 1
 
 
 # -- paths
@@ -245,7 +250,7 @@ def test_mount_sections(site: Path) -> None:
     text = """[routes:line]
 / = static
 : www.x.com
-/shop/ = site
+/shop/ = blog
 [mount /]
 index = home.html, index.html
 static_max_age = 1h
@@ -265,7 +270,7 @@ body_max = 1m
     ("section", "complaint"),
     [
         ("[mount /shpo]", "[mount /shpo]: no route begins with /shpo; did you mean '/shop'?"),
-        ("[mount www.x.com/]", "[mount www.x.com/]: no route begins with /; did you mean '/shop'?"),
+        ("[mount www.x.com/]", "[mount www.x.com/]: no route begins with /"),
         ("[mount www.x.co/shop]", "[mount www.x.co/shop]: no routes are for host www.x.co;"),
         ("[mount shop]", "[mount shop]: '' is not a path"),
         ("[mount /shop]\nthreads = 4", "[mount /shop] has no key 'threads'"),
@@ -273,12 +278,16 @@ body_max = 1m
         ("[mount /shop]\n[mount /shop/]", "[mount /shop/] says the same as [mount /shop] in line 5"),
         ("[host www.x.co]\nredirect_to = http://a", "[host www.x.co]: no routes are for host www.x.co;"),
         ("[host www.x.com]", "[host www.x.com] lacks redirect_to"),
+        (
+            "[host www.x.com]\nredirect_to = http://a\n[host WWW.x.com]\nredirect_to = http://b",
+            "x.conf:7: [host WWW.x.com]: www.x.com has a section already; keep one",
+        ),
         ("[host www.x.com]\nredirect_to = www.a", "redirect_to = www.a: not the address of a site"),
         ("[host www.x.com]\nredirect_to = https://WWW.X.com:81", "sends its requests back to itself"),
     ],
 )
 def test_a_section_that_fits_no_route_is_refused(site: Path, section: str, complaint: str) -> None:
-    routes = "[routes:line]\n/ = static\n: www.x.com\n/shop = site\n"
+    routes = "[routes:line]\n/ = static\n: www.x.com\n/shop = blog\n"
     (text,) = complaints(routes + section, site)
     assert complaint in text
 
@@ -309,14 +318,21 @@ def test_a_domain_that_redirects_into_itself_is_refused(site: Path) -> None:
     assert complaints(routes, site) == ["x.conf:4: [host .x.com] sends its requests back to itself"]
 
 
+def test_a_route_that_cannot_be_read_is_told_once(site: Path) -> None:
+    text = "[routes:line]\n/ = static\n/search = @search\n[mount /search]\nbody_max = 1m\n"
+    assert complaints(text, site) == [
+        "x.conf:3: @search is a cluster; the reverse proxy is not in this version"
+    ]
+
+
 # -- without a file
 
 
 def test_for_app_has_one_route(site: Path) -> None:
-    settings = for_app("site:app", base=site, overrides={"port": "81"})
+    settings = for_app("blog:app", base=site, overrides={"port": "81"})
     (route,) = settings.routes
     assert (route.hosts, route.path, route.problem) == (("default",), "", None)
-    assert route.target == AppTarget(None, "site", "app", "site:app") or route.target.kind == "app"
+    assert route.target == AppTarget(None, "blog", "app", "blog:app")
     assert settings.import_path == (site,)
     assert settings.server.port == 81
 
@@ -333,11 +349,11 @@ def test_for_app_looks_in_chdir(site: Path) -> None:
 
 
 def test_for_app_says_what_it_looked_for(site: Path) -> None:
-    settings = for_app("siet:app", base=site)
+    settings = for_app("blgo:app", base=site)
     (problem,) = settings.problems
-    assert "siet.py" in str(problem)
-    assert problem.hint == "did you mean 'site'?"
-    assert str(problem).startswith("command line: nothing to serve at 'siet:app'")
+    assert "blgo.py" in str(problem)
+    assert problem.hint == "did you mean 'blog'?"
+    assert str(problem).startswith("command line: nothing to serve at 'blgo:app'")
 
 
 def test_for_app_refuses_what_is_no_target(site: Path) -> None:

@@ -87,7 +87,9 @@ def serve_conf(_test_servers: _Servers, tmp_path: Path) -> Serve:
             path.write_text(conf, encoding="utf-8")
         else:
             path = conf
-        return _test_servers.start(skitaid_instance(path, *args), cwd=tmp_path, env=env, ready=ready)
+        # Without --home its logs would go to /var/log or to the home of whoever runs the tests.
+        command = skitaid_instance(path, "--home", str(tmp_path / "home"), *args)
+        return _test_servers.start(command, cwd=tmp_path, env=env, ready=ready)
 
     return start
 

@@ -186,9 +186,9 @@ class LiveServer:
         return self.wait(timeout)
 
     def kill(self) -> None:
-        """The end of every test: by id, and without asking."""
+        """The end of every test: the group that was started, by id, and without asking."""
         if self.process.poll() is None:
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.wait()
 
 
@@ -200,6 +200,6 @@ def skitai_run(target: str, *args: str) -> list[str]:
 
 def skitaid_instance(conf: Path, *args: str) -> list[str]:
     """The command line of ``skitaid-instance -v``; likewise unless the file has [listen] sections."""
-    own = "[listen" in conf.read_text(encoding="utf-8")
+    own = re.search(r"^\s*\[listen\b", conf.read_text(encoding="utf-8"), re.MULTILINE)
     bind = [] if own else ["--ip", "127.0.0.1", "--port", "0"]
     return [sys.executable, "-m", "skitai.cli.instance", "-v", "-f", str(conf), *bind, *args]

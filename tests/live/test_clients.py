@@ -284,7 +284,8 @@ def test_a_body_below_the_slowest_rate_is_408(serve: Serve) -> None:
 
 
 def test_an_idle_connection_is_closed_without_a_word(serve: Serve) -> None:
-    server = serve(BODIES, "--keep-alive", "300ms")
+    """Before its first request a connection has header_timeout, between requests keep_alive."""
+    server = serve(BODIES, "--keep-alive", "300ms", "--header-timeout", "300ms")
     with server.connect() as used, server.connect() as unused:
         assert used.get("/terminated").status == 200
         begun = time.monotonic()

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from tests.live.program import Serve
 
+from tests.live.program import Serve
 
 PASSWORD = "correct-horse-battery"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from tests.live.program import Serve
 
+from tests.live.program import Serve
 
 UPLOAD = bytes(range(256)) * 8192  # 2 MiB: beyond body_memory_max
 

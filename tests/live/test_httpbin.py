@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 from requests.auth import HTTPBasicAuth, HTTPDigestAuth
+
 from tests.live.program import Serve
 
 
@@ -248,6 +249,8 @@ def test_response_headers_go_out_as_given(url: str, session: requests.Session) -
 def test_one_connection_serves_a_whole_session(url: str, session: requests.Session) -> None:
     for number in range(20):
         assert len(session.get(f"{url}/bytes/{number}").content) == number
-    pools = session.get_adapter(url).poolmanager.pools
+    adapter = session.get_adapter(url)
+    assert isinstance(adapter, requests.adapters.HTTPAdapter)
+    pools = adapter.poolmanager.pools
     [key] = pools.keys()
     assert pools[key].num_connections == 1

@@ -6,8 +6,8 @@ import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from tests.live.program import Serve
 
+from tests.live.program import Serve
 
 #: litmus 0.13: basic 16, copymove 13, props 30, locks 41, http 4.
 TESTS = 104

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,15 +77,13 @@ def test_an_application_that_does_not_import_is_named_and_the_rest_serves(
     bad = tmp_path / "bad.py"
     bad.write_text("x = 1\n1 / 0\n")
     server = serve_conf("[routes:line]\n/ = good/app\n/bad = bad:app\n/none = no/such:app\n")
-    said = server.console_text()
     with server.connect() as wire:
         assert wire.get("/x").text == "good good  /x"
         assert wire.get("/bad").status in (500, 503)
         assert wire.get("/none").status in (404, 500, 503)
     server.wait_for_text("ZeroDivisionError")
-    assert str(bad) in said
-    assert "line 2" in said or f"{bad}:2" in said
-    assert "no/such" in said
+    server.wait_for_text(re.escape(f'File "{bad}", line 2'))
+    server.wait_for_text("no/such")
 
 
 # --- virtual hosts: the sample of the README

@@ -37,7 +37,7 @@ def test_ctrl_c_ends_an_idle_server(serve: Serve, threads: str) -> None:
         pressed = time.monotonic()
         server.press_ctrl_c()
         assert server.wait() == 130
-    assert time.monotonic() - pressed < 1.0
+    assert time.monotonic() - pressed < 1.2
     assert "Traceback" not in server.console_text()
 
 
@@ -69,9 +69,9 @@ def test_a_second_ctrl_c_ends_at_once(serve: Serve) -> None:
 
 def test_term_lets_running_requests_finish(serve: Serve) -> None:
     server = serve(APP)
-    with begin(server, 1) as wire:
+    with begin(server, 1.5) as wire:
         server.send_signal(signal.SIGTERM)
-        wait_until(server.refuses_connections, 0.8, "the listening socket is closed")
+        wait_until(server.refuses_connections, 1.2, "the listening socket is closed")
         reply = wire.read_reply()
         assert reply.status == 200
         assert reply.get("Connection") == "close"

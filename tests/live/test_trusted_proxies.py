@@ -18,7 +18,7 @@ FORWARDED = (
 )
 
 
-def environ(server: LiveServer, *fields: str) -> dict[str, Any]:
+def environ(server: LiveServer, *fields: str) -> Any:
     with server.connect() as wire:
         return json.loads(wire.get("/environ", *fields).body)
 

@@ -84,10 +84,15 @@ def test_an_exception_after_the_head_cuts_the_answer(server: LiveServer, wire: W
     assert still_serves(server)
 
 
-@pytest.mark.parametrize("path", ["/no-start", "/none", "/number", "/str"])
+@pytest.mark.parametrize("path", ["/no-start", "/none", "/number", "/numbers"])
 def test_an_answer_that_is_no_wsgi_answer_is_a_500(server: LiveServer, wire: Wire, path: str) -> None:
     assert wire.get(path).status == 500
     assert still_serves(server)
+
+
+def test_text_for_bytes_is_forgiven(wire: Wire) -> None:
+    """The PEP wants bytes; the first sample of the README returns ``['Hello World']``."""
+    assert wire.get("/text").text == "text of the README, süß"
 
 
 def test_a_second_start_response_is_refused(wire: Wire) -> None:

@@ -29,7 +29,7 @@ def wire(server: LiveServer) -> Iterator[Wire]:
         yield wire
 
 
-def environ(wire: Wire, target: str, *fields: str) -> dict[str, Any]:
+def environ(wire: Wire, target: str, *fields: str) -> Any:
     reply = wire.get(target, *fields)
     assert reply.status == 200, reply.text
     return json.loads(reply.body)

@@ -137,7 +137,10 @@ class Wire:
         return data
 
     def read_exactly(self, count: int) -> bytes:
-        data = self._reader.read(count)
+        data = b""
+        with contextlib.suppress(ConnectionResetError):  # a reset, too, ends a message that is cut
+            while len(data) < count and (more := self._reader.read1(count - len(data))):
+                data += more
         if len(data) < count:
             raise Truncated(data)
         return data

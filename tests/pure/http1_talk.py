@@ -55,7 +55,7 @@ def drain(connection: http1.ServerConnection | http1.ClientConnection, heard: He
             return
         elif event is http1.PAUSED and connection.our_state is http1.State.SEND_RESPONSE:
             assert isinstance(connection, http1.ServerConnection)
-            connection.send_response(200, [("Content-Length", "0")])
+            connection.send_response(404, [("Content-Length", "0")])
             connection.end_of_message()
             if connection.must_close:
                 return
@@ -73,7 +73,7 @@ def hear(
     """Feed ``pieces`` one after the other (and the end of file) to a new server connection."""
     connection = connection or server(**limits)
     heard = Heard()
-    for piece in (*pieces, *([b""] if eof else [])):
+    for piece in (*filter(None, pieces), *([b""] if eof else [])):
         connection.receive_data(piece)
         drain(connection, heard)
         if heard.refusal is not None:

@@ -164,7 +164,7 @@ def test_end_of_file_inside_a_body_is_never_its_end(raw):
 
 
 def test_end_of_file_between_and_inside_heads():
-    assert hear(b"", connection=server()).closed
+    assert hear(eof=True).closed
     assert hear(get(), eof=True).closed
     assert hear(b"\r\n", eof=True).closed
     assert hear(b"GET / HT", eof=True).refusal[0] == 400

@@ -214,6 +214,8 @@ class Connection:
                     self.close()
         except RemoteProtocolError as error:
             self._refuse(error)
+        except ClientDisconnected:
+            return  # the service answered into a broken connection, which is being closed already
         except Exception:
             # The service broke its promise; only this client pays for it.
             self._owner.report("answering a request")

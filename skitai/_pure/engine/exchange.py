@@ -149,7 +149,14 @@ class Exchange:
             self._flush()
 
     def respond_file(
-        self, status: int, headers: Headers, file: BinaryIO, offset: int, count: int, *, reason: str | None = None
+        self,
+        status: int,
+        headers: Headers,
+        file: BinaryIO,
+        offset: int,
+        count: int,
+        *,
+        reason: str | None = None,
     ) -> None:
         """The same with ``count`` bytes of ``file``, which is taken over and closed.
 
@@ -265,10 +272,10 @@ class Exchange:
         connection = self.connection
         try:
             empty = connection.outgoing.flush(connection.sock)
-        except WriteError:
+        except WriteError as error:
             self._lose()
             connection.abandon(reset=False)
-            raise ClientDisconnected("the client closed the connection before its response was complete") from None
+            raise ClientDisconnected(str(error)) from error
         connection.progressed_at = monotonic()
         if not empty:
             connection.want_write()

@@ -30,7 +30,9 @@ class Service(Protocol):
     def finished(self, exchange: Exchange) -> None:
         """The response was delivered, or never will be (``exchange.progress``)."""
 
-    def refusal(self, error: RemoteProtocolError, peer: tuple[str, int], exchange: Exchange | None) -> Refusal:
+    def refusal(
+        self, error: RemoteProtocolError, peer: tuple[str, int], exchange: Exchange | None
+    ) -> Refusal:
         """Words for a request that broke the protocol or a limit; ``exchange`` if its head was good."""
 
     def overdue(self, exchange: Exchange) -> Refusal:

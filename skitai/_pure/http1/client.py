@@ -100,6 +100,9 @@ class ClientConnection(Connection[StatusLine]):
         self._their_step(Step.SWITCH)
         self._our_step(Step.SWITCH)
 
+    def _next_event(self) -> Event:
+        return self._next_unasked() if self.their_state is State.IDLE else super()._next_event()
+
     def _next_unasked(self) -> Event:
         if self._buffer:
             raise RemoteProtocolError("a response that nobody asked for", rule="RFC 9112 section 9.2")

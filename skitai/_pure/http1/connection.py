@@ -20,6 +20,7 @@ yes to no (RFC 9112 section 9.3), by the peer's head, by ours, or by ``refuse_ke
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import ClassVar, Generic
 
@@ -31,6 +32,7 @@ from skitai._pure.http1.events import (
     ConnectionClosed,
     EndOfMessage,
     Event,
+    Headers,
     RequestHead,
     ResponseHead,
 )
@@ -43,7 +45,7 @@ from skitai.limits import Limits
 __all__ = ["Connection"]
 
 
-class Connection(Generic[Line]):
+class Connection(ABC, Generic[Line]):
     """The base of ``ServerConnection`` and ``ClientConnection``; not made by itself."""
 
     _our_table: ClassVar[Table]
@@ -100,8 +102,6 @@ class Connection(Generic[Line]):
             return self._next_of_body()
         if state is self._head_state:
             return self._next_head()
-        if state is State.IDLE:
-            return self._next_unasked()
         return ConnectionClosed() if state is State.CLOSED else PAUSED
 
     def _next_of_body(self) -> Event:
@@ -126,18 +126,17 @@ class Connection(Generic[Line]):
 
     # What the two roles do differently
 
+    @abstractmethod
+    def _head(self, line: Line, headers: Headers) -> RequestHead | ResponseHead:
+        """Make the event of a head that was read, and get ready for its body."""
+
+    @abstractmethod
+    def _closed_before_head(self) -> ConnectionClosed:
+        """The peer has closed where a head was expected, and no byte of it had come."""
+
     def _judge(self, error: RemoteProtocolError) -> RemoteProtocolError:
         """The error as this role reports it."""
         return error
-
-    def _head(self, line: Line, headers: list[tuple[str, str]]) -> RequestHead | ResponseHead:
-        raise NotImplementedError
-
-    def _next_unasked(self) -> Event:
-        raise NotImplementedError
-
-    def _closed_before_head(self) -> ConnectionClosed:
-        raise NotImplementedError
 
     # Sending a body
 
@@ -150,9 +149,11 @@ class Connection(Generic[Line]):
         return self._writer.data(data)
 
     def skip_data(self, count: int) -> bool:
-        """``count`` bytes of our body go out by other means (sendfile); False: they must not, for
-        the message has no body.  Raises ``LocalProtocolError`` as `send_data` does, and for a
-        chunked message."""
+        """``count`` bytes of our body go out by other means (sendfile).
+
+        False: they must not, for the message has no body.  Raises ``LocalProtocolError`` as
+        ``send_data`` does, and for a chunked message.
+        """
         self._check_our(Step.DATA)
         return self._writer.skip(count)
 

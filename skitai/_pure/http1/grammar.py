@@ -24,7 +24,6 @@ __all__ = [
     "STATUS_LINE",
     "TOKEN",
     "TOKEN_BYTES",
-    "VERSION",
 ]
 
 # token = 1*tchar                                                                   RFC 9110 section 5.6.2
@@ -47,11 +46,10 @@ FIELD = re.compile(f"^([{_TCHAR}]+):([{_VALUE}]*)\r\n", re.MULTILINE)
 BARE_LF = re.compile(rb"(?<!\r)\n")
 
 # request-line = method SP request-target SP HTTP-version                           RFC 9112 section 3
-# The target is any visible ASCII but "#", which never stands in a request-target (section 3.2).
+# The target is any visible ASCII but "#", which never stands in a request-target (section 3.2);
+# HTTP-version = HTTP-name "/" DIGIT "." DIGIT, in capitals (section 2.3).
 REQUEST_LINE = re.compile(f'([{_TCHAR}]+) ([!"$-~]+) HTTP/([0-9])\\.([0-9])\r\n')
 NOT_TARGET = re.compile('[^!"$-~]')
-# HTTP-version = HTTP-name "/" DIGIT "." DIGIT                                      RFC 9112 section 2.3
-VERSION = re.compile(r"HTTP/([0-9])\.([0-9])")
 
 # status-line = HTTP-version SP status-code SP [ reason-phrase ]                    RFC 9112 section 4
 # The second SP is required, but so many servers leave it out that every client lets them.

@@ -23,7 +23,6 @@ from skitai._pure.http1.grammar import (
     REQUEST_LINE,
     STATUS_LINE,
     TOKEN_BYTES,
-    VERSION,
 )
 from skitai.errors import RemoteProtocolError
 from skitai.limits import Limits
@@ -223,6 +222,6 @@ def _refuse_request_line(line: str) -> NoReturn:
             fault = f"the method is not a token: {excerpt(method)}"
         elif not target or NOT_TARGET.search(target):
             fault = f"the request target has a character that it may not have: {excerpt(target)}"
-        elif not VERSION.fullmatch(version):
+        else:
             fault = f"not an HTTP version: {excerpt(version)}"
     raise RemoteProtocolError(fault, rule="RFC 9112 section 3")

@@ -127,8 +127,6 @@ def _application(target: AppTarget, module: ModuleType) -> WSGIApplication:
         try:
             value = getattr(value, name)
         except AttributeError as error:
-            if index == 0 and getattr(module.__spec__, "_initializing", False):
-                raise  # a circular import, which Python's own text explains
             raise AppLoadError(
                 _missing_attribute(".".join(names[:index]), name, value, module),
                 target=str(target),

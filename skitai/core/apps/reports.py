@@ -52,6 +52,5 @@ def files_of(error: BaseException) -> set[str]:
 
 def _is_machinery(frame: FrameSummary) -> bool:
     return (
-        frame.filename.startswith((_OUR_FOLDER, "<frozen importlib"))
-        or frame.filename == importlib.__file__
+        frame.filename.startswith((_OUR_FOLDER, "<frozen importlib")) or frame.filename == importlib.__file__
     )

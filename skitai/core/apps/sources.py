@@ -35,6 +35,9 @@ _FOREIGN = tuple(
 )
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 
+#: File times come from a clock that moves every 10 ms at the slowest (CONFIG_HZ=100).
+_CLOCK_STEP = 10_000_000
+
 _Stamp = tuple[int, int, int] | None
 _known: dict[tuple[str, bool], Sources] = {}
 
@@ -50,11 +53,15 @@ class Sources:
         self._next_check = 0.0
 
     def modules(self) -> dict[str, str]:
-        """Name and source file of every loaded module that is ours."""
+        """Name and source file of every loaded module that is ours, borrowed names included."""
         found: dict[str, str] = {}
         for name, module in tuple(sys.modules.items()):
-            file = getattr(module, "__file__", None)
-            if isinstance(file, str) and name != "__main__" and self._owns(name, file):
+            # Not by getattr: a lazy module would begin to import.
+            attributes = getattr(module, "__dict__", {})
+            file, own_name = attributes.get("__file__"), attributes.get("__name__")
+            if not isinstance(file, str) or not isinstance(own_name, str):
+                continue
+            if name != "__main__" and self._owns(own_name, file):
                 found[name] = file
         return found
 
@@ -79,8 +86,8 @@ class Sources:
         for file in watched - self._stamps.keys():
             stamp = _stamp(file)
             # Written while we were loading, perhaps after it was read: have it read once more.
-            is_doubtful = stamp is not None and since <= stamp[0] <= now and file != self.root
-            self._stamps[file] = None if is_doubtful else stamp
+            is_fresh = stamp is not None and since - _CLOCK_STEP <= stamp[0] <= now
+            self._stamps[file] = None if is_fresh and file != self.root else stamp
 
     def is_due(self, interval: float) -> bool:
         """Whether ``interval`` seconds have gone since this was last true; costs no system call."""

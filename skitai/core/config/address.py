@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from skitai.core.config.paths import below
 from skitai.core.config.problems import Mistake
 
 __all__ = ["Address", "read_address", "read_host"]
@@ -36,7 +37,7 @@ def read_address(text: str, base: Path) -> Address:
         path = text.removeprefix("unix:").strip()
         if not path:
             raise Mistake("the socket has no path", "write unix:/path/to/socket")
-        return Address(path=base / Path(path).expanduser())
+        return Address(path=below(base, path))
     host, colon, port = text.rpartition(":")
     if not colon:
         hint = f"write :{text}" if text.isascii() and text.isdigit() else f"write {text}:5000"

@@ -7,6 +7,7 @@ commented out: secrets, and values that the file syntax cannot hold (a path with
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from skitai.core.config.keys import Key
@@ -17,6 +18,7 @@ from skitai.core.config.syntax import COMMENT
 __all__ = ["describe"]
 
 _COLUMN = 40  # where the comments begin, if the value leaves room
+_NOT_IN_A_FILE = "; cannot stand in a file:"
 
 
 def describe(settings: Settings) -> str:
@@ -57,8 +59,11 @@ def _section(settings: Settings, title: str, values: Mapping[str, Any]) -> Itera
 def _pair(key: Key, value: Any, origin: str) -> str:
     if key.secret and value:
         return _note(f"; {key.name} is set and not shown", origin)
-    text = f"{key.name} = {key.kind.write(value)}"
-    return _note(f"; cannot stand in a file: {text}" if COMMENT.search(text) else text, origin)
+    written = key.kind.write(value)
+    line = _line(f"{key.name} = {written}")
+    # A list of paths one of which has a comma, for example, would be another list.
+    same = key.kind.parse(written, Path()) == value
+    return _note(line if same or line.startswith(";") else f"{_NOT_IN_A_FILE} {line}", origin)
 
 
 def _routes(settings: Settings) -> Iterator[str]:
@@ -72,7 +77,7 @@ def _routes(settings: Settings) -> Iterator[str]:
         origin = f"line {route.line}" if route.line else "command line"
         if route.problem is not None:
             origin += f", cannot be served: {route.problem.message}"
-        yield _note(_route(route), origin)
+        yield _note(_line(_route(route)), origin)
     routed = {name for route in settings.routes for name in route.hosts}
     for host in settings.hosts:
         if host.name not in routed:
@@ -86,6 +91,10 @@ def _header(hosts: tuple[str, ...]) -> str:
 def _route(route: Route) -> str:
     slash = "/" if route.had_trailing_slash or not route.path else ""
     return f"{route.path}{slash} = {route.target}"
+
+
+def _line(text: str) -> str:
+    return f"{_NOT_IN_A_FILE} {text}" if COMMENT.search(text) else text
 
 
 def _note(text: str, origin: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from skitai.core.config.address import read_address, read_host
+from skitai.core.config.paths import below
 from skitai.core.config.problems import Mistake
 
 __all__ = [
@@ -115,7 +116,7 @@ def _parse_mode(text: str, base: Path) -> int:
 
 
 def _parse_path(text: str, base: Path) -> Path | None:
-    return base / Path(text).expanduser() if text else None
+    return below(base, text) if text else None
 
 
 def _write_path(value: Path | None) -> str:

@@ -56,10 +56,12 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class RouteLines:
-    """``hosts``: every host that was named, with the line of its header."""
+    """``hosts``: every host that was named, with the line of its header.  ``whole``: no line was
+    refused, so that what is not here is not in the file either."""
 
     routes: tuple[Route, ...]
     hosts: dict[str, int]
+    whole: bool = True
 
 
 def read_host_rule(text: str) -> str:
@@ -103,6 +105,7 @@ def read_routes(lines: Iterable[Entry], finder: Finder, problems: Problems) -> R
     routes: list[Route] = []
     headers: dict[str, tuple[tuple[str, ...], int]] = {}  # host: the hosts of its header, its line
     hosts: tuple[str, ...] = (DEFAULT_HOST,)
+    whole = True
     for entry in lines:
         try:
             if entry.text.startswith(":"):
@@ -114,8 +117,9 @@ def read_routes(lines: Iterable[Entry], finder: Finder, problems: Problems) -> R
                 routes.append(_read_route(entry, hosts, finder, problems.file))
         except Mistake as mistake:
             problems.take(mistake, line=entry.line)
+            whole = False
     _refuse_twice(routes, problems)
-    return RouteLines(tuple(routes), {host: line for host, (_, line) in headers.items()})
+    return RouteLines(tuple(routes), {host: line for host, (_, line) in headers.items()}, whole)
 
 
 def _read_header(entry: Entry, headers: dict[str, tuple[tuple[str, ...], int]]) -> tuple[str, ...]:

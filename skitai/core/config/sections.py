@@ -135,6 +135,8 @@ def _mount_place(argument: str, routes: RouteLines) -> tuple[str, str]:
     before, slash, after = argument.partition("/")
     host = read_host_rule(before) if before else ""
     path, _ = read_path(slash + after)
+    if not routes.whole:
+        return host, path
     if host and host not in routes.hosts:
         raise unknown_host(host, routes.hosts)
     paths = {route.path or "/" for route in routes.routes if not host or host in route.hosts}
@@ -152,7 +154,7 @@ def read_hosts(sections: Sequence[Section], routes: RouteLines, reader: Reader) 
         given = reader.read(section, TABLES["host"])
         try:
             name = read_host_rule(section.argument)
-            if name not in rules:
+            if name not in rules and routes.whole:
                 raise unknown_host(name, rules)
             if name in named:
                 raise Mistake(f"{name} has a section already", "keep one")
@@ -173,6 +175,6 @@ def read_hosts(sections: Sequence[Section], routes: RouteLines, reader: Reader) 
             )
     routed = {host for route in routes.routes for host in route.hosts}
     for host, line in rules.items():
-        if host not in routed and host not in named:
+        if host not in routed and host not in named and routes.whole:
             reader.problems.add(f"host {host} has no routes", line=line, hint="write some below its header")
     return tuple(hosts.values())

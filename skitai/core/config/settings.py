@@ -52,12 +52,19 @@ class ServerSettings:
     """``[server]`` without the limits."""
 
     threads: int = field(
-        default=4, metadata=key(INT, "that may run applications at once; 0 runs them in the loop", most=10000)
+        default=4,
+        metadata=key(
+            INT, "that may run applications at once; 0 runs them in the loop", unit="threads", most=10000
+        ),
     )
     processes: int = field(
         default=1,
         metadata=key(
-            INT, "workers of the instance", least=1, not_yet="more than one comes with the process master"
+            INT,
+            "of the instance",
+            unit="workers",
+            least=1,
+            not_yet="more than one comes with the process master",
         ),
     )
     ip: str = field(default="", metadata=key(HOST, "to listen on; empty is every interface, IPv6 and IPv4"))

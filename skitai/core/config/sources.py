@@ -51,7 +51,7 @@ class Reader:
     def value(self, key: Key, text: str, *, line: int = 0, source: str = "") -> Any:
         """The value of ``text`` or REFUSED."""
         try:
-            if CONTROL.search(text) or "\n" in text:
+            if CONTROL.search(text):
                 raise Mistake("a control character in the value")
             return key.read(text.strip(), self.base)
         except Mistake as mistake:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from skitai.core.config.paths import names_in
 from skitai.core.config.problems import Mistake, Problems, did_you_mean
 
 __all__ = ["COMMENT", "CONTROL", "Entry", "Section", "Style", "decode", "parse", "read_text"]
@@ -28,12 +29,12 @@ __all__ = ["COMMENT", "CONTROL", "Entry", "Section", "Style", "decode", "parse",
 #: An inline comment: the semicolon needs white space before it, so that ``a;b`` is a value.
 COMMENT = re.compile(r"\s;")
 #: What no line may contain: it would reach log lines and headers.
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 # The argument may hold colons and brackets of an IPv6 address, as in [mount [::1]/path].
 _HEADER = re.compile(
-    r"\[\s*(?P<name>[^\s\]:]+)(?:\s+(?P<argument>[^\s:].*?))?\s*(?::\s*(?P<style>[a-z]+)\s*)?\]"
+    r"\[\s*(?P<name>[^\s\[\]:]+)(?:\s+(?P<argument>[^\s:].*?))?\s*(?::\s*(?P<style>[a-z]+)\s*)?\]"
 )
 
 
@@ -74,8 +75,8 @@ def read_text(file: Path) -> str:
     try:
         data = file.read_bytes()
     except FileNotFoundError:
-        siblings = [entry.name for entry in file.parent.glob("*")] if file.parent.is_dir() else []
-        raise Mistake("there is no such file", did_you_mean(file.name, siblings)) from None
+        hint = did_you_mean(file.name, names_in(file.parent))
+        raise Mistake("there is no such file", hint) from None
     except OSError as error:
         raise Mistake(f"cannot be read ({error.strerror})") from error
     return decode(data)

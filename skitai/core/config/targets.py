@@ -12,6 +12,7 @@ checked.  Only its file is looked for, so a target can be found and still not lo
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +20,17 @@ from importlib.machinery import ModuleSpec, PathFinder, all_suffixes
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from skitai.core.config.paths import below, names_in
 from skitai.core.config.problems import Mistake, did_you_mean
 
 __all__ = ["AppTarget", "Finder", "StaticTarget", "Target"]
 
-# "where" may begin with a Windows drive; a factory call may hold colons and slashes of its own.
-_TARGET = re.compile(r"(?P<where>(?:[A-Za-z]:(?=[\\/]))?[^:(]+)(?::(?P<attribute>.*))?")
-_ATTRIBUTE = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*\s*(?:\(.*\))?")
-_MODULE = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+_DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+_MODULE = re.compile(_DOTTED)
+# The shortest "where" that leaves a callable: a factory call may hold colons and slashes, and so
+# may the folder.  A colon in the last part that leaves none is a mistake, not a file name.
+_TARGET = re.compile(rf"(?P<where>.+?)(?::(?P<attribute>{_DOTTED}\s*(?:\(.*\))?))?")
+_STRAY_COLON = re.compile(r":[^/\\]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +79,22 @@ class Finder:
         """
         if text.startswith("@"):
             raise Mistake(f"{text} is a cluster", "the reverse proxy is not in this version")
-        folder = self.base / Path(text).expanduser()
-        if folder.is_dir() and not (folder / "__init__.py").exists():
-            return StaticTarget(folder, text), None
-        match = _TARGET.fullmatch(text)
-        if match is None:
-            raise Mistake(f"{text!r} is no target", "write a folder or path/module:callable")
-        attribute = match["attribute"] if match["attribute"] is not None else "app"
-        if not _ATTRIBUTE.fullmatch(attribute):
-            raise Mistake(f"{attribute!r} is not the name of a callable", "write path/module:callable")
-        if folder.is_dir():
-            target = AppTarget(folder.parent, folder.name, "app", text)
-            return target, Mistake(
+        folder = below(self.base, text)
+        if os.path.isdir(folder):
+            if not os.path.exists(folder / "__init__.py"):
+                return StaticTarget(folder, text), None
+            return AppTarget(folder.parent, folder.name, "app", text), Mistake(
                 f"{folder} is a Python package, whose source is not served as files",
                 f"write {text}:app to mount its application",
             )
-        if "/" in match["where"] or "\\" in match["where"]:
-            path = self.base / Path(match["where"]).expanduser()
+        match = _TARGET.fullmatch(text)
+        if match is None or _STRAY_COLON.search(match["where"]):
+            raise Mistake(f"{text!r} is no target", "write a folder or path/module:callable")
+        where, attribute = match["where"], match["attribute"] or "app"
+        if "/" in where or "\\" in where:
+            path = below(self.base, where)
             return self._in_folder(path.parent, path.name, attribute, text)
-        return self._by_name(match["where"], attribute, text)
+        return self._by_name(where, attribute, text)
 
     def _by_name(self, module: str, attribute: str, text: str) -> tuple[Target, Mistake | None]:
         """Without a slash: a module beside the configuration file goes before the import path."""
@@ -114,8 +115,8 @@ class Finder:
 def _module_file(folder: Path, module: str) -> bool:
     *packages, name = module.split(".")
     parent = folder.joinpath(*packages)
-    return (parent / name / "__init__.py").is_file() or any(
-        (parent / f"{name}{suffix}").is_file() for suffix in all_suffixes()
+    return os.path.isfile(parent / name / "__init__.py") or any(
+        os.path.isfile(parent / f"{name}{suffix}") for suffix in all_suffixes()
     )
 
 
@@ -142,15 +143,14 @@ def _has_code(spec: ModuleSpec | None) -> bool:
 
 
 def _missing(folder: Path, module: str, text: str) -> Mistake:
-    if (folder / module).is_file():
+    if os.path.isfile(folder / module):
         if module.endswith(".py"):
             return Mistake(f"{text!r} names a file", f"write the module {module.removesuffix('.py')!r}")
         return Mistake(f"{folder / module} is a file", "a route leads to a folder or to an application")
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return Mistake(f"nothing to serve at {text!r}: there is no folder {folder}")
     looked = folder.joinpath(*module.split("."))
-    names = {entry.stem for entry in folder.glob("*.py")}
-    names.update(entry.name for entry in folder.iterdir() if entry.is_dir())
+    names = {name.removesuffix(".py") for name in names_in(folder)}
     return Mistake(
         f"nothing to serve at {text!r}: neither a folder {folder / module}"
         f" nor a module {looked}.py nor a package {looked / '__init__.py'}",

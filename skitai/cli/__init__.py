@@ -1,0 +1,1 @@
+"""The commands: ``skitai`` (`main`) and ``skitaid-instance`` (`instance`)."""

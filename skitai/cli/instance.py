@@ -1,0 +1,69 @@
+"""``skitaid-instance -f NAME|FILE``: one instance by its configuration file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from skitai._constants import VERSION
+from skitai.cli.places import Places
+from skitai.cli.serving import EXIT_CONFIG, complain, serve
+from skitai.core.config import Settings, add_flags, describe, given_flags, load
+from skitai.errors import ConfigError
+
+__all__ = ["check", "main"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="skitaid-instance", description="Serve what one configuration file says."
+    )
+    parser.add_argument(
+        "-f",
+        "--conf",
+        required=True,
+        metavar="NAME|FILE",
+        help="a file, or NAME of servers-enabled/NAME.conf",
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="show the logs on the console too")
+    parser.add_argument("-t", "--test", action="store_true", help="check the configuration and exit")
+    parser.add_argument("--home", metavar="DIR", help="where etc and log are for a user who is not root")
+    parser.add_argument("--print-config", action="store_true", help="show every value and where it came from")
+    parser.add_argument("--version", action="version", version=f"Skitai {VERSION}")
+    add_flags(parser)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    places = Places.find(options.home)
+    try:
+        file = places.configuration(options.conf)
+        settings = load(file, environ=os.environ, overrides=given_flags(options))
+    except ConfigError as error:
+        complain(error)
+        return EXIT_CONFIG
+    if options.print_config:
+        print(describe(settings), end="")
+        return 0
+    if options.test:
+        return check(settings)
+    name = settings.server.name or file.stem
+    return serve(settings, name=name, log_path=places.instance_logs(name), verbose=options.verbose)
+
+
+def check(settings: Settings) -> int:
+    """Say whether ``settings`` can be followed in full."""
+    for problem in settings.problems:
+        complain(problem)
+    if settings.problems:
+        return EXIT_CONFIG
+    print(f"{settings.file or 'configuration'}: good")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

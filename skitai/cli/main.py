@@ -1,0 +1,68 @@
+"""``skitai``: serve an application without a configuration file, check one."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+
+from skitai._constants import VERSION
+from skitai._kernels import implementation
+from skitai.cli.instance import check
+from skitai.cli.places import Places
+from skitai.cli.serving import EXIT_CONFIG, complain, serve
+from skitai.core.config import add_flags, describe, for_app, given_flags, load
+from skitai.errors import ConfigError
+
+__all__ = ["main"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="skitai", description="An application server for Python.")
+    parser.add_argument("--version", action="version", version=f"Skitai {VERSION} ({implementation()})")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="serve one application or folder", description=_run.__doc__)
+    run.add_argument("target", metavar="TARGET", help="module:callable, path/module:callable or a folder")
+    run.add_argument("--reload", action="store_true", help="load the application again when its files change")
+    run.add_argument("--print-config", action="store_true", help="show every value and where it came from")
+    add_flags(run)
+    run.set_defaults(function=_run)
+    checker = commands.add_parser("check", help="check a configuration file", description=_check.__doc__)
+    checker.add_argument("conf", metavar="NAME|FILE")
+    checker.add_argument("--home", metavar="DIR", help="where etc is for a user who is not root")
+    checker.set_defaults(function=_check)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.function(options)
+    except ConfigError as error:
+        complain(error)
+        return EXIT_CONFIG
+    return code
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Serve TARGET, by default on http://127.0.0.1:5000; logs go to stderr, access lines to stdout."""
+    given = given_flags(options)
+    if options.reload:
+        given["use_reloader"] = "yes"
+    # A developer's machine: open to the world only when asked.
+    if not {"ip", "bind"} & given.keys() and not {"SKITAI_IP", "SKITAI_BIND"} & os.environ.keys():
+        given["ip"] = "127.0.0.1"
+    settings = for_app(options.target, environ=os.environ, overrides=given)
+    if options.print_config:
+        print(describe(settings), end="")
+        return 0
+    if settings.problems:
+        raise settings.problems[0]
+    name = settings.server.name or "run"
+    return serve(settings, name=name, log_path=None, verbose=False, sole_app=True)
+
+
+def _check(options: argparse.Namespace) -> int:
+    """Say whether the configuration can be followed in full."""
+    return check(load(Places.find(options.home).configuration(options.conf), environ=os.environ))

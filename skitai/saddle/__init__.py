@@ -1,0 +1,18 @@
+"""Saddle: the small framework of Skitai.
+
+    from skitai.saddle import Saddle
+
+    app = Saddle(__name__)
+
+    @app.route("/hello/<name>")
+    def hello(was, name):
+        return f"Hello {name}"
+
+It is a plain WSGI callable; the services of ``was`` that need Skitai's engine come with it.
+"""
+
+from __future__ import annotations
+
+from skitai.saddle.app import Saddle
+
+__all__ = ["Saddle"]

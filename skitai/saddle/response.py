@@ -1,0 +1,156 @@
+"""``was.response`` and what becomes of the value that a handler returns.
+
+The head is decided when the handler has returned; a generator runs later and cannot change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from skitai._constants import reason_phrase
+
+__all__ = ["Response", "body_of"]
+
+_BLOCK = 65536
+
+
+class Response:
+    """Status and fields of one response; names in any case.  One request, one thread."""
+
+    __slots__ = ("_fields", "error", "status")
+
+    def __init__(self) -> None:
+        self.status = "200 OK"
+        #: Status and explanation of the error page that `send_error` asked for.
+        self.error: tuple[int, str] | None = None
+        self._fields: list[tuple[str, str]] = []
+
+    def __setitem__(self, name: str, value: str) -> None:
+        """The field has this one value."""
+        if name in self:
+            del self[name]
+        self._fields.append((name, str(value)))
+
+    def __getitem__(self, name: str) -> str:
+        for key, value in self._fields:
+            if key.lower() == name.lower():
+                return value
+        raise KeyError(name)
+
+    def __delitem__(self, name: str) -> None:
+        kept = [field for field in self._fields if field[0].lower() != name.lower()]
+        if len(kept) == len(self._fields):
+            raise KeyError(name)
+        self._fields = kept
+
+    def __contains__(self, name: str) -> bool:
+        return any(key.lower() == name.lower() for key, _ in self._fields)
+
+    def add(self, name: str, value: str) -> None:
+        """One more field of this name (Set-Cookie, Vary)."""
+        self._fields.append((name, str(value)))
+
+    def headers(self) -> list[tuple[str, str]]:
+        """A copy of the fields in order."""
+        return list(self._fields)
+
+    def set_status(self, status: int | str) -> None:
+        """``404``, ``"404"`` or ``"404 Not Found"``.
+
+        Raises:
+            ValueError: it does not begin with a number from 200 to 599.
+        """
+        code, _, phrase = str(status).partition(" ")
+        if not (len(code) == 3 and code.isascii() and code.isdigit() and "200" <= code < "600"):
+            raise ValueError(f"{status!r} is no status: '404' or '404 Not Found' is")
+        self.status = f"{code} {phrase or reason_phrase(int(code))}"
+
+    def send_error(self, status: int | str, why: str = "") -> None:
+        """Answer with the server's error page instead of what the handler returns.
+
+        Raises:
+            ValueError: as `set_status`.
+        """
+        self.set_status(status)
+        self.error = (int(self.status[:3]), why)
+
+    @property
+    def has_body(self) -> bool:
+        """Whether the status allows one (RFC 9110 section 6.4.1)."""
+        return self.status[:3] not in ("204", "304")
+
+
+def body_of(value: Any, environ: Mapping[str, Any], where: str) -> bytes | Iterable[bytes]:
+    """The body that ``value`` stands for: bytes when the whole is known, else an iterable.
+
+    str (UTF-8), bytes, numbers; objects with ``read(size)``; iterables of str and bytes.
+
+    Raises:
+        TypeError: it is none of these; ``where`` names the handler.
+    """
+    if isinstance(value, (str, bytes, bytearray, memoryview)):
+        return _encode(value, where)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value).encode("ascii")
+    if hasattr(value, "read"):
+        wrapper: Callable[[Any, int], Iterable[bytes]] = environ.get("wsgi.file_wrapper", _Blocks)
+        return wrapper(value, _BLOCK)
+    if isinstance(value, (list, tuple)):
+        return b"".join(_encode(piece, where) for piece in value)
+    if isinstance(value, Iterable) and not isinstance(value, (Mapping, set, frozenset)):
+        return _Pieces(value, where)
+    raise TypeError(
+        f"{where} returned {'None' if value is None else type(value).__name__}: a handler returns "
+        f"str, bytes, a number, a file, or an iterable of str and bytes"
+    )
+
+
+def _encode(piece: Any, where: str) -> bytes:
+    if isinstance(piece, str):
+        return piece.encode()
+    if isinstance(piece, (bytes, bytearray, memoryview)):
+        return bytes(piece)
+    raise TypeError(f"{where} gave a piece that is neither str nor bytes but {type(piece).__name__}")
+
+
+class _Pieces:
+    """Encodes as it is asked; closes what it takes from (PEP 3333: the server calls close once)."""
+
+    def __init__(self, source: Iterable[Any], where: str) -> None:
+        self._source = source
+        self._iterator = iter(source)
+        self._where = where
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        return _encode(next(self._iterator), self._where)
+
+    def close(self) -> None:
+        close = getattr(self._source, "close", None)
+        if close is not None:
+            close()
+
+
+class _Blocks:
+    """``wsgi.file_wrapper`` for servers that have none."""
+
+    def __init__(self, file: Any, size: int) -> None:
+        self._file = file
+        self._size = size
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        block: bytes = self._file.read(self._size)
+        if not block:
+            raise StopIteration
+        return block
+
+    def close(self) -> None:
+        close = getattr(self._file, "close", None)
+        if close is not None:
+            close()

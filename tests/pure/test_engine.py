@@ -1,0 +1,563 @@
+"""The engine over real sockets: conversations between a client, the engine and a scripted service."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from skitai._kernels import engine
+from skitai.errors import ClientDisconnected, HTTPError
+from skitai.limits import Limits
+from tests.pure.engine_world import Client, World, hello, world
+
+
+def eventually(condition: Callable[[], object], seconds: float = 5.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.01)
+
+
+def in_thread(work: Callable[[engine.Exchange], None]) -> Callable[[engine.Exchange], None]:
+    """A service that hands each exchange to a thread of its own."""
+    return lambda exchange: threading.Thread(target=work, args=(exchange,), daemon=True).start()
+
+
+# -- the ordinary life of a connection ---------------------------------------------------------
+
+
+def test_two_requests_on_one_connection() -> None:
+    with world() as w:
+        client = w.client()
+        client.get("/one")
+        assert client.response()[2] == b"/one"
+        client.get("/two")
+        assert client.response()[2] == b"/two"
+
+
+def test_pipelined_requests_are_answered_in_order_by_slow_and_fast_threads() -> None:
+    def work(exchange: engine.Exchange) -> None:
+        if exchange.head.target == "/slow":
+            time.sleep(0.2)
+        hello(exchange)
+
+    with world(in_thread(work)) as w:
+        client = w.client()
+        client.send(b"".join(f"GET {t} HTTP/1.1\r\nHost: a\r\n\r\n".encode() for t in ("/slow", "/b", "/c")))
+        assert [client.response()[2] for _ in range(3)] == [b"/slow", b"/b", b"/c"]
+
+
+def test_a_thousand_pipelined_requests_do_not_nest() -> None:
+    with world() as w:
+        client = w.client()
+        client.send(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n" * 1000)
+        assert all(client.response()[2] == b"/x" for _ in range(1000))
+
+
+def test_read_ahead_is_bounded_and_nothing_of_it_is_lost() -> None:
+    gate = threading.Event()
+
+    def work(exchange: engine.Exchange) -> None:
+        gate.wait(5)
+        hello(exchange)
+
+    limits = Limits(read_ahead_max=4096)
+    with world(in_thread(work), limits=limits) as w:
+        client = w.client()
+        request = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
+        sender = threading.Thread(target=client.send, args=(request * 4000,), daemon=True)
+        sender.start()
+        eventually(lambda: any(len(c._ahead) >= 4096 for c in w.engine.connections))
+        time.sleep(0.1)
+        assert max(len(c._ahead) for c in w.engine.connections) < 4096 + 65536
+        gate.set()
+        for _ in range(4000):
+            assert client.response()[2] == b"/x"
+
+
+def test_a_half_closed_client_gets_its_answer() -> None:
+    def work(exchange: engine.Exchange) -> None:
+        time.sleep(0.1)
+        hello(exchange)
+
+    with world(in_thread(work)) as w:
+        client = w.client()
+        client.get("/late")
+        client.sock.shutdown(socket.SHUT_WR)
+        assert client.response()[2] == b"/late"
+        assert client.rest() == b""
+
+
+def test_connection_close_is_honoured() -> None:
+    with world() as w:
+        client = w.client()
+        client.get("/", extra="Connection: close\r\n")
+        assert client.response()[1]["connection"] == "close"
+        assert client.rest() == b""
+        eventually(lambda: w.connections() == 0)
+
+
+def test_the_body_reaches_the_sink_and_the_sink_becomes_the_services() -> None:
+    def execute(exchange: engine.Exchange) -> None:
+        assert exchange.sink is None
+        body = exchange.context.data
+        exchange.respond(200, [("Content-Length", str(len(body)))], body)
+
+    with world(execute) as w:
+        client = w.client()
+        client.send(
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+        )
+        assert client.response()[2] == b"abcde"
+        assert w.ended().context.events == ["finish"]
+
+
+def test_a_body_that_never_ends_is_closed_by_the_engine() -> None:
+    with world() as w:
+        client = w.client()
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+        time.sleep(0.1)
+        client.close()
+        assert w.ended().context.events == ["close"]
+
+
+# -- streaming -----------------------------------------------------------------------------------
+
+
+def test_a_slow_reader_holds_no_thread_and_gets_everything() -> None:
+    """Pieces are given while there is room; then `when_room` calls back."""
+    pieces = 200
+    piece = b"x" * 65536
+    rests = []
+
+    def stream(exchange: engine.Exchange) -> None:
+        exchange.start(200, [("Content-Length", str(pieces * len(piece)))])
+        left = [pieces]
+
+        def more() -> None:
+            while left[0]:
+                left[0] -= 1
+                if not exchange.write(piece) and exchange.when_room(more):
+                    rests.append(left[0])
+                    return
+            exchange.end()
+
+        more()
+
+    with world(stream) as w:
+        client = w.client()
+        client.get()
+        time.sleep(0.3)
+        status, headers, _ = client.response(has_body=False)
+        assert status == 200
+        taken = len(client._rest)
+        while taken < pieces * len(piece):
+            taken += len(client.sock.recv(1 << 20))
+        assert taken == int(headers["content-length"])
+        assert rests  # it did have to rest
+        assert w.ended().progress is engine.Progress.DELIVERED
+
+
+def test_a_reader_that_stalls_is_cut_and_the_writer_is_told() -> None:
+    told = threading.Event()
+
+    def stream(exchange: engine.Exchange) -> None:
+        exchange.start(200, [])
+        while exchange.write(b"x" * 65536):
+            continue
+        assert exchange.when_room(told.set)
+
+    with world(stream, limits=Limits(send_stall_timeout=0.3)) as w:
+        client = w.client()
+        client.get()
+        assert told.wait(5)
+        assert w.ended().progress is engine.Progress.GONE
+        eventually(lambda: w.connections() == 0)
+
+
+def test_a_write_from_a_thread_waits_for_the_client() -> None:
+    def work(exchange: engine.Exchange) -> None:
+        exchange.start(200, [("Content-Length", str(100 * 65536))])
+        for _ in range(100):
+            exchange.write_waiting(b"y" * 65536)
+        exchange.end()
+
+    with world(in_thread(work), limits=Limits(write_queue_max=65536)) as w:
+        client = w.client()
+        client.get()
+        time.sleep(0.2)
+        assert client.response()[2] == b"y" * (100 * 65536)
+
+
+def test_a_write_in_the_loop_thread_waits_for_the_client() -> None:
+    def work(exchange: engine.Exchange) -> None:
+        exchange.start(200, [("Content-Length", str(100 * 65536))])
+        for _ in range(100):
+            exchange.write_waiting(b"y" * 65536)
+        exchange.end()
+
+    with world(work, limits=Limits(write_queue_max=65536)) as w:
+        client = w.client()
+        client.get()
+        time.sleep(0.2)
+        assert client.response()[2] == b"y" * (100 * 65536)
+
+
+def test_an_aborted_sized_message_is_seen_as_truncated() -> None:
+    def work(exchange: engine.Exchange) -> None:
+        exchange.start(200, [("Content-Length", "10")])
+        exchange.write(b"abc")
+        exchange.abort()
+
+    with world(work) as w:
+        client = w.client()
+        client.get()
+        with pytest.raises((AssertionError, ConnectionResetError)):
+            client.response()
+        assert w.ended().progress is engine.Progress.GONE
+
+
+def test_an_aborted_message_that_ends_with_the_connection_is_a_reset() -> None:
+    """HTTP/1.0 without length: a plain close would be its proper end (RFC 9112 section 8)."""
+
+    def work(exchange: engine.Exchange) -> None:
+        exchange.start(200, [])
+        exchange.write(b"abc")
+        time.sleep(0.1)
+        exchange.abort()
+
+    with world(in_thread(work)) as w:
+        client = w.client()
+        client.send(b"GET / HTTP/1.0\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            client.rest()
+
+
+# -- files ---------------------------------------------------------------------------------------
+
+
+def test_a_range_of_a_file_and_head() -> None:
+    files = []
+
+    def work(exchange: engine.Exchange) -> None:
+        file = tempfile.TemporaryFile(buffering=0)
+        file.write(b"0123456789" * 100000)
+        files.append(file)
+        exchange.respond_file(200, [("Content-Length", "300000")], file, 10, 300000)
+
+    with world(work) as w:
+        client = w.client()
+        client.get()
+        assert client.response()[2] == b"0123456789" * 30000
+        client.get(method="HEAD")
+        assert client.response(has_body=False)[1]["content-length"] == "300000"
+        client.get()
+        assert len(client.response()[2]) == 300000
+        eventually(lambda: all(file.closed for file in files))
+
+
+def test_a_file_that_shrinks_ends_the_connection() -> None:
+    def work(exchange: engine.Exchange) -> None:
+        file = tempfile.TemporaryFile(buffering=0)
+        file.write(b"x" * 1000)
+        exchange.respond_file(200, [("Content-Length", "2000")], file, 0, 2000)
+
+    with world(work) as w:
+        client = w.client()
+        client.get()
+        with pytest.raises((AssertionError, ConnectionResetError)):
+            client.response()
+
+
+def test_a_file_is_closed_when_the_client_leaves() -> None:
+    path = tempfile.mkstemp()[1]
+    os.truncate(path, 200 << 20)
+    file = open(path, "rb", buffering=0)
+
+    with world(lambda e: e.respond_file(200, [("Content-Length", str(200 << 20))], file, 0, 200 << 20)) as w:
+        client = w.client()
+        client.get()
+        client.sock.recv(1000)
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        assert w.ended().progress is engine.Progress.GONE
+        eventually(lambda: file.closed)
+    os.unlink(path)
+
+
+# -- refusals ------------------------------------------------------------------------------------
+
+
+def refuse_large(exchange: engine.Exchange) -> None:
+    if (exchange.head.content_length or 0) > 100 or exchange.head.chunked:
+        exchange.respond(413, [("Content-Length", "3")], b"big")
+
+
+def test_an_early_refusal_reaches_a_client_that_sends_first() -> None:
+    """100 MiB are sent before anything is read: no reset may destroy the answer."""
+    with world(on_admit=refuse_large) as w:
+        client = w.client()
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 104857600\r\n\r\n")
+        for _ in range(100):
+            client.send(b"x" * (1 << 20))
+        status, headers, body = client.response()
+        assert (status, headers["connection"], body) == (413, "close", b"big")
+        assert client.rest() == b""
+
+
+def test_a_small_unread_body_is_drained_and_the_connection_kept() -> None:
+    with world(on_admit=refuse_large) as w:
+        client = w.client()
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n")
+        assert client.response()[0] == 413
+        client.send(b"GET /evil HTTP/1.1\r\n" * 250)  # 5,000 bytes that are body, not requests
+        client.get("/next")
+        assert client.response()[2] == b"/next"
+
+
+def test_no_continue_before_a_refusal() -> None:
+    with world(on_admit=refuse_large) as w:
+        client = w.client()
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\nExpect: 100-continue\r\n\r\n")
+        status, headers, _ = client.response()
+        assert (status, headers["connection"]) == (413, "close")
+
+
+def test_continue_when_the_body_is_wanted() -> None:
+    with world() as w:
+        client = w.client()
+        client.send(b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+        assert client.response()[0] == 100
+        client.send(b"12345")
+        assert client.response()[2] == b"/p"
+
+
+def test_a_sink_that_refuses_in_the_middle() -> None:
+    class Full:
+        def write(self, data: bytes) -> None:
+            raise HTTPError(507, "the disk is full")
+
+        def finish(self) -> None:
+            raise AssertionError("never complete")
+
+        def close(self) -> None:
+            closed.set()
+
+    closed = threading.Event()
+
+    def admit(exchange: engine.Exchange) -> None:
+        exchange.sink = Full()
+
+    with world(on_admit=admit) as w:
+        client = w.client()
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n" + b"x" * 500000)
+        status, headers, body = client.response()
+        assert (status, headers["connection"], body) == (507, "close", b"the disk is full")
+        assert closed.wait(5)
+
+
+def test_bad_requests_are_refused_once_and_the_connection_ends() -> None:
+    with world() as w:
+        client = w.client()
+        client.send(
+            b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/9.9\r\n\r\nGET /never HTTP/1.1\r\nHost: a\r\n\r\n"
+        )
+        assert client.response()[0] == 200
+        assert client.response()[0] == 505
+        assert client.rest() == b""
+
+
+def test_rubbish_behind_an_early_answer_is_not_answered_again() -> None:
+    with world(on_admit=lambda e: e.respond(401, [("Content-Length", "0")])) as w:
+        client = w.client()
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789\x00\x01\r\n\r\n")
+        assert client.response()[0] == 401
+        assert client.response()[0] == 400
+        assert client.rest() == b""
+
+
+# -- clocks --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\nHost:", b"G"])
+def test_a_head_that_does_not_end_is_408(sent: bytes) -> None:
+    with world(limits=Limits(header_timeout=0.3)) as w:
+        client = w.client()
+        client.send(sent)
+        assert client.response()[0] == 408
+        assert client.rest() == b""
+
+
+def test_a_connection_without_a_byte_is_closed_silently() -> None:
+    with world(limits=Limits(header_timeout=0.3)) as w:
+        assert w.client().rest() == b""
+
+
+def test_an_idle_connection_is_closed_silently() -> None:
+    with world(limits=Limits(keep_alive=0.3)) as w:
+        client = w.client()
+        client.get()
+        assert client.response()[0] == 200
+        assert client.rest() == b""
+
+
+def test_a_dripping_body_is_408() -> None:
+    with world(limits=Limits(body_rate_grace=0.3, body_rate_min=1000)) as w:
+        client = w.client()
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nx")
+        assert client.response()[0] == 408
+
+
+def test_a_late_handler_is_answered_for_and_can_do_no_harm() -> None:
+    late: list[BaseException | None] = []
+
+    def work(exchange: engine.Exchange) -> None:
+        if exchange.head.target != "/late":
+            hello(exchange)
+            return
+        time.sleep(1.0)
+        assert not exchange.is_current
+        try:
+            hello(exchange)
+        except ClientDisconnected as error:
+            late.append(error)
+
+    with world(in_thread(work), limits=Limits(response_timeout=0.3)) as w:
+        client = w.client()
+        client.get("/late")
+        status, headers, body = client.response()
+        assert (status, headers["connection"], body) == (503, "close", b"too late")
+        assert client.rest() == b""
+        assert w.ended().status == 503
+        eventually(lambda: late)
+
+
+def test_a_stream_may_last_longer_than_response_timeout() -> None:
+    def work(exchange: engine.Exchange) -> None:
+        exchange.start(200, [("Content-Length", "4")])
+        for _ in range(4):
+            exchange.write(b"z")
+            time.sleep(0.25)
+        exchange.end()
+
+    with world(in_thread(work), limits=Limits(response_timeout=0.3)) as w:
+        client = w.client()
+        client.get()
+        assert client.response()[2] == b"zzzz"
+
+
+# -- many connections ----------------------------------------------------------------------------
+
+
+def test_at_the_cap_the_longest_idle_connection_gives_way() -> None:
+    with world(limits=Limits(connections_max=3)) as w:
+        clients = [w.client() for _ in range(3)]
+        for client in clients:
+            client.get()
+            client.response()
+        newcomer = w.client()
+        newcomer.get("/new")
+        assert newcomer.response()[2] == b"/new"
+        assert clients[0].rest() == b""
+        clients[1].get("/still")
+        assert clients[1].response()[2] == b"/still"
+
+
+def test_one_address_may_be_limited() -> None:
+    with world(limits=Limits(connections_per_address_max=2)) as w:
+        first, second, third = w.client(), w.client(), w.client()
+        first.get()
+        assert first.response()[0] == 200
+        assert third.rest() == b""
+        second.close()
+        eventually(lambda: w.connections() == 1)
+        fourth = w.client()
+        fourth.get()
+        assert fourth.response()[0] == 200
+
+
+def test_resets_at_every_moment_leave_nothing_behind() -> None:
+    def work(exchange: engine.Exchange) -> None:
+        time.sleep(0.005)
+        try:
+            exchange.start(200, [])
+            for _ in range(20):
+                exchange.write(b"q" * 1000)
+            exchange.end()
+        except ClientDisconnected:
+            return
+
+    with world(in_thread(work)) as w:
+        for number in range(200):
+            client = w.client()
+            client.get()
+            if number % 3:
+                client.sock.recv(1 + number * 13)
+            client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+        for _ in range(200):
+            w.ended()
+        eventually(lambda: w.connections() == 0)
+
+
+# -- stopping ------------------------------------------------------------------------------------
+
+
+def drain(w: World) -> threading.Event:
+    drained = threading.Event()
+    w.engine.drain(drained.set)
+    return drained
+
+
+def test_draining_lets_requests_under_way_finish() -> None:
+    def work(exchange: engine.Exchange) -> None:
+        time.sleep(0.3)
+        hello(exchange)
+
+    with world(in_thread(work)) as w:
+        idle, busy = w.client(), w.client()
+        idle.get()
+        idle.response()
+        busy.get("/busy")
+        time.sleep(0.1)
+        drained = drain(w)
+        assert idle.rest() == b""
+        status, headers, body = busy.response()
+        assert (status, headers["connection"], body) == (200, "close", b"/busy")
+        assert drained.wait(5)
+        with pytest.raises(OSError):  # noqa: PT011  # refused or reset, as the system has it
+            Client(w.address)
+
+
+def test_draining_answers_a_request_that_lies_in_the_socket() -> None:
+    block = threading.Event()
+
+    def work(exchange: engine.Exchange) -> None:
+        if exchange.head.target == "/block":
+            block.wait(5)  # holds the loop thread, so that the other request stays in its socket
+        hello(exchange)
+
+    with world(work) as w:
+        waiting, blocking = w.client(), w.client()
+        waiting.get("/first")
+        waiting.response()
+        blocking.get("/block")
+        time.sleep(0.1)
+        drained = drain(w)
+        waiting.get("/second")
+        block.set()
+        assert waiting.response()[2] == b"/second"
+        assert blocking.response()[2] == b"/block"
+        assert drained.wait(5)
+
+
+def test_draining_with_nobody_there_is_over_at_once() -> None:
+    with world() as w:
+        assert drain(w).wait(1)
