@@ -31,6 +31,7 @@ def serve(
     except SkitaiError as error:
         complain(error)
         return EXIT_CONFIG
+    logs.capture_logging()
     instance = Instance(settings, logs, name=name, sole_app=sole_app)
     try:
         instance.start()

@@ -113,7 +113,7 @@ class LiveServer:
                 if colon and port.isdigit():
                     self.host, self.port = host.strip("[]"), int(port)
                 return True
-            assert self.process.poll() is None, self._said("ended before it listened")
+            assert self.process.poll() is None, "it ended before it listened"
             return False
 
         try:
@@ -124,7 +124,8 @@ class LiveServer:
         return self
 
     def _said(self, why: str) -> str:
-        return f"{why}\n--- stderr\n{self.stderr_text()}\n--- stdout\n{self.stdout_text()}"
+        stderr, stdout = self.stderr_text()[-4000:], self.stdout_text()[-1000:]
+        return f"{why}\n--- stderr\n{stderr}\n--- stdout\n{stdout}"
 
     @property
     def url(self) -> str:

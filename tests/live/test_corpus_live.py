@@ -19,8 +19,7 @@ from urllib.parse import unquote_to_bytes
 import pytest
 
 from tests.corpus_format import CORPUS, SENTINEL, Case, RequestExpected, read_folder
-from tests.live.conftest import Serve
-from tests.live.program import LiveServer
+from tests.live.program import LiveServer, Serve
 from tests.live.wire import Reply, Wire
 
 REQUESTS = read_folder(CORPUS / "requests")

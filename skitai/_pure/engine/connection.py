@@ -132,7 +132,7 @@ class Connection:
         self.phase = Phase.IDLE
         #: Checked by the engine's sweep; `expire` is called once it has passed.
         self.deadline = monotonic() + owner.limits.header_timeout
-        #: When the client last took a byte.
+        #: When the client last took a byte, or there was first one to take.
         self.progressed_at = 0.0
         #: `outgoing.total` when the current response began.
         self.sent_before = 0
@@ -450,6 +450,7 @@ class Connection:
         """Any thread, under the lock: let the loop thread send what is left."""
         if not self._write_wanted:
             self._write_wanted = True
+            self.progressed_at = monotonic()  # from now on there is something to take
             self.loop.call_soon(self._watch_writable)
 
     def _watch_writable(self) -> None:

@@ -154,7 +154,7 @@ class Engine:
 
     def _adopt(self, listener: Listener, sock: socket.socket, peer: tuple[str, int]) -> None:
         per_address = self.limits.connections_per_address_max
-        if per_address and self._addresses[peer[0]] >= per_address:
+        if per_address and peer[0] and self._addresses[peer[0]] >= per_address:
             sock.close()
             return
         if self.limits.connections_max and len(self.connections) >= self.limits.connections_max:
@@ -183,7 +183,12 @@ class Engine:
     def _sweep(self) -> None:
         now = monotonic()
         for connection in [c for c in self.connections if c.deadline <= now]:
-            connection.expire(now)
+            try:
+                connection.expire(now)
+            except Exception:
+                # The sweep must go on: it is every other connection's clock too.
+                self.report("ending what took too long")
+                connection.close()
         if self.connections:
             self.loop.call_later(_SWEEP_INTERVAL, self._sweep)
         else:

@@ -270,13 +270,15 @@ class Exchange:
 
     def _flush(self) -> None:
         connection = self.connection
+        waiting = connection.outgoing.size
         try:
             empty = connection.outgoing.flush(connection.sock)
         except WriteError as error:
             self._lose()
             connection.abandon(reset=False)
             raise ClientDisconnected(str(error)) from error
-        connection.progressed_at = monotonic()
+        if connection.outgoing.size < waiting:
+            connection.progressed_at = monotonic()
         if not empty:
             connection.want_write()
         elif self.progress is Progress.ENDED:

@@ -1,0 +1,19 @@
+"""The logs of an instance: three streams that any thread may write to without waiting.
+
+    server   what the server itself has to say          server.log    stderr
+    request  one line for each request                  request.log   stdout
+    app      what applications say, and tracebacks      app.log       stderr
+
+    facade.py    Logs, what everybody calls
+    writer.py    the one background thread, and the bounded queue before it
+    sinks.py     files and consoles, their failures and their recovery
+    lines.py     date, type and text made into lines that cannot be forged
+    bridges.py   the standard ``logging`` and ``wsgi.errors`` as ways into app.log
+"""
+
+from __future__ import annotations
+
+from skitai.core.logs.bridges import AppLogHandler, ErrorStream
+from skitai.core.logs.facade import Logs
+
+__all__ = ["AppLogHandler", "ErrorStream", "Logs"]

@@ -1,0 +1,155 @@
+"""`Logs`: what the server, the gateway and applications write through.
+
+Every method may be called from any thread; none waits and none raises because of a log.
+`close`, `flush` and `reopen` are for the owner of the instance, in the main thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from time import time
+from typing import TextIO
+
+from skitai.core.logs.bridges import AppLogHandler, ErrorStream
+from skitai.core.logs.lines import LineFormat
+from skitai.core.logs.sinks import ConsoleSink, FileSink, Sink
+from skitai.core.logs.writer import LogWriter, Stream
+from skitai.errors import ConfigError
+
+__all__ = ["Logs"]
+
+#: Makes the line by which a sink reports what it lost.
+WarningLine = Callable[[str], bytes]
+
+#: Characters of one entry; a longer text keeps its beginning and its end.
+TEXT_MAX = 65536
+
+
+class Logs:
+    """The three logs of an instance.
+
+    Types of entries (``kind``) are those of 0.11: ``info``, ``warn``, ``error``, ``fail`` and
+    ``expt`` for tracebacks; a name may follow, ``warn:shop.cart``.
+    """
+
+    def __init__(self, folder: Path | None = None, *, console: bool = False) -> None:
+        """Write to ``server.log``, ``request.log`` and ``app.log`` under ``folder``, which is made
+        if it is missing, and with ``console`` to the console as well.  Without a folder, to
+        the console: access lines to stdout, all else to stderr.
+
+        Raises ConfigError when the folder cannot be written to.
+        """
+
+        def sinks(form: LineFormat) -> Mapping[Stream, Sequence[Sink]]:
+            def warning(text: str) -> bytes:
+                return form.encode(time(), "warn", text)
+
+            found: dict[Stream, list[Sink]] = {stream: [] for stream in Stream}
+            if folder is not None:
+                for stream in Stream:
+                    found[stream].append(_file_sink(folder, stream, warning))
+            if console or folder is None:
+                out, error = _console_sinks(warning)
+                found[Stream.REQUEST] += out
+                found[Stream.SERVER] += error
+                found[Stream.APP] += error
+            return found
+
+        self._writer = LogWriter(sinks)
+        self._handler: logging.Handler | None = None
+        #: The ``wsgi.errors`` of every request.
+        self.wsgi_errors = ErrorStream(self.app)
+
+    # -- writing ----------------------------------------------------------------------------
+
+    def server(self, text: str, kind: str = "info") -> None:
+        """The server's own log."""
+        self._writer.put(Stream.SERVER, kind, _shorten(text))
+
+    def request(self, line: str) -> None:
+        """One access line (`skitai.core.accessline`)."""
+        self._writer.put(Stream.REQUEST, "info", line)
+
+    def app(self, text: str, kind: str = "info") -> None:
+        """The log of the applications."""
+        self._writer.put(Stream.APP, kind, _shorten(text))
+
+    def app_warning(self, text: str) -> None:
+        """The same as a warning: a callback for parts that know no types."""
+        self.app(text, "warn")
+
+    def trace(self, what: str) -> None:
+        """The exception being handled, with its traceback, into the log of the applications.
+        ``what`` says where it came from (a mount, a thread)."""
+        self.app(f"{what}\n{traceback.format_exc()}", "expt")
+
+    def capture_logging(self) -> None:
+        """Let the standard `logging` of applications end in app.log, until `close`.
+
+        A handler on the root logger, whose level is left as it is (WARNING unless somebody
+        changed it).  An application that sets up logging for itself is not hindered.
+        """
+        if self._handler is None:
+            self._handler = AppLogHandler(self.app)
+            logging.getLogger().addHandler(self._handler)
+
+    # -- for the owner ----------------------------------------------------------------------
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Wait until what was written so far is out; False if ``timeout`` seconds were not enough."""
+        return self._writer.flush(timeout)
+
+    def reopen(self) -> None:
+        """Go on in new files of the same names, after somebody has renamed the old ones (USR1)."""
+        self._writer.reopen()
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Write out what waits and end the thread, within ``timeout`` seconds.  What is logged
+        afterwards is lost."""
+        if self._handler is not None:
+            logging.getLogger().removeHandler(self._handler)
+            self._handler = None
+        self._writer.close(timeout)
+
+
+def _file_sink(folder: Path, stream: Stream, warning: WarningLine) -> FileSink:
+    path = folder / f"{stream.value}.log"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileSink(path, warning)
+    except OSError as error:
+        who = f"user {os.getuid()}" if hasattr(os, "getuid") else "this user"
+        raise ConfigError(
+            f"the logs cannot be written to {folder}: {error.strerror} ({error.filename})",
+            hint=f"let {who} write there, or choose another place with --home DIR or log_path",
+        ) from error
+
+
+def _console_sinks(warning: WarningLine) -> tuple[list[Sink], list[Sink]]:
+    """For stdout and stderr; the same one for both if they lead to the same place, so that
+    the lines keep their order.  A stream that was closed before the start has none."""
+    out, error = _console_descriptor(sys.stdout, 1), _console_descriptor(sys.stderr, 2)
+    error_sinks: list[Sink] = [] if error is None else [ConsoleSink(error, warning)]
+    if out is None:
+        return [], error_sinks
+    if error is not None and os.path.sameopenfile(out, error):
+        return error_sinks, error_sinks
+    return [ConsoleSink(out, warning)], error_sinks
+
+
+def _console_descriptor(stream: TextIO | None, descriptor: int) -> int | None:
+    """Python sets the stream to None when the descriptor was closed at start; by now the number
+    may belong to something else."""
+    return None if stream is None else descriptor
+
+
+def _shorten(text: str) -> str:
+    if len(text) <= TEXT_MAX:
+        return text
+    half = TEXT_MAX // 2
+    return f"{text[:half]}\n... {len(text) - 2 * half} characters left out ...\n{text[-half:]}"

@@ -1,0 +1,106 @@
+"""Where log lines end up: a file of the log folder, or a console.
+
+Owned by the writer thread after start.  A full disk, a closed console or a lost mount never
+raises out of `write`: lines that could not be written are counted, and the first line that
+can be written again is preceded by one that says how many are missing and why.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+from collections.abc import Callable
+from pathlib import Path
+
+__all__ = ["ConsoleSink", "FileSink", "Sink"]
+
+#: For files of the log folder: readable by the group, because request lines carry addresses.
+_MODE = 0o640
+#: Linux takes so many bytes into a pipe without blocking once poll says that it is writable.
+_PIPE_BUF = 4096
+#: Seconds that a console may take no byte before its lines are given up.
+_CONSOLE_PATIENCE = 1.0
+
+
+class Sink:
+    """A descriptor that lines are written to, and the account of what was lost."""
+
+    def __init__(self, descriptor: int, warning: Callable[[str], bytes]) -> None:
+        """``warning`` makes the line that reports a loss."""
+        self._descriptor = descriptor
+        self._warning = warning
+        self._lost = 0
+        self._reason = ""
+        self._mid_line = False
+
+    def write(self, lines: list[bytes]) -> None:
+        """Write whole lines; never raises OSError."""
+        head = b"\n" if self._mid_line else b""
+        if self._lost:
+            head += self._warning(f"{self._lost} lines are missing here: {self._reason}")
+        data = memoryview(head + b"".join(lines))
+        written = 0
+        try:
+            while written < len(data):
+                written += self._write_some(data[written:])
+        except OSError as error:
+            self._reason = error.strerror or str(error)
+        if written >= len(head):
+            self._lost = 0
+        self._lost += bytes(data[max(written, len(head)) :]).count(b"\n")
+        if written:
+            self._mid_line = data[written - 1] != ord("\n")
+
+    def _write_some(self, data: memoryview) -> int:
+        return os.write(self._descriptor, data)
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        with contextlib.suppress(OSError):  # a full disk may be told here; there is nobody left to tell
+            os.close(self._descriptor)
+
+
+class FileSink(Sink):
+    """A file that is appended to.  Raises OSError when it cannot be opened."""
+
+    def __init__(self, path: Path, warning: Callable[[str], bytes]) -> None:
+        super().__init__(_open(path), warning)
+        self.path = path
+
+    def reopen(self) -> None:
+        """Go on in the file that has the name now; on OSError the old file is kept."""
+        fresh = _open(self.path)
+        self.close()
+        self._descriptor = fresh
+
+
+class ConsoleSink(Sink):
+    """Standard output or error, or whatever they were redirected to.
+
+    Nobody else's flags are changed (O_NONBLOCK would be shared with the shell), so readiness is
+    asked for before each write: a pager that is not read from, or Ctrl-S in a terminal, costs
+    the lines of that console and does not stop the files.
+    """
+
+    def __init__(self, descriptor: int, warning: Callable[[str], bytes]) -> None:
+        # A copy: an application that closes its stdout must not make us write into
+        # whatever gets the number next.
+        super().__init__(os.dup(descriptor), warning)
+        self._patience = _CONSOLE_PATIENCE
+
+    def _write_some(self, data: memoryview) -> int:
+        if os.name == "posix":  # elsewhere only sockets can be asked
+            poll = select.poll()
+            poll.register(self._descriptor, select.POLLOUT)
+            if not poll.poll(self._patience * 1000):
+                self._patience = 0.0  # until it moves again, waiting would only hold up the files
+                raise BlockingIOError(errno.EAGAIN, "the console took no more")
+            self._patience = _CONSOLE_PATIENCE
+            data = data[:_PIPE_BUF]
+        return super()._write_some(data)
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOCTTY", 0), _MODE)

@@ -1,0 +1,167 @@
+"""The queue before the logs, and the one thread that empties it.
+
+Callers append a tuple to a `queue.SimpleQueue` and go on; nothing they do waits for a disk, a
+terminal or a lock that is held during input or output.  ``SimpleQueue.put`` and the lock of
+the counters are reentrant: a signal handler or a finalizer that logs cannot lock up.
+
+The thread takes an entry, naps a moment so that the next ones gather, and writes them all with
+one system call for each sink.  While it naps it is not woken, so that under load the threads
+that serve do not fight with it for the interpreter.
+
+The queue is bounded in entries and, for long texts, in characters.  What comes when it is full
+is dropped and counted, and the count is written as soon as there is room.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+
+from skitai.core.logs.lines import LineFormat
+from skitai.core.logs.sinks import FileSink, Sink
+
+__all__ = ["LogWriter", "Stream"]
+
+#: Entries that may wait: a tenth of a second of the fastest traffic, or hours of usual logs.
+ENTRIES_MAX = 16384
+#: A text longer than this is counted by its length as well.
+_LONG = 1024
+#: Characters of long texts that may wait together.
+LONG_TOTAL_MAX = 8 << 20
+#: Seconds between the first entry of a batch and its writing.
+_NAP = 0.05
+#: Entries in one batch: keeps the memory of a batch, and the time to a flush, in bounds.
+_BATCH_MAX = 4096
+
+
+class Stream(Enum):
+    """Which log an entry belongs to."""
+
+    SERVER = "server"
+    REQUEST = "request"
+    APP = "app"
+
+
+Entry = tuple[Stream, float, str, str]
+Command = Callable[[], None]
+
+
+class LogWriter:
+    """Any thread may call `put`, `flush` and `reopen`; `close` is for the owner."""
+
+    def __init__(self, sinks: Callable[[LineFormat], Mapping[Stream, Sequence[Sink]]]) -> None:
+        """``sinks`` is called once, here, with the format for their own reports."""
+        self._format = LineFormat()
+        self._sinks = sinks(self._format)
+        self._queue: queue.SimpleQueue[Entry | Command] = queue.SimpleQueue()
+        self._hurry = threading.Event()
+        self._ended = False
+        self._count = threading.RLock()
+        self._dropped = 0
+        self._long_waiting = 0
+        self._thread = threading.Thread(target=self._run, name="skitai-log", daemon=True)
+        self._thread.start()
+
+    # -- any thread -------------------------------------------------------------------------
+
+    def put(self, stream: Stream, kind: str, text: str) -> None:
+        """Queue an entry; never blocks, never raises."""
+        if self._queue.qsize() >= ENTRIES_MAX or (len(text) > _LONG and not self._reserve(len(text))):
+            with self._count:
+                self._dropped += 1
+            return
+        self._queue.put((stream, time.time(), kind, text))
+
+    def _reserve(self, length: int) -> bool:
+        with self._count:
+            if self._long_waiting + length > LONG_TOTAL_MAX:
+                return False
+            self._long_waiting += length
+            return True
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until all that was queued before is written; False if ``timeout`` seconds did not do."""
+        done = threading.Event()
+        self._queue.put(done.set)
+        self._hurry.set()
+        return done.wait(timeout)
+
+    def reopen(self) -> None:
+        """Go on in new files of the same names; entries queued before go to the old ones."""
+        self._queue.put(self._reopen)
+
+    def close(self, timeout: float) -> None:
+        """Write what is queued and end the thread; a sink that hangs is left after ``timeout`` seconds."""
+        self._queue.put(self._end)
+        self._hurry.set()
+        self._thread.join(timeout)
+
+    # -- the thread -------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._ended:
+            batch = [self._queue.get()]
+            if self._queue.qsize() < _BATCH_MAX:
+                self._hurry.wait(_NAP)
+            self._hurry.clear()
+            while len(batch) < _BATCH_MAX and not self._queue.empty():
+                batch.append(self._queue.get_nowait())  # nobody else takes: it cannot be empty now
+            try:
+                self._carry_out(batch)
+            except Exception:
+                # A defect of ours costs this batch; without the thread every later line would go too.
+                self.put(Stream.SERVER, "expt", f"log writer\n{traceback.format_exc()}")
+        for sink in self._all_sinks():
+            sink.close()
+
+    def _carry_out(self, batch: list[Entry | Command]) -> None:
+        """Commands run between what was queued before and after them."""
+        entries: list[Entry] = []
+        for item in batch:
+            if isinstance(item, tuple):
+                entries.append(item)
+            else:
+                self._write(entries)
+                entries = []
+                item()
+        self._write(entries)
+
+    def _write(self, entries: list[Entry]) -> None:
+        waiting: dict[Sink, list[bytes]] = {}
+        long = 0
+        for stream, when, kind, text in entries:
+            line = self._format.encode(when, kind, text)
+            if len(text) > _LONG:
+                long += len(text)
+            for sink in self._sinks[stream]:
+                waiting.setdefault(sink, []).append(line)
+        with self._count:
+            self._long_waiting -= long
+            dropped, self._dropped = self._dropped, 0
+        if dropped:
+            text = f"{dropped} log lines were dropped: they came faster than they could be written"
+            line = self._format.encode(time.time(), "warn", text)
+            for sink in self._sinks[Stream.SERVER]:
+                waiting.setdefault(sink, []).append(line)
+        for sink, lines in waiting.items():
+            sink.write(lines)
+
+    def _all_sinks(self) -> set[Sink]:
+        return {sink for sinks in self._sinks.values() for sink in sinks}
+
+    def _reopen(self) -> None:
+        for sink in self._all_sinks():
+            if not isinstance(sink, FileSink):
+                continue
+            try:
+                sink.reopen()
+            except OSError as error:
+                text = f"cannot reopen {sink.path}: {error.strerror}; going on in the old file"
+                self.put(Stream.SERVER, "error", text)
+
+    def _end(self) -> None:
+        self._ended = True
