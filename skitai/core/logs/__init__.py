@@ -4,6 +4,8 @@
     request  one line for each request                  request.log   stdout
     app      what applications say, and tracebacks      app.log       stderr
 
+The way of an entry, from the caller to the disk:
+
     facade.py    Logs, what everybody calls
     writer.py    the one background thread, and the bounded queue before it
     sinks.py     files and consoles, their failures and their recovery
