@@ -26,7 +26,7 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 # One process, four threads, no access log: what each does by default or can be told to do.
 COMMANDS = {
-    "skitai": f"-m skitai run {APP} --bind 127.0.0.1:PORT --threads 4 --access-log no",
+    "skitai": f"-m skitai run {APP} --bind 127.0.0.1:PORT --threads 4 --no-access-log",
     "waitress": f"-m waitress --listen 127.0.0.1:PORT --threads 4 {APP}",
     "gunicorn": (
         "-m gunicorn --bind 127.0.0.1:PORT --worker-class gthread --threads 4 "

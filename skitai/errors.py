@@ -135,9 +135,7 @@ class AppLoadError(AppError):
     (empty and 0 where unknown), ``report`` the whole traceback as text.
     """
 
-    def __init__(
-        self, message: str, *, target: str, file: str = "", line: int = 0, report: str = ""
-    ) -> None:
+    def __init__(self, message: str, *, target: str, file: str = "", line: int = 0, report: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.target = target

@@ -32,16 +32,12 @@ class Limits:
     )
 
     # The body of a request
-    chunk_line_max: int = _limit(
-        1024, "bytes", "longest chunk size line with its extensions; longer is 400"
-    )
+    chunk_line_max: int = _limit(1024, "bytes", "longest chunk size line with its extensions; longer is 400")
     body_max: int = _limit(1 << 30, "bytes", "longest request body; longer is 413")
     body_memory_max: int = _limit(
         262144, "bytes", "longest body kept in memory; a longer one goes to spool_dir"
     )
-    spool_total_max: int = _limit(
-        4 << 30, "bytes", "all spooled bodies together; beyond it new ones get 507"
-    )
+    spool_total_max: int = _limit(4 << 30, "bytes", "all spooled bodies together; beyond it new ones get 507")
     body_rate_min: int = _limit(
         500, "bytes/second", "slowest upload after body_rate_grace; slower is 408; 0 is no limit"
     )
@@ -71,9 +67,7 @@ class Limits:
         "sees our answer and not a reset (RFC 9112 section 9.6)",
     )
     linger_idle: float = _limit(5.0, "seconds", "the same, without a byte from the client")
-    connections_max: int = _limit(
-        0, "connections", "open at once; 0 derives it from the descriptor limit"
-    )
+    connections_max: int = _limit(0, "connections", "open at once; 0 derives it from the descriptor limit")
     connections_per_address_max: int = _limit(
         0, "connections", "open at once from one client address; 0 is no limit"
     )
@@ -82,9 +76,7 @@ class Limits:
     response_timeout: float = _limit(
         10.0, "seconds", "from the complete request to the head of the response; then 503"
     )
-    queue_max: int = _limit(
-        1024, "requests", "waiting for a free thread; more get 503 with Retry-After"
-    )
+    queue_max: int = _limit(1024, "requests", "waiting for a free thread; more get 503 with Retry-After")
     queue_timeout: float = _limit(
         10.0, "seconds", "longest wait for a free thread; then 503 with Retry-After"
     )

@@ -56,7 +56,7 @@ def open_beneath(root: bytes, segments: Sequence[bytes]) -> int:
 
 
 def _walk(root: bytes, segments: Sequence[bytes]) -> int:
-    folder = None
+    folder: int | None = None
     name = root + b"/" + segments[0]
     try:
         for segment in segments[1:]:

@@ -34,6 +34,7 @@ Headers = list[tuple[str, str]]
 _HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "upgrade"}
 )
+_OUR_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 #: Lists of small pieces are sent as one when they are no longer than this.
 _JOIN_MAX = 65536
 #: With threads = 0, pieces sent before the other connections get their turn.
@@ -57,13 +58,13 @@ class RunReports:
 
     def __init__(
         self,
-        trace: Callable[[str], None],
+        failure: Callable[[str], None],
         warn: Callable[[str], None],
         error_page: Callable[[Any, int, str, str], tuple[Headers, bytes]],
     ) -> None:
-        """``trace(what)`` logs the current exception; ``warn(text)`` a line;
+        """``failure(text)`` logs a traceback; ``warn(text)`` a line;
         ``error_page(exchange, status, why, detail)`` makes a page."""
-        self.trace = trace
+        self.failure = failure
         self.warn = warn
         self.error_page = error_page
 
@@ -77,8 +78,8 @@ class Run:
         "_environ",
         "_exchange",
         "_executor",
-        "_headers",
         "_head_sent",
+        "_headers",
         "_iterable",
         "_iterator",
         "_on_overload",
@@ -300,7 +301,7 @@ class Run:
 
     def _fail(self, error: BaseException) -> None:
         if not isinstance(error, (HTTPError, AppLoadError)):
-            self._reports.trace(self._name())
+            self._reports.failure(f"{self._name()}\n{_report_of(error)}")
         try:
             if self._head_sent:
                 self._exchange.abort()
@@ -319,7 +320,7 @@ class Run:
             why = "The application gave a response that HTTP does not allow; its error log says which."
         detail = ""
         if self._debug():
-            detail = error.report if isinstance(error, AppLoadError) else _traceback_of(error)
+            detail = error.report if isinstance(error, AppLoadError) else _report_of(error)
         return self._reports.error_page(self._exchange, 500, why, detail)
 
     def _leave(self) -> None:
@@ -332,8 +333,8 @@ class Run:
         try:
             if close is not None:
                 self._context.run(close)
-        except BaseException:
-            self._reports.trace(f"{self._name()}: close()")
+        except BaseException as error:
+            self._reports.failure(f"{self._name()}: close()\n{_report_of(error)}")
         finally:
             if self._body is not None:
                 self._body.close()
@@ -392,5 +393,9 @@ def _check_headers(headers: Any, warn: Callable[[str], None]) -> tuple[Headers, 
     return kept, length
 
 
-def _traceback_of(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error))
+def _report_of(error: BaseException) -> str:
+    """The traceback from where the application begins."""
+    step = error.__traceback__
+    while step is not None and step.tb_frame.f_code.co_filename.startswith(_OUR_FOLDER):
+        step = step.tb_next
+    return "".join(traceback.format_exception(type(error), error, step or error.__traceback__))

@@ -113,4 +113,5 @@ _TABLE = {**{suffix: f"{type_}; charset=utf-8" for suffix, type_ in _TEXT.items(
 
 def media_type(name: str) -> str:
     """The value of Content-Type for a file called ``name`` (its folder does not matter)."""
-    return _TABLE.get(name.rpartition(".")[2].lower(), _UNKNOWN)
+    _, dot, suffix = name.rpartition(".")
+    return _TABLE.get(suffix.lower(), _UNKNOWN) if dot else _UNKNOWN

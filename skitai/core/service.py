@@ -94,8 +94,13 @@ class HttpService:
         self._access_log = access_log
         self._debug = debug
         self._activate = activate
+        self._watching_queue = False
         self._template = make_template(threads=threads, processes=1, errors=logs.wsgi_errors)
-        self._reports = RunReports(trace=logs.trace, warn=logs.app_warning, error_page=self._error_page)
+        self._reports = RunReports(
+            failure=functools.partial(logs.app, kind="expt"),
+            warn=logs.app_warning,
+            error_page=self._error_page,
+        )
 
     # -- the engine's callbacks -----------------------------------------------------------
 
@@ -173,7 +178,7 @@ class HttpService:
         head = exchange.head
         if head.form == "authority":
             raise HTTPError(405, "CONNECT is for proxies; this server is none.")
-        if head.form == "asterisk":
+        if head.path == "*":  # also ``OPTIONS http://host`` (RFC 9112 section 3.2.4)
             plan.answer = Answer(
                 200, [("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS"), ("Content-Length", "0")]
             )
@@ -199,7 +204,10 @@ class HttpService:
         plan.folders = tuple(mount for mount in mounts if mount in self._folders)
         plan.app = next((mount for mount in mounts if mount in self._apps), None)
         plan.slash_redirect = site.slash_redirect(plan.path)
-        if not plan.folders and plan.app is None:
+        # What is broken at the nearest path is not made up for by what lies above it.
+        if not any(
+            mount in self._folders or mount in self._apps for mount in mounts if mount.path == mounts[0].path
+        ):
             raise HTTPError(503, "What is mounted here cannot be served; the server log says why.")
 
     def _admit_to_app(self, exchange: engine.Exchange, plan: Plan, mount: Mount) -> None:
@@ -265,10 +273,20 @@ class HttpService:
             on_overload=self._shed,
         )
         self._executor.submit(run)
+        if not self._watching_queue:
+            self._watch_queue(exchange)
+
+    def _watch_queue(self, exchange: engine.Exchange) -> None:
+        """Have the loop look again when the oldest waiting run will have waited too long."""
+        delay = self._executor.shed_late()
+        self._watching_queue = delay is not None
+        if delay is not None:
+            exchange.call_later(delay, functools.partial(self._watch_queue, exchange))
 
     def _application(self, mounted: MountedApp, environ: dict[str, Any]) -> Any:
         """In the run's thread and context."""
-        mounted.refresh()
+        if mounted.refresh() and mounted.error is not None:
+            self._logs.app(mounted.error.report, "expt")
         application = mounted.application
         self._activate(environ, application)
         return application

@@ -35,6 +35,10 @@ class Executor(Protocol):
         """Run ``job``, now or soon.  ``resumed`` jobs were begun before (a stream whose client
         has taken what waited): they go first and are never shed."""
 
+    def shed_late(self) -> float | None:
+        """Shed what has waited for longer than ``queue_timeout``; seconds until the next would
+        have, None if nothing waits."""
+
     def stop(self) -> None: ...
 
 
@@ -48,6 +52,9 @@ class Inline:
 
     def submit(self, job: Job, *, resumed: bool = False) -> None:
         job.run()
+
+    def shed_late(self) -> float | None:
+        return None
 
     def stop(self) -> None:
         """Nothing runs outside the loop thread."""
@@ -86,6 +93,17 @@ class Pool:
         if full:
             job.shed()
 
+    def shed_late(self) -> float | None:
+        late: list[Job] = []
+        with self._wakeup:
+            oldest = monotonic() - self._queue_timeout
+            while self._fresh and self._fresh[0][0] <= oldest:
+                late.append(self._fresh.popleft()[1])
+            delay = self._fresh[0][0] - oldest if self._fresh else None
+        for job in late:
+            job.shed()
+        return delay
+
     def stop(self) -> None:
         """Threads end after the job they are in; none is waited for (an application may
         never return), none keeps the process alive."""
@@ -106,15 +124,8 @@ class Pool:
                     self._resting += 1
                     self._wakeup.wait()
                     self._resting -= 1
-                if self._resumed:
-                    job, late = self._resumed.popleft(), False
-                else:
-                    queued_at, job = self._fresh.popleft()
-                    late = monotonic() - queued_at > self._queue_timeout
+                job = self._resumed.popleft() if self._resumed else self._fresh.popleft()[1]
             try:
-                if late:
-                    job.shed()
-                else:
-                    job.run()
+                job.run()
             except BaseException:
                 self._report("a worker thread's job")

@@ -52,6 +52,16 @@ def test_ctrl_c_ends_within_a_second_with_a_handler_blocked(serve: Serve, thread
     assert "Traceback" not in server.console_text()
 
 
+def test_ctrl_c_does_not_wait_for_threads_of_the_application(serve: Serve) -> None:
+    server = serve(APP)
+    with server.connect() as wire:
+        wire.get("/thread")
+    pressed = time.monotonic()
+    server.press_ctrl_c()
+    assert server.wait() == 130
+    assert time.monotonic() - pressed < 1.2
+
+
 def test_a_second_ctrl_c_ends_at_once(serve: Serve) -> None:
     server = serve(APP)
     with begin(server, 60):

@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from io import FileIO
 
 import pytest
 
@@ -113,7 +114,8 @@ def test_the_body_reaches_the_sink_and_the_sink_becomes_the_services() -> None:
     with world(execute) as w:
         client = w.client()
         client.send(
-            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
         )
         assert client.response()[2] == b"abcde"
         assert w.ended().context.events == ["finish"]
@@ -243,12 +245,18 @@ def test_an_aborted_message_that_ends_with_the_connection_is_a_reset() -> None:
 # -- files ---------------------------------------------------------------------------------------
 
 
+def temporary_file(content: bytes) -> FileIO:
+    """One that the engine is to close."""
+    file = FileIO(os.open(tempfile.gettempdir(), os.O_TMPFILE | os.O_RDWR), "r+")
+    file.write(content)
+    return file
+
+
 def test_a_range_of_a_file_and_head() -> None:
     files = []
 
     def work(exchange: engine.Exchange) -> None:
-        file = tempfile.TemporaryFile(buffering=0)
-        file.write(b"0123456789" * 100000)
+        file = temporary_file(b"0123456789" * 100000)
         files.append(file)
         exchange.respond_file(200, [("Content-Length", "300000")], file, 10, 300000)
 
@@ -265,8 +273,7 @@ def test_a_range_of_a_file_and_head() -> None:
 
 def test_a_file_that_shrinks_ends_the_connection() -> None:
     def work(exchange: engine.Exchange) -> None:
-        file = tempfile.TemporaryFile(buffering=0)
-        file.write(b"x" * 1000)
+        file = temporary_file(b"x" * 1000)
         exchange.respond_file(200, [("Content-Length", "2000")], file, 0, 2000)
 
     with world(work) as w:
@@ -277,9 +284,8 @@ def test_a_file_that_shrinks_ends_the_connection() -> None:
 
 
 def test_a_file_is_closed_when_the_client_leaves() -> None:
-    path = tempfile.mkstemp()[1]
-    os.truncate(path, 200 << 20)
-    file = open(path, "rb", buffering=0)
+    file = temporary_file(b"")
+    os.truncate(file.fileno(), 200 << 20)
 
     with world(lambda e: e.respond_file(200, [("Content-Length", str(200 << 20))], file, 0, 200 << 20)) as w:
         client = w.client()
@@ -289,7 +295,6 @@ def test_a_file_is_closed_when_the_client_leaves() -> None:
         client.close()
         assert w.ended().progress is engine.Progress.GONE
         eventually(lambda: file.closed)
-    os.unlink(path)
 
 
 # -- refusals ------------------------------------------------------------------------------------

@@ -246,6 +246,10 @@ class Exchange:
         """Call ``callback()`` in the loop thread after the other connections had their turn."""
         self.connection.loop.call_soon(callback)
 
+    def call_later(self, delay: float, callback: Callable[[], None]) -> None:
+        """Loop thread: call ``callback()`` there in ``delay`` seconds, whatever becomes of this exchange."""
+        self.connection.loop.call_later(delay, callback)
+
     @property
     def is_current(self) -> bool:
         """Whether a response can still be given; False once the client is known to be gone."""

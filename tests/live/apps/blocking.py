@@ -1,10 +1,14 @@
-"""Handlers that stay away for a while: ``/sleep?SECONDS`` says on stderr when it has begun."""
+"""Handlers that stay away for a while: ``/sleep?SECONDS`` says on stderr when it has begun.
+
+``/thread`` leaves a thread behind for which the interpreter would wait at its end.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -18,6 +22,8 @@ def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[byt
         sys.stderr.write(f"begun {environ['QUERY_STRING']}\n")
         sys.stderr.flush()
         time.sleep(float(environ["QUERY_STRING"]))
+    if environ["PATH_INFO"] == "/thread":
+        threading.Thread(target=time.sleep, args=(60,), daemon=False).start()
     seen = {"pid": os.getpid(), "REMOTE_ADDR": environ["REMOTE_ADDR"]}
     body = json.dumps(seen).encode()
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
