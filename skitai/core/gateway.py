@@ -129,9 +129,8 @@ class Run:
 
     def run(self) -> None:
         try:
-            if self._stage is _Stage.CALL:
-                if self._exchange.is_current:
-                    self._context.run(self._call)
+            if self._stage is _Stage.CALL and self._exchange.is_current:
+                self._context.run(self._call)
             while self._stage is _Stage.PULL:
                 # Rest only after the context was left: the next thread may be in it at once.
                 pulled = self._context.run(self._pull)

@@ -157,10 +157,10 @@ class Engine:
         if per_address and peer[0] and self._addresses[peer[0]] >= per_address:
             sock.close()
             return
-        if self.limits.connections_max and len(self.connections) >= self.limits.connections_max:
-            if not self._make_room():
-                sock.close()
-                return
+        full = self.limits.connections_max and len(self.connections) >= self.limits.connections_max
+        if full and not self._make_room():
+            sock.close()
+            return
         sock.setblocking(False)
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
