@@ -188,7 +188,7 @@ class TrustedProxies:
 
 def _items(value: str | None) -> list[str]:
     """The items of a comma list; empty ones do not count (RFC 9110 section 5.6.1.2)."""
-    return [item for item in (part.strip() for part in (value or "").split(",")) if item]
+    return [item for item in (part.strip(" \t") for part in (value or "").split(",")) if item]
 
 
 def _of_hop(values: list[str], hops: int, passed: int) -> str | None:
