@@ -51,6 +51,8 @@ _SIGNALS = {"SIGTERM": "term", "SIGINT": "int", "SIGQUIT": "int", "SIGUSR1": "re
 
 #: Seconds for requests under way when a person pressed Ctrl-C.
 _INTERRUPT_PATIENCE = 0.5
+#: Seconds for the loop thread to close its sockets.
+_LOOP_PATIENCE = 0.2
 #: Seconds for an application's own threads and atexit functions after that.
 _EXIT_PATIENCE = 0.3
 
@@ -108,7 +110,8 @@ class Instance:
             server = (sockname[0], sockname[1]) if isinstance(sockname, tuple) else ("localhost", 80)
             self._engine.listen(sock, ListenerInfo("http", server))
             self._addresses.append(describe(sock, "http"))
-        threading.Thread(target=self._serve, name="skitai-loop", daemon=True).start()
+        self._loop_thread = threading.Thread(target=self._serve, name="skitai-loop", daemon=True)
+        self._loop_thread.start()
         self._logs.server(
             f"Skitai {VERSION} ({implementation()}), Python {sys.version.split()[0]}, instance {self._name}, "
             f"pid {os.getpid()}, threads {settings.server.threads}"
@@ -209,6 +212,8 @@ class Instance:
     def _clean_up(self, code: int) -> None:
         self._engine.stop()
         self._executor.stop()
+        # Not for long: with threads = 0 a handler that never returns is in it.
+        self._loop_thread.join(_LOOP_PATIENCE)
         for path in self._unix_paths:
             path.unlink(missing_ok=True)
         self._logs.server("stopped")

@@ -42,7 +42,7 @@ def access_line(
     protocol = f"HTTP/{version}" if version != "-" else "-"
     return (
         f"{address or 'unix'}:{port} {_word(method)} {_word(target)} {protocol} {status} {size} "
-        f"{execution * 1000:.0f}ms {delivery * 1000:.0f}ms"
+        f"{int(execution * 1000 + 0.5)}ms {int(delivery * 1000 + 0.5)}ms"
     )
 
 

@@ -32,7 +32,7 @@ __all__ = ["Mount", "RouteTable", "VirtualHost", "host_name"]
 _HOSTS_REMEMBERED = 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # told apart by identity: it is a key for each request
 class Mount:
     """One target at one path.  ``path`` is decoded, without a slash at its end, "" for the root:
     it is the SCRIPT_NAME.  ``problem`` says why it cannot be served, where it cannot."""

@@ -47,15 +47,32 @@ class ListenerInfo:
     server: tuple[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Who is asked for a path, in order: the folders, then the application.
+
+    A folder above the application's own path is not among them: the application is nearer.
+    ``is_broken``: what is mounted at the nearest path cannot be served, and nothing further up
+    makes up for it.
+    """
+
+    folders: tuple[tuple[Mount, StaticFolder], ...]
+    mount: Mount | None
+    app: MountedApp | None
+    is_broken: bool
+
+
+_NOBODY = Chain((), None, None, False)
+
+
 @dataclass(slots=True)
 class Plan:
-    """What was decided about one request.  Exactly one of ``answer`` and ``app`` is set once it
-    is complete; ``answer`` may be left to `HttpService.execute`, which asks the folders."""
+    """What was decided about one request.  ``answer`` is set where it needs nobody else;
+    otherwise `HttpService.execute` asks the ``chain``."""
 
     client: ClientView
     path: str = ""
-    folders: tuple[Mount, ...] = ()
-    app: Mount | None = None
+    chain: Chain = _NOBODY
     slash_redirect: str | None = None
     answer: Answer | None = None
     body: RequestBody | None = None
@@ -94,6 +111,7 @@ class HttpService:
         self._access_log = access_log
         self._debug = debug
         self._activate = activate
+        self._chains: dict[tuple[Mount, ...], Chain] = {}
         self._watching_queue = False
         self._template = make_template(threads=threads, processes=1, errors=logs.wsgi_errors)
         self._reports = RunReports(
@@ -108,8 +126,9 @@ class HttpService:
         exchange.context = plan = Plan(self._client_of(exchange))
         try:
             self._route(exchange, plan)
-            if plan.app is not None:
-                self._admit_to_app(exchange, plan, plan.app)
+            mount, app = plan.chain.mount, plan.chain.app
+            if mount is not None and app is not None:
+                self._admit_to_app(exchange, plan, mount, app)
             elif exchange.head.has_body:
                 self.execute(exchange)  # nobody wants the body: answer before it comes
         except HTTPError as error:
@@ -118,15 +137,19 @@ class HttpService:
 
     def execute(self, exchange: engine.Exchange) -> None:
         plan: Plan = exchange.context
-        answer = plan.answer or self._find_file(exchange, plan)
-        if answer is None and plan.app is not None:
-            if plan.slash_redirect is None or exchange.head.method not in _FILE_METHODS:
-                self._run(exchange, plan, plan.app)
+        method = exchange.head.method
+        answer = plan.answer
+        if answer is None and method in _FILE_METHODS:
+            answer = self._find_file(exchange, plan)
+        mount, app = plan.chain.mount, plan.chain.app
+        if answer is None and mount is not None and app is not None:
+            if plan.slash_redirect is None or method not in _FILE_METHODS:
+                self._run(exchange, plan, mount, app)
                 return
             answer = _redirect(301, plan.slash_redirect, exchange.head.query)
         if plan.body is not None:
             plan.body.close()
-        _send(exchange, answer or self._nothing_here(exchange, plan))
+        _send(exchange, answer or _nothing_here(exchange.head))
 
     def finished(self, exchange: engine.Exchange) -> None:
         if not self._access_log:
@@ -201,22 +224,32 @@ class HttpService:
         mounts = site.match(plan.path)
         if not mounts:
             raise HTTPError(404, "Nothing is mounted at this path.")
-        plan.folders = tuple(mount for mount in mounts if mount in self._folders)
-        plan.app = next((mount for mount in mounts if mount in self._apps), None)
-        plan.slash_redirect = site.slash_redirect(plan.path)
-        # What is broken at the nearest path is not made up for by what lies above it.
-        if not any(
-            mount in self._folders or mount in self._apps for mount in mounts if mount.path == mounts[0].path
-        ):
+        plan.chain = self._chains.get(mounts) or self._chain_of(mounts)
+        if plan.chain.is_broken:
             raise HTTPError(503, "What is mounted here cannot be served; the server log says why.")
+        plan.slash_redirect = site.slash_redirect(plan.path)
 
-    def _admit_to_app(self, exchange: engine.Exchange, plan: Plan, mount: Mount) -> None:
+    def _chain_of(self, mounts: tuple[Mount, ...]) -> Chain:
+        """As many as there are mounted paths: each is worked out once."""
+        mount = next((mount for mount in mounts if mount in self._apps), None)
+        folders = tuple(
+            (other, self._folders[other])
+            for other in mounts
+            if other in self._folders and (mount is None or len(other.path) >= len(mount.path))
+        )
+        nearest = mounts[0].path
+        served = [other.path for other, _ in folders] + ([mount.path] if mount else [])
+        app = self._apps[mount] if mount else None
+        chain = self._chains[mounts] = Chain(folders, mount, app, nearest not in served)
+        return chain
+
+    def _admit_to_app(self, exchange: engine.Exchange, plan: Plan, mount: Mount, app: MountedApp) -> None:
         head = exchange.head
         body_max = mount.options.body_max
         if (head.content_length or 0) > body_max:
             raise HTTPError(413, f"The body is larger than {body_max} bytes, the limit of this mount.")
         exchange.response_timeout = mount.options.response_timeout
-        hook = _admission_hook(self._apps[mount])
+        hook = _admission_hook(app)
         if hook is not None:
             refused = hook(self._environ(exchange, plan, mount))
             if refused is not None:
@@ -231,31 +264,14 @@ class HttpService:
     # -- answering ------------------------------------------------------------------------
 
     def _find_file(self, exchange: engine.Exchange, plan: Plan) -> Answer | None:
-        head = exchange.head
-        if head.method not in _FILE_METHODS:
-            return None
-        for mount in plan.folders:
-            if plan.app is not None and len(mount.path) < len(plan.app.path):
-                break  # the application is the longer, nearer mount
-            answer = self._folders[mount].answer(plan.path[len(mount.path) :], head, plan.path)
+        for mount, folder in plan.chain.folders:
+            answer = folder.answer(plan.path[len(mount.path) :], exchange.head, plan.path)
             if answer is not None:
                 return answer
         return None
 
-    def _nothing_here(self, exchange: engine.Exchange, plan: Plan) -> Answer:
-        head = exchange.head
-        if head.method in _FILE_METHODS:
-            return error_answer(404, "There is no such file.", accept=_accept(head))
-        return error_answer(
-            405,
-            f"{head.method} is not possible here: there are only files.",
-            accept=_accept(head),
-            extra_headers=[("Allow", "GET, HEAD")],
-        )
-
-    def _run(self, exchange: engine.Exchange, plan: Plan, mount: Mount) -> None:
+    def _run(self, exchange: engine.Exchange, plan: Plan, mount: Mount, mounted: MountedApp) -> None:
         environ = plan.environ or self._environ(exchange, plan, mount)
-        mounted = self._apps[mount]
         body = plan.body
         if body is not None:
             environ["wsgi.input"] = body.input
@@ -372,6 +388,17 @@ def _send(exchange: engine.Exchange, answer: Answer) -> None:
             exchange.respond(answer.status, answer.headers, answer.body)
     except ClientDisconnected:
         return  # the access line will say so
+
+
+def _nothing_here(head: http1.RequestHead) -> Answer:
+    if head.method in _FILE_METHODS:
+        return error_answer(404, "There is no such file.", accept=_accept(head))
+    return error_answer(
+        405,
+        f"{head.method} is not possible here: there are only files.",
+        accept=_accept(head),
+        extra_headers=[("Allow", "GET, HEAD")],
+    )
 
 
 def _redirect(status: int, location: str, query: str) -> Answer:

@@ -81,7 +81,7 @@ def test_a_trusted_peer_that_says_nothing_is_the_client() -> None:
 
 @pytest.mark.parametrize("item", ["nonsense", "10.0.0.0/33", "", "example.com", "10.0.0"])
 def test_items_that_are_no_address(item: str) -> None:
-    with pytest.raises(ConfigError, match="trusted_proxies.*no address or network; write"):
+    with pytest.raises(ConfigError, match=r"trusted_proxies.*no address or network; write"):
         TrustedProxies([item])
 
 

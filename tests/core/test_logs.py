@@ -70,9 +70,7 @@ def test_the_three_logs_and_their_lines(logs: Logs, folder: Path) -> None:
     assert re.fullmatch(
         rf"{PREFIX}\[info\] 127\.0\.0\.1:1 GET / HTTP/1\.1 200 12 1ms 2ms\n", read(logs, folder, "request")
     )
-    assert re.fullmatch(
-        rf"{PREFIX}\[info:bp1\] hello\n{PREFIX}\[warn\] careful\n", read(logs, folder, "app")
-    )
+    assert re.fullmatch(rf"{PREFIX}\[info:bp1\] hello\n{PREFIX}\[warn\] careful\n", read(logs, folder, "app"))
 
 
 def test_the_date_is_local_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,12 +290,12 @@ def test_long_texts_are_bounded_together(folder: Path, monkeypatch: pytest.Monke
 
 
 def test_a_defect_costs_a_batch_and_not_the_log(logs: Logs, folder: Path) -> None:
-    logs.request(None)  # type: ignore[arg-type]  # what the types forbid
-    with suppress(TypeError):
-        logs.app(object())  # type: ignore[arg-type]  # the same
+    logs.request(b"bytes")  # type: ignore[arg-type]  # what the types forbid
     logs.flush(timeout=0.3)
     logs.server("still here")
-    assert "[info] still here" in read(logs, folder, "server")
+    text = read(logs, folder, "server")
+    assert "[expt] log writer\nTraceback" in text
+    assert "[info] still here" in text
 
 
 def test_many_threads_lose_nothing(logs: Logs, folder: Path) -> None:

@@ -63,6 +63,8 @@ class Phase(enum.Enum):
     LINGER = enum.auto()
     CLOSED = enum.auto()
 
+    __hash__ = object.__hash__  # members are singletons; Enum's own is a Python call until 3.12
+
 
 _MOVES: dict[Phase, frozenset[Phase]] = {
     Phase.IDLE: frozenset({Phase.HEAD, Phase.BODY, Phase.ANSWERING, Phase.LINGER, Phase.CLOSED}),

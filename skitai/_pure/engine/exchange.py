@@ -35,6 +35,9 @@ __all__ = ["BodySink", "Exchange", "Headers", "Progress", "Wire"]
 
 Headers = list[tuple[str, str]]
 
+#: A body up to this is copied behind its head: one plain send costs less than gathering two.
+_COPY_MAX = 16384
+
 
 class BodySink(Protocol):
     """Takes a request's body as it comes, in the loop thread."""
@@ -140,11 +143,14 @@ class Exchange:
         connection = self.connection
         with connection.lock:
             self._check_current(Progress.PENDING)
-            self._open(status, headers, reason)
+            head = self._open(status, headers, reason)
             outgoing, http = connection.outgoing, connection.http
-            if body:
+            if len(body) <= _COPY_MAX:
+                outgoing.append(head + http.send_data(body) + http.end_of_message())
+            else:
+                outgoing.append(head)
                 outgoing.append(http.send_data(body))
-            outgoing.append(http.end_of_message())
+                outgoing.append(http.end_of_message())
             self.progress = Progress.ENDED
             self._flush()
 
@@ -166,8 +172,8 @@ class Exchange:
         try:
             with connection.lock:
                 self._check_current(Progress.PENDING)
-                self._open(status, headers, reason)
                 outgoing, http = connection.outgoing, connection.http
+                outgoing.append(self._open(status, headers, reason))
                 if http.skip_data(count):
                     outgoing.append_file(file, offset, count)
                 else:  # HEAD: the length is told, the bytes stay
@@ -183,7 +189,7 @@ class Exchange:
         """Hand over the head; it leaves with the first `write` or with `end`."""
         with self.connection.lock:
             self._check_current(Progress.PENDING)
-            self._open(status, headers, reason)
+            self.connection.outgoing.append(self._open(status, headers, reason))
 
     def write(self, data: bytes) -> bool:
         """Send a piece of the body; False asks for no more until `when_room`."""
@@ -263,14 +269,15 @@ class Exchange:
         if self.progress is not wanted:
             raise RuntimeError(f"the response is {self.progress.name}, this call needs {wanted.name}")
 
-    def _open(self, status: int, headers: Headers, reason: str | None) -> None:
+    def _open(self, status: int, headers: Headers, reason: str | None) -> bytes:
+        """The head on the wire; from here on the response is this one."""
         connection = self.connection
         connection.prepare_response(self)
         head = connection.http.send_response(status, connection.with_own_fields(headers), reason)
-        connection.outgoing.append(head)
         self.status = status
         self.started_at = monotonic()
         self.progress = Progress.STREAMING
+        return head
 
     def _flush(self) -> None:
         connection = self.connection

@@ -26,10 +26,6 @@ class AppLogHandler(logging.Handler):
         super().__init__()
         self._write = write
 
-    def createLock(self) -> None:
-        """None: `Handler.handle` would take it around `emit`, which needs no protection."""
-        self.lock = None
-
     def emit(self, record: logging.LogRecord) -> None:
         """Called by `logging` in the thread that logs."""
         try:

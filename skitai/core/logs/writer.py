@@ -69,7 +69,7 @@ class LogWriter:
     # -- any thread -------------------------------------------------------------------------
 
     def put(self, stream: Stream, kind: str, text: str) -> None:
-        """Queue an entry; never blocks, never raises."""
+        """Queue an entry; never blocks."""
         if self._queue.qsize() >= ENTRIES_MAX or (len(text) > _LONG and not self._reserve(len(text))):
             with self._count:
                 self._dropped += 1
