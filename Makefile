@@ -4,14 +4,14 @@
 #   make run     the sample site on http://127.0.0.1:5000
 #   make test    the tests, on the compiled build and the kernels again in pure Python
 #   make lint    ruff, mypy --strict, the ranks of the modules
-#   make bench   against other servers, side by side, and the kernels alone
+#   make bench   against other servers, side by side, and the kernels alone (needs wrk)
 #   make soak    what takes longer than a test may: minutes of random input
 #   make clean   back to a fresh clone
 
 PYTHON ?= python3
 
 BIN := .venv/bin
-BUILT_FROM := pyproject.toml setup.py $(wildcard skitai/_speedups/*.pyx)
+BUILT_FROM := pyproject.toml setup.py $(wildcard skitai/_speedups/*.pyx skitai/_speedups/*.pxd)
 
 # A pip without a terminal has nobody to tell about its own new versions.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -32,8 +32,8 @@ lint: .venv/test.stamp .venv/lint.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/bench.stamp
-	$(BIN)/python -m benchmarks.compare
+bench: .venv/bench.stamp .venv/bjoern.stamp
+	$(BIN)/python -m benchmarks hello flask --rounds 10
 	$(BIN)/python -m pytest -q --benchmark-enable benchmarks/test_kernel.py
 
 soak: .venv/test.stamp
@@ -67,3 +67,8 @@ clean:
 .venv/test.stamp .venv/lint.stamp .venv/bench.stamp: .venv/%.stamp: .venv/skitai.stamp
 	$(BIN)/pip install -q -e ".[$*]"
 	touch $@
+
+# A peer that comes as source: where it cannot be built, the benchmarks do without it.
+.venv/bjoern.stamp: .venv/bench.stamp
+	@$(BIN)/pip install -q "bjoern>=3.2" >.venv/bjoern.log 2>&1 && touch $@ || \
+	    echo "bjoern is left out: not built (Debian: apt-get install gcc libev-dev); see .venv/bjoern.log"

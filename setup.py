@@ -74,11 +74,14 @@ class BuildExtensions(build_ext):
 
 def extension(source: Path) -> Extension:
     # The checksum lets a test find a module that is older than its source.
-    crc32 = f"{zlib.crc32(source.read_bytes())}u"
+    declarations = source.with_suffix(".pxd")
+    crc32 = zlib.crc32(source.read_bytes())
+    if declarations.exists():
+        crc32 = zlib.crc32(declarations.read_bytes(), crc32)
     return Extension(
         ".".join(source.with_suffix("").parts),
         [str(source)],
-        define_macros=[("SKITAI_SOURCE_CRC32", crc32)],
+        define_macros=[("SKITAI_SOURCE_CRC32", f"{crc32}u")],
     )
 
 

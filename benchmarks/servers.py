@@ -1,108 +1,135 @@
-"""A server under comparison: its command line, and the process while it runs.
+"""The servers: how each is started with one worker and no access log, and whether it is there.
 
-Each server is a process group of its own, pinned to one core, so that the CPU time of all
-its processes can be read from ``/proc`` (Linux) and the group can be ended as a whole.
+Each has what its makers recommend or set by default, except for what would compare unlike
+things.  Those that answer from threads only have four; granian has one, which is its own
+default, and four where ours has four.
 """
 
 from __future__ import annotations
 
-import contextlib
+import importlib.metadata
 import os
-import signal
-import socket
+import shutil
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["COMMANDS", "Server", "running"]
+__all__ = ["REPO", "SERVERS", "Spec", "argv", "environment", "nginx", "version"]
 
 REPO = Path(__file__).resolve().parent.parent
-APP = "benchmarks.hello:app"
-START_TIMEOUT = 10.0
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
-# One process, four threads, no access log: what each does by default or can be told to do.
-COMMANDS = {
-    "skitai": f"-m skitai run {APP} --bind 127.0.0.1:PORT --threads 4 --no-access-log",
-    "waitress": f"-m waitress --listen 127.0.0.1:PORT --threads 4 {APP}",
-    "gunicorn": (
-        "-m gunicorn --bind 127.0.0.1:PORT --worker-class gthread --threads 4 "
-        f"--keep-alive 10 --log-level warning {APP}"
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """``command``: words after the interpreter's (or nginx's) name, with {app}, {port}, {folder}."""
+
+    command: str
+    package: str | None = "skitai"
+    """the distribution that it comes with; None: a program of the system"""
+    get: str = "pip install 'skitai[bench]'"
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """of the environment"""
+
+
+_SKITAI = "-m skitai run {app} --bind 127.0.0.1:{port} --threads"
+_GRANIAN = (
+    "-m granian --interface wsgi --http 1 --host 127.0.0.1 --port {port} --workers 1 "
+    "--no-access-log --log-level warning {app} --blocking-threads"
+)
+
+SERVERS: dict[str, Spec] = {
+    "skitai": Spec(f"{_SKITAI} 0 --no-access-log"),
+    "skitai-log": Spec(f"{_SKITAI} 0 --access-log"),
+    "skitai-threads": Spec(f"{_SKITAI} 4 --no-access-log"),
+    "skitai-pure": Spec(f"{_SKITAI} 0 --no-access-log", variables={"SKITAI_PURE": "1"}),
+    "skitai-unpipelined": Spec(f"{_SKITAI} 0 --no-access-log"),
+    "bjoern": Spec(
+        "-m benchmarks.launch bjoern {app} {port}",
+        "bjoern",
+        "apt-get install libev-dev; pip install 'skitai[bench-bjoern]'",
     ),
+    "fastwsgi": Spec("-m benchmarks.launch fastwsgi {app} {port}", "fastwsgi"),
+    "granian": Spec(f"{_GRANIAN} 1", "granian"),
+    "granian-threads": Spec(f"{_GRANIAN} 4", "granian"),
+    "gunicorn": Spec(
+        "-m gunicorn --bind 127.0.0.1:{port} --worker-class gthread --threads 4 --keep-alive 10 "
+        "--log-level warning {app}",
+        "gunicorn",
+    ),
+    "waitress": Spec("-m benchmarks.launch waitress {app} {port}", "waitress"),
+    "cheroot": Spec("-m cheroot --bind 127.0.0.1:{port} --threads 4 {app}", "cheroot"),
+    "nginx": Spec("-p {folder} -c {folder}/nginx-{port}.conf", None, "apt-get install nginx-light"),
 }
 
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def group_cpu_seconds(group: int) -> float:
-    """User and system time of all living processes of the process group, in seconds."""
-    ticks = 0
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # the process has ended since the listing
-            # After the name, which may hold spaces: state ppid pgrp ... utime stime (proc(5)).
-            fields = stat.read_text().rpartition(")")[2].split()
-            if int(fields[2]) == group:
-                ticks += int(fields[11]) + int(fields[12])
-    return ticks / TICKS_PER_SECOND
-
-
-class Server:
-    """A running server; ``url`` is where its application answers."""
-
-    def __init__(self, name: str, core: int) -> None:
-        self.name = name
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}/"
-        self._address = ("127.0.0.1", port)
-        self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115 (lives as long as the server)
-        arguments = COMMANDS[name].replace("PORT", str(port)).split()
-        self._process = subprocess.Popen(
-            ["taskset", "--cpu-list", str(core), sys.executable, *arguments],
-            cwd=REPO,
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-    def cpu_seconds(self) -> float:
-        return group_cpu_seconds(self._process.pid)
-
-    def wait_ready(self) -> None:
-        """Return when it accepts; SystemExit with its own words if it does not."""
-        deadline = time.monotonic() + START_TIMEOUT
-        while self._process.poll() is None and time.monotonic() < deadline:
-            with contextlib.suppress(OSError), socket.create_connection(self._address, 0.2):
-                return
-            time.sleep(0.05)
-        self._output.seek(0)
-        raise SystemExit(f"{self.name} does not listen on {self.url}:\n{self._output.read()[-2000:]}")
-
-    def stop(self) -> None:
-        for sign in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, sign)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(5)
-                break
-        self._output.close()
+# Debian's own settings, but for the log, for connections that are kept as long as the
+# others keep them, and for one worker.
+_NGINX = """\
+user root;
+daemon off;
+worker_processes 1;
+error_log stderr;
+pid {folder}/nginx.pid;
+events {{ worker_connections 768; }}
+http {{
+    sendfile on;
+    tcp_nopush on;
+    access_log off;
+    keepalive_requests 1000000000;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{ listen 127.0.0.1:{port}; root {app}; }}
+}}
+"""
 
 
-@contextlib.contextmanager
-def running(names: list[str], core: int) -> Iterator[list[Server]]:
-    """All of them at once: the ones that are not measured are idle."""
-    with contextlib.ExitStack() as stack:
-        servers = []
-        for name in names:
-            servers.append(Server(name, core))
-            stack.callback(servers[-1].stop)
-        for server in servers:
-            server.wait_ready()
-        yield servers
+def nginx() -> str | None:
+    """Where it is: not on the path of everybody."""
+    return shutil.which("nginx", path=os.environ.get("PATH", os.defpath) + ":/usr/sbin")
+
+
+def argv(name: str, app: str, port: int, folder: Path) -> list[str]:
+    """The command line that serves ``app``, a target or a folder of files; may write to ``folder``."""
+    spec = SERVERS[name]
+    program = sys.executable
+    if spec.package is None:
+        program = nginx() or "nginx"
+        (folder / f"nginx-{port}.conf").write_text(_NGINX.format(app=app, port=port, folder=folder))
+    return [program, *(word.format(app=app, port=port, folder=folder) for word in spec.command.split())]
+
+
+def environment(name: str) -> dict[str, str]:
+    """Ours, without settings that somebody's shell has for Skitai."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("SKITAI_")}
+    return {**inherited, **SERVERS[name].variables}
+
+
+def version(name: str) -> str | None:
+    """What a server says that it is; None if it is not installed."""
+    spec = SERVERS[name]
+    if spec.package is None:
+        program = nginx()
+        return program and _says([program, "-v"], name).rpartition("/")[2]
+    if spec.package == "skitai":
+        return _says([sys.executable, "-m", "skitai", "--version"], name).removeprefix("Skitai ")
+    try:
+        return importlib.metadata.version(spec.package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _says(command: list[str], name: str) -> str:
+    answer = subprocess.run(
+        command,
+        cwd=REPO,
+        env=environment(name),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=20,
+    )
+    return answer.stdout.strip()

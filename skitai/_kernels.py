@@ -10,29 +10,41 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from skitai._pure import engine, http1
-from skitai._pure import percent as _pure_percent
-
-__all__ = ["engine", "http1", "implementation", "percent_decode"]
+__all__ = ["add_fields", "engine", "http1", "implementation", "percent_decode"]
 
 Implementation = Literal["pure", "compiled"]
-PercentDecode = Callable[[str], bytes]
+
+_PACKAGES: dict[Implementation, str] = {"pure": "skitai._pure", "compiled": "skitai._speedups"}
+_MODULES = ("engine", "environ", "http1", "percent")
 
 
-def _choose() -> tuple[Implementation, PercentDecode]:
-    if os.environ.get("SKITAI_PURE") == "1":
-        return "pure", _pure_percent.percent_decode
-    try:
-        compiled = importlib.import_module("skitai._speedups.percent")
-    except ModuleNotFoundError:
-        return "pure", _pure_percent.percent_decode
-    return "compiled", compiled.percent_decode
+def _load(build: Implementation) -> list[Any]:
+    return [importlib.import_module(f"{_PACKAGES[build]}.{name}") for name in _MODULES]
 
 
-_implementation, percent_decode = _choose()
+def _choose() -> tuple[Implementation, list[Any]]:
+    if os.environ.get("SKITAI_PURE") != "1":
+        try:
+            return "compiled", _load("compiled")
+        except ModuleNotFoundError as error:
+            if error.name is None or not error.name.startswith(_PACKAGES["compiled"]):
+                raise
+    return "pure", _load("pure")
+
+
+_implementation, _chosen = _choose()
+
+if TYPE_CHECKING:
+    # The twins have the same names and types: `tests/test_build.py` sees to it.
+    from skitai._pure import engine, http1
+    from skitai._pure.environ import add_fields
+    from skitai._pure.percent import percent_decode
+else:
+    engine, _environ, http1, _percent = _chosen
+    add_fields = _environ.add_fields
+    percent_decode = _percent.percent_decode
 
 
 def implementation() -> Implementation:

@@ -132,7 +132,8 @@ class AppLoadError(AppError):
     """A mounted application does not import.
 
     ``target`` is the text of the route, ``file`` and ``line`` where the import failed
-    (empty and 0 where unknown), ``report`` the whole traceback as text.
+    (empty and 0 where unknown), ``report`` the whole traceback as text, or the message where
+    no code of the application ran.  ``str()`` is one line, fit for a log.
     """
 
     def __init__(self, message: str, *, target: str, file: str = "", line: int = 0, report: str = "") -> None:
@@ -141,7 +142,10 @@ class AppLoadError(AppError):
         self.target = target
         self.file = file
         self.line = line
-        self.report = report
+        self.report = report or message
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}" if self.line else self.message
 
 
 class OutsideRequest(AppError, RuntimeError):
@@ -159,9 +163,14 @@ class ClientDisconnected(AppError):
 
 
 class HTTPError(AppError):
-    """Answer the request with ``status`` (int, 400 to 599) and show ``why`` (str) to the client."""
+    """Answer the request with ``status`` (int, 400 to 599) and show ``why`` (str) to the client.
+
+    Raises ValueError for another status.
+    """
 
     def __init__(self, status: int, why: str = "") -> None:
+        if not 400 <= status <= 599:
+            raise ValueError(f"{status!r} is no status of an error: HTTPError takes 400 to 599")
         super().__init__(f"{status} {why}".rstrip())
         self.status = status
-        self.why = why
+        self.why = str(why)

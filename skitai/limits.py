@@ -41,7 +41,9 @@ class Limits:
     body_rate_min: int = _limit(
         500, "bytes/second", "slowest upload after body_rate_grace; slower is 408; 0 is no limit"
     )
-    body_rate_grace: float = _limit(10.0, "seconds", "time before body_rate_min is looked at")
+    body_rate_grace: float = _limit(
+        10.0, "seconds", "time before body_rate_min is looked at, and between two looks"
+    )
     drain_max: int = _limit(
         262144,
         "bytes",

@@ -13,6 +13,7 @@ That thread never runs an application, so a signal is always heard at once.
 
 from __future__ import annotations
 
+import enum
 import os
 import queue
 import signal
@@ -39,7 +40,7 @@ from skitai.core.static import StaticFolder
 from skitai.core.threads import make_executor
 from skitai.errors import AppLoadError, SkitaiError
 
-__all__ = ["EXIT_APP", "EXIT_CLEAN", "EXIT_FAILURE", "Instance"]
+__all__ = ["EXIT_APP", "EXIT_CLEAN", "EXIT_FAILURE", "EXIT_INTERRUPTED", "Instance", "start_failed"]
 
 EXIT_CLEAN = 0
 EXIT_FAILURE = 1
@@ -47,7 +48,25 @@ EXIT_APP = 4
 #: As the shell reports a program that SIGINT ended.
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 
-_SIGNALS = {"SIGTERM": "term", "SIGINT": "int", "SIGQUIT": "int", "SIGUSR1": "reopen", "SIGHUP": "hup"}
+
+class _Event(enum.Enum):
+    """What the main thread waits for."""
+
+    TERMINATE = "stop, requests under way may finish"
+    INTERRUPT = "stop now"
+    REOPEN = "reopen the logs"
+    RELOAD = "start anew with what the files say by now"
+    DRAINED = "the last connection is closed"
+    LOOP_FAILED = "nobody is served any more"
+
+
+_SIGNALS = {
+    "SIGTERM": _Event.TERMINATE,
+    "SIGINT": _Event.INTERRUPT,
+    "SIGQUIT": _Event.INTERRUPT,
+    "SIGUSR1": _Event.REOPEN,
+    "SIGHUP": _Event.RELOAD,
+}
 
 #: Seconds for requests under way when a person pressed Ctrl-C.
 _INTERRUPT_PATIENCE = 0.5
@@ -66,14 +85,14 @@ class Instance:
         self._logs = logs
         self._name = name
         self._sole_app = sole_app
-        self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         self._addresses: list[str] = []
         self._unix_paths: list[Path] = []
 
     # -- start ------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Bind, load, serve; returns once connections are accepted."""
+        """Bind, load, serve; returns once connections are accepted and signals are heard."""
         settings = self._settings
         if settings.server.chdir is not None:
             os.chdir(settings.server.chdir)
@@ -110,6 +129,8 @@ class Instance:
             server = (sockname[0], sockname[1]) if isinstance(sockname, tuple) else ("localhost", 80)
             self._engine.listen(sock, ListenerInfo("http", server))
             self._addresses.append(describe(sock, "http"))
+        # Before the first answer: process 1 of a container would not get a signal without a handler.
+        self._catch_signals()
         self._loop_thread = threading.Thread(target=self._serve, name="skitai-loop", daemon=True)
         self._loop_thread.start()
         self._logs.server(
@@ -144,10 +165,10 @@ class Instance:
         try:
             app.load()
         except AppLoadError as error:
-            self._logs.server(f"{path or '/'} is not served: {error}", "error")
             self._logs.app(error.report, "expt")
             if self._sole_app and not app.reloads:
                 raise
+            self._logs.server(f"{target} is not served at {path or '/'}: {error}", "error")
         return app
 
     def _serve(self) -> None:
@@ -155,13 +176,12 @@ class Instance:
             self._engine.run()
         except BaseException:
             self._logs.trace("the event loop")
-            self._events.put("loop failed")
+            self._events.put(_Event.LOOP_FAILED)
 
     # -- until the end ----------------------------------------------------------------------
 
     def run(self) -> int:
         """Wait for the end; returns the exit code.  `start` comes before."""
-        self._catch_signals()
         code: int | None = None
         while code is None:
             code = self._handle(self._events.get())
@@ -177,24 +197,24 @@ class Instance:
             if hasattr(signal, name):  # Windows knows TERM and INT only
                 signal.signal(getattr(signal, name), notice)
 
-    def _handle(self, event: str) -> int | None:
+    def _handle(self, event: _Event) -> int | None:
         """What a signal asks for; the exit code if that was the end."""
-        if event == "term":
+        if event is _Event.TERMINATE:
             self._logs.server("stopping: requests under way may finish")
             return self._drain(self._settings.limits.shutdown_timeout, EXIT_CLEAN)
-        if event == "int":
+        if event is _Event.INTERRUPT:
             self._logs.server("interrupted: stopping now")
             return self._drain(_INTERRUPT_PATIENCE, EXIT_INTERRUPTED)
-        if event == "loop failed":
+        if event is _Event.LOOP_FAILED:
             return EXIT_FAILURE
-        if event == "reopen":
+        if event is _Event.REOPEN:
             self._logs.reopen()
-        elif event == "hup":
+        elif event is _Event.RELOAD:
             self._logs.server("SIGHUP ignored: reload comes with the process master", "warn")
         return None
 
     def _drain(self, patience: float, code: int) -> int:
-        self._engine.drain(lambda: self._events.put("drained"))
+        self._engine.drain(lambda: self._events.put(_Event.DRAINED))
         deadline = monotonic() + patience
         while True:
             try:
@@ -202,11 +222,13 @@ class Instance:
             except queue.Empty:
                 self._logs.server("requests still under way were cut", "warn")
                 return code
-            if event == "int" and code == EXIT_INTERRUPTED:
+            if event is _Event.INTERRUPT and code == EXIT_INTERRUPTED:
                 os._exit(code)  # the second Ctrl-C: nothing may delay it
-            if event == "int":
+            if event is _Event.INTERRUPT:
                 return self._drain(_INTERRUPT_PATIENCE, EXIT_INTERRUPTED)
-            if event in ("drained", "loop failed"):
+            if event is _Event.REOPEN:
+                self._logs.reopen()
+            elif event in (_Event.DRAINED, _Event.LOOP_FAILED):
                 return code
 
     def _clean_up(self, code: int) -> None:

@@ -22,6 +22,8 @@ from skitai._constants import VERSION
 REPO = Path(__file__).resolve().parent.parent
 SPEEDUPS = REPO / "skitai" / "_speedups"
 KERNELS = sorted(source.stem for source in SPEEDUPS.glob("*.pyx"))
+#: What `_kernels` takes from either package; other modules of `_speedups` serve these.
+TWINS = ["engine", "environ", "http1", "percent"]
 
 pure_is_forced = os.environ.get("SKITAI_PURE") == "1"
 must_be_compiled = os.environ.get("SKITAI_EXTENSIONS") == "require"
@@ -46,6 +48,9 @@ def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 def test_where_extensions_are_required_the_compiled_build_runs() -> None:
     assert _kernels.implementation() == "compiled"
     assert _kernels.percent_decode.__module__ == "skitai._speedups.percent"
+    assert _kernels.add_fields.__module__ == "skitai._speedups.environ"
+    assert _kernels.http1.ServerConnection.__module__ == "skitai._speedups.http1"
+    assert _kernels.engine.Engine.http_connection is _kernels.http1.ServerConnection
 
 
 @pytest.mark.skipif(os.environ.get("CI") != "true", reason="only CI promises a compiler")
@@ -56,11 +61,23 @@ def test_ci_requires_extensions() -> None:
 def test_skitai_pure_forces_the_pure_build() -> None:
     script = (
         "import sys; from skitai import _kernels as k;"
-        "print(k.implementation(), k.percent_decode.__module__,"
+        "print(k.implementation(), k.percent_decode.__module__, k.add_fields.__module__,"
+        " k.http1.__name__, k.engine.Engine.http_connection.__module__,"
         " any(name.startswith('skitai._speedups.') for name in sys.modules))"
     )
     done = python("-c", script, SKITAI_PURE="1")
-    assert done.stdout.split() == ["pure", "skitai._pure.percent", "False"], done.stderr
+    pure = ["percent", "environ", "http1", "http1.server"]
+    assert done.stdout.split() == ["pure", *(f"skitai._pure.{name}" for name in pure), "False"], done.stderr
+
+
+@pytest.mark.parametrize("missing", KERNELS)
+def test_one_missing_kernel_makes_the_whole_build_pure(missing: str) -> None:
+    script = (
+        f"import sys; sys.modules['skitai._speedups.{missing}'] = None; from skitai import _kernels as k;"
+        "print(k.implementation(), k.percent_decode.__module__, k.http1.__name__)"
+    )
+    done = python("-c", script, SKITAI_PURE="")
+    assert done.stdout.split() == ["pure", "skitai._pure.percent", "skitai._pure.http1"], done.stderr
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -69,18 +86,23 @@ def test_a_compiled_module_is_as_new_as_its_source(kernel: str) -> None:
         module = importlib.import_module(f"skitai._speedups.{kernel}")
     except ImportError:
         pytest.skip("no extensions are built here")
-    source = (SPEEDUPS / f"{kernel}.pyx").read_bytes()
-    assert zlib.crc32(source) == module.SOURCE_CRC32, (
-        f"{kernel}.pyx was edited after the build; pip install -e ."
+    sources = [path for suffix in ("pyx", "pxd") if (path := SPEEDUPS / f"{kernel}.{suffix}").exists()]
+    assert zlib.crc32(b"".join(path.read_bytes() for path in sources)) == module.SOURCE_CRC32, (
+        f"{kernel} was edited after the build; pip install -e ."
     )
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
-def test_a_kernel_has_a_twin_with_the_names_of_its_stub(kernel: str) -> None:
-    stub = ast.parse((SPEEDUPS / f"{kernel}.pyi").read_text())
-    public = {node.name for node in stub.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    twin = importlib.import_module(f"skitai._pure.{kernel}")
-    assert public == set(twin.__all__)
+@pytest.mark.parametrize("name", TWINS)
+def test_a_twin_has_the_names_of_its_twin(name: str) -> None:
+    stub = SPEEDUPS / f"{name}.pyi"
+    if stub.exists():
+        nodes = ast.parse(stub.read_text()).body
+        public = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    else:
+        nodes = ast.parse((SPEEDUPS / f"{name}.py").read_text()).body
+        listed = [node.value for node in nodes if isinstance(node, ast.Assign)]
+        public = set(ast.literal_eval(listed[0]))
+    assert public == set(importlib.import_module(f"skitai._pure.{name}").__all__)
 
 
 def test_the_version_has_one_source() -> None:

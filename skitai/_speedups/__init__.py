@@ -1,11 +1,15 @@
-"""The compiled kernels: each ``NAME.pyx`` here is the quick twin of ``skitai/_pure/NAME``.
+"""The compiled kernels, built on ``skitai/_pure``: what stands here is a quick way to the same end.
+
+    percent, environ    twins: the function of ``_pure/NAME`` once more, in Cython
+    heads               no twin but a recogniser: it takes the simple heads and leaves the others
+    http1, engine       the pure ones over these kernels: subclasses of a few lines, plain Python
 
 Nobody imports this package but ``skitai/_kernels.py``, which takes all of it or none.
-A kernel has the names, results and error texts of its twin; only the time it takes
+Names, results and error texts are those of ``_pure``; only the time it takes
 differs (``tests/pure/`` holds the two against each other).  Each compiled module carries
-``SOURCE_CRC32``, the checksum of the ``.pyx`` it was built from: a module older than its
+``SOURCE_CRC32``, the checksum of the ``.pyx`` and ``.pxd`` it was built from: a module older than its
 source fails ``tests/test_build.py`` instead of being tested by mistake.
 
-To add a kernel: put its ``.pyx`` and ``.pyi`` here and its twin in ``_pure/``.  ``setup.py``
-builds whatever ``.pyx`` it finds.
+To add a twin: put its ``.pyx`` and ``.pyi`` here, its pure one in ``_pure/``, and its name in
+``_kernels.py``.  ``setup.py`` builds whatever ``.pyx`` it finds.
 """

@@ -18,7 +18,7 @@ __all__ = ["check", "main"]
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="skitaid-instance", description="Serve what one configuration file says."
+        prog="skitaid-instance", description="Serve what one configuration file says.", allow_abbrev=False
     )
     parser.add_argument(
         "-f",

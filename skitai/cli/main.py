@@ -21,7 +21,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="skitai", description="An application server for Python.")
     parser.add_argument("--version", action="version", version=f"Skitai {VERSION} ({implementation()})")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="serve one application or folder", description=_run.__doc__)
+    run = commands.add_parser(
+        "run", help="serve one application or folder", description=_run.__doc__, allow_abbrev=False
+    )
     run.add_argument("target", metavar="TARGET", help="module:callable, path/module:callable or a folder")
     run.add_argument("--reload", action="store_true", help="load the application again when its files change")
     run.add_argument("--print-config", action="store_true", help="show every value and where it came from")

@@ -31,7 +31,10 @@ class Places:
     def find(cls, home: str | None) -> Places:
         if home is None and getattr(os, "geteuid", lambda: 1)() == 0:
             return cls(Path("/etc/skitaid"), Path("/var/log/skitaid"))
-        base = Path(home).expanduser().absolute() if home else Path.home() / ".skitai"
+        if home is None and os.path.expanduser("~") == "~":
+            home = "/.skitai"  # a container's uid without a name: no home, and "/" as Docker has it
+        # Not Path.expanduser, which raises RuntimeError where there is no such home.
+        base = Path(os.path.expanduser(home or "~/.skitai")).absolute()
         return cls(base / "etc" / "skitaid", base / "log")
 
     def instance_logs(self, name: str) -> Path:
@@ -51,7 +54,10 @@ class Places:
         for path in tried:
             if path.is_file():
                 return path
+        # In the folder where one stands, only a file's whole name counts.
+        beside = f"; did you mean {file_name}?" if Path(file_name).is_file() else ""
+        looked_for = " and ".join(dict.fromkeys(map(str, [as_path.absolute(), *tried])))
         raise ConfigError(
             f"there is no configuration {text!r}",
-            hint=f"looked for {' and '.join(map(str, tried))}; give a path, or --home",
+            hint=f"looked for {looked_for}; give a path, or --home{beside}",
         )

@@ -10,16 +10,16 @@ from skitai.core.logs import Logs
 from skitai.errors import SkitaiError
 from skitai.server import Instance, start_failed
 
-__all__ = ["EXIT_CONFIG", "EXIT_USAGE", "complain", "serve"]
+__all__ = ["EXIT_CONFIG", "complain", "serve"]
 
-EXIT_USAGE = 2
 #: EX_CONFIG of sysexits.h.
 EXIT_CONFIG = 78
 
 
 def complain(error: object) -> None:
-    """A line for the person at the console."""
-    print(f"skitai: {error}", file=sys.stderr)
+    """A line, or several, for the person at the console."""
+    for line in str(error).splitlines():
+        print(f"skitai: {line}", file=sys.stderr)
 
 
 def serve(
@@ -32,6 +32,9 @@ def serve(
         complain(error)
         return EXIT_CONFIG
     logs.capture_logging()
+    if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):
+        # What applications print shall not wait for the end of the process in a pipe or file.
+        sys.stdout.reconfigure(line_buffering=True)
     instance = Instance(settings, logs, name=name, sole_app=sole_app)
     try:
         instance.start()

@@ -2,8 +2,8 @@
 
     CLIENTIP:PORT METHOD URI HTTP/x.y STATUS BYTES Nms Nms
 
-The first time is execution (request complete until the head of the response was handed
-over), the second delivery (from then until the last byte was out).  Called by the service
+The first time is execution (from the request's head, so with its upload, until the head of the
+response was handed over), the second delivery (from then until the last byte was out).  Called by the service
 in the loop thread, once a request: it only formats.  The log adds date and type.
 
 One request is one line of eight words, whatever the client sent: what could end a line or

@@ -158,8 +158,12 @@ class RequestBody:
             reserved, self._reserved = self._reserved, None
         if reserved is None:
             return
-        (self._input or self._file).close()
-        self._spool.release(reserved)
+        try:
+            (self._input or self._file).close()
+        except (BufferError, ValueError):
+            pass  # the application has detached it or keeps a view of it, and so its memory or file
+        finally:
+            self._spool.release(reserved)
 
     def _reserve(self, count: int) -> None:
         if self._reserved is None:

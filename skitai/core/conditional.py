@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
+from skitai._httpdate import parse_date
 from skitai._kernels import http1
-from skitai.core.httpdate import parse_date
 
 __all__ = ["evaluate"]
 

@@ -105,6 +105,9 @@ def _json(status: int, title: str, why: str, detail: str) -> str:
     return json.dumps(content) + "\n"
 
 
+#: Characters of Accept that are looked at; browsers send some 150.
+_ACCEPT_MAX = 1000
+
 _Form = Callable[[int, str, str, str], str]
 
 #: In the order of our own liking, for clients without one.
@@ -121,7 +124,7 @@ def _preferred(accept: str) -> tuple[str, _Form]:
     Among equals: what is named over what a wildcard covers, the first named, our own order.  A
     client that takes none of them gets text, as the section allows.
     """
-    ranges = [_media_range(item) for item in accept.split(",")]
+    ranges = [_media_range(item) for item in accept[:_ACCEPT_MAX].split(",")]
 
     def liking(media_type: str) -> tuple[float, int, int]:
         wildcards = ("*/*", media_type.partition("/")[0] + "/*", media_type)

@@ -6,9 +6,9 @@ the application makes them, the run rests (no thread waits) and is submitted aga
 there is room; one thread at a time is inside it, but not always the same one.  The
 request's `contextvars.Context` travels with it.
 
-What the application owes us is checked here, and a debt is never passed on to the client
-as a valid response: a head that breaks the rules is 500, a body shorter than its
-Content-Length ends the connection, a longer one is cut.
+What the application owes us is checked (`skitai.core.wsgichecks`), and a debt is never passed
+on to the client as a valid response: a head that breaks the rules is 500, a body shorter than
+its Content-Length ends the connection, a longer one is cut.
 """
 
 from __future__ import annotations
@@ -21,19 +21,16 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from skitai.core.environ import FileWrapper
+from skitai._kernels import engine, http1
+from skitai.core.apps import WSGIApplication
+from skitai.core.bodies import RequestBody
+from skitai.core.filewrapper import FileWrapper
 from skitai.core.threads import Executor
+from skitai.core.wsgichecks import as_bytes, check_headers, parse_status
 from skitai.errors import AppLoadError, ClientDisconnected, HTTPError, LocalProtocolError
 
 __all__ = ["Run", "RunReports"]
 
-Headers = list[tuple[str, str]]
-
-#: RFC 9110 section 7.6.1; PEP 3333 forbids them to applications.  ``Connection: close`` is a
-#: wish that we can grant, the others would contradict the framing that the server chooses.
-_HOP_BY_HOP = frozenset(
-    {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "upgrade"}
-)
 _OUR_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 #: Lists of small pieces are sent as one when they are no longer than this.
 _JOIN_MAX = 65536
@@ -60,7 +57,7 @@ class RunReports:
         self,
         failure: Callable[[str], None],
         warn: Callable[[str], None],
-        error_page: Callable[[Any, int, str, str], tuple[Headers, bytes]],
+        error_page: Callable[[engine.Exchange, int, str, str], tuple[http1.Headers, bytes]],
     ) -> None:
         """``failure(text)`` logs a traceback; ``warn(text)`` a line;
         ``error_page(exchange, status, why, detail)`` makes a page."""
@@ -92,16 +89,16 @@ class Run:
 
     def __init__(
         self,
-        exchange: Any,
-        application: Callable[[], Any],
+        exchange: engine.Exchange,
+        application: Callable[[], WSGIApplication],
         environ: dict[str, Any],
         context: contextvars.Context,
         executor: Executor,
         reports: RunReports,
         *,
-        body: Any,
+        body: RequestBody | None,
         debug: Callable[[], bool],
-        on_overload: Callable[[Any], None],
+        on_overload: Callable[[engine.Exchange], None],
     ) -> None:
         """``application()`` gives the WSGI callable (it may load it first); ``body`` is closed at
         the end; ``debug()`` says whether a failure may be shown; ``on_overload(exchange)``
@@ -118,7 +115,7 @@ class Run:
         self._stage = _Stage.CALL
         self._status = 0
         self._reason = ""
-        self._headers: Headers = []
+        self._headers: http1.Headers = []
         self._head_sent = False
         #: What is left of the Content-Length; None without one.
         self._remaining: int | None = None
@@ -148,8 +145,10 @@ class Run:
         self._leave()
 
     def shed(self) -> None:
-        self._on_overload(self._exchange)
-        self._leave()
+        try:
+            self._on_overload(self._exchange)
+        finally:
+            self._leave()
 
     # -- calling --------------------------------------------------------------------------
 
@@ -160,7 +159,7 @@ class Run:
         if isinstance(result, FileWrapper) and self._send_file(result):
             return
         if isinstance(result, (list, tuple)):
-            pieces = [_as_bytes(piece) for piece in result]
+            pieces = [as_bytes(piece) for piece in result]
             if self._send_whole(pieces):
                 return
             self._iterator = iter(pieces)
@@ -168,7 +167,9 @@ class Run:
             self._iterator = iter(result)
         self._stage = _Stage.PULL
 
-    def _start_response(self, status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], None]:
+    def _start_response(
+        self, status: str, headers: http1.Headers, exc_info: Any = None
+    ) -> Callable[[bytes], None]:
         if exc_info:
             try:
                 if self._head_sent:
@@ -177,13 +178,13 @@ class Run:
                 exc_info = None  # PEP 3333: no circular reference through the traceback
         elif self._status:
             raise AssertionError("start_response was called twice without exc_info (PEP 3333)")
-        self._status, self._reason = _parse_status(status)
-        self._headers, self._remaining = _check_headers(headers, self._reports.warn)
+        self._status, self._reason = parse_status(status)
+        self._headers, self._remaining = check_headers(headers, self._reports.warn)
         return self._write
 
     def _write(self, data: bytes) -> None:
         """PEP 3333's ``write``: blocks while the client is slow."""
-        data = self._fit(_as_bytes(data))
+        data = self._fit(as_bytes(data))
         if data and self._body_allowed():
             self._send_head()
             self._exchange.write_waiting(data)
@@ -194,22 +195,22 @@ class Run:
 
     def _pull(self) -> _Pulled:
         assert self._iterator is not None
-        pieces = 0
-        for piece in self._iterator:
-            if not piece:
-                continue
-            whole = _as_bytes(piece)
-            data = self._fit(whole)
-            self._send_head()
-            if not self._body_allowed():
-                break
-            room = not data or self._exchange.write(data)
-            if len(data) < len(whole):
-                break
-            if not room:
-                return _Pulled.NO_ROOM
-            pieces += 1
-            if pieces == _INLINE_PIECES and self._executor.inline:
+        for count, piece in enumerate(self._iterator, 1):
+            if piece:
+                whole = as_bytes(piece)
+                data = self._fit(whole)
+                self._send_head()
+                if not self._body_allowed():
+                    break
+                room = not data or self._exchange.write(data)
+                if len(data) < len(whole):
+                    break
+                if not room:
+                    return _Pulled.NO_ROOM
+            elif not self._exchange.is_current:
+                # No write would tell us, and an application that waits by b"" may wait for ever.
+                raise ClientDisconnected("the client has gone while the application had nothing to send")
+            if count == _INLINE_PIECES and self._executor.inline:
                 return _Pulled.TURN
         self._finish()
         return _Pulled.ALL
@@ -310,8 +311,13 @@ class Run:
                 self._exchange.respond(status, headers, body)
         except ClientDisconnected:
             return  # nobody is left to be told
+        except BaseException as second:
+            # ``debug`` is the application's and may raise.  A response that nobody ends would
+            # keep its client waiting for ever.
+            self._reports.failure(f"{self._name()}: its error page\n{_report_of(second)}")
+            self._exchange.abort()
 
-    def _failure_page(self, error: BaseException) -> tuple[Headers, bytes]:
+    def _failure_page(self, error: BaseException) -> tuple[http1.Headers, bytes]:
         if isinstance(error, HTTPError):
             return self._reports.error_page(self._exchange, error.status, error.why, "")
         why = "The application failed; its error log says why."
@@ -341,55 +347,6 @@ class Run:
     def _name(self) -> str:
         head = self._exchange.head
         return f"{head.method} {head.target}"
-
-
-def _as_bytes(piece: Any) -> bytes:
-    if isinstance(piece, bytes):
-        return piece
-    if isinstance(piece, str):  # the mission README's first sample returns ['Hello World']
-        return piece.encode("utf-8")
-    if isinstance(piece, (bytearray, memoryview)):
-        return bytes(piece)
-    raise TypeError(f"a WSGI application's body is made of bytes, not {type(piece).__name__} (PEP 3333)")
-
-
-def _parse_status(status: Any) -> tuple[int, str]:
-    if not isinstance(status, str):
-        raise TypeError(f"status must be a str such as '200 OK', not {type(status).__name__} (PEP 3333)")
-    code, _, reason = status.partition(" ")
-    if not (len(code) == 3 and code.isascii() and code.isdigit() and "200" <= code <= "599"):
-        raise ValueError(f"status must be a str such as '200 OK', not {status!r} (PEP 3333)")
-    return int(code), reason
-
-
-def _check_headers(headers: Any, warn: Callable[[str], None]) -> tuple[Headers, int | None]:
-    """The headers that may be sent and the Content-Length among them.
-
-    Types and framing are looked at here; forbidden characters by the kernel when it writes.
-    """
-    kept: Headers = []
-    length: int | None = None
-    for field in headers:
-        name, value = field
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise TypeError(f"header names and values must be str, not {field!r} (PEP 3333)")
-        lower = name.lower()
-        if lower in _HOP_BY_HOP:
-            if lower == "connection" and value.lower() == "close":
-                kept.append((name, value))
-            else:
-                warn(
-                    f"header {name}: {value!r} left out: it belongs to the connection, not to the application"
-                )
-            continue
-        if lower == "content-length":
-            if not (value.isascii() and value.isdigit()) or length not in (None, int(value)):
-                raise ValueError(f"bad or contradictory Content-Length {value!r}")
-            if length is not None:
-                continue
-            length = int(value)
-        kept.append((name, value))
-    return kept, length
 
 
 def _report_of(error: BaseException) -> str:

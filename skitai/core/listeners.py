@@ -25,19 +25,18 @@ def bind_tcp(host: str, port: int, backlog: int) -> socket.socket:
     where = _show(host, port)
     try:
         if not host:
-            sock = _bind_all(port)
+            sock = _listen_everywhere(port, backlog)
         else:
             family, _, _, _, address = socket.getaddrinfo(
                 host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )[0]
-            sock = _bind(family, address)
+            sock = _listen(family, address, backlog)
     except socket.gaierror as error:
         raise BindError(
             f"cannot listen on {where}: {host!r} is no address of this machine ({error.strerror})"
         ) from None
     except OSError as error:
         raise BindError(f"cannot listen on {where}: {_why(error, host, port)}") from error
-    sock.listen(backlog)
     return sock
 
 
@@ -49,12 +48,12 @@ def bind_unix(path: Path, mode: int, backlog: int) -> socket.socket:
     old_mask = os.umask(0o777 & ~mode)
     try:
         sock.bind(str(path))
+        sock.listen(backlog)
     except OSError as error:
         sock.close()
         raise BindError(f"cannot listen on unix:{path}: {error.strerror}") from error
     finally:
         os.umask(old_mask)
-    sock.listen(backlog)
     return sock
 
 
@@ -66,7 +65,9 @@ def describe(sock: socket.socket, scheme: str) -> str:
     return f"{scheme}://{_show(address[0], address[1])}"
 
 
-def _bind(family: int, address: tuple[object, ...], *, dual_stack: bool = False) -> socket.socket:
+def _listen(
+    family: int, address: tuple[object, ...], backlog: int, *, dual_stack: bool = False
+) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         if os.name == "posix":
@@ -75,21 +76,23 @@ def _bind(family: int, address: tuple[object, ...], *, dual_stack: bool = False)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if dual_stack else 1)
         sock.bind(address)
+        # Linux tells here, and not in bind, of another that began to listen in between.
+        sock.listen(backlog)
     except OSError:
         sock.close()
         raise
     return sock
 
 
-def _bind_all(port: int) -> socket.socket:
+def _listen_everywhere(port: int, backlog: int) -> socket.socket:
     if socket.has_dualstack_ipv6():
         try:
-            return _bind(socket.AF_INET6, ("::", port), dual_stack=True)
+            return _listen(socket.AF_INET6, ("::", port), backlog, dual_stack=True)
         except OSError as error:
             # IPv6 compiled in but switched off on this machine.
             if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                 raise
-    return _bind(socket.AF_INET, ("0.0.0.0", port))
+    return _listen(socket.AF_INET, ("0.0.0.0", port), backlog)
 
 
 def _clear_stale(path: Path) -> None:

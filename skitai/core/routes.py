@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
-from urllib.parse import quote
 
 from skitai.core.config import (
     HostSettings,
@@ -25,11 +24,14 @@ from skitai.core.config import (
 )
 from skitai.core.config.routelines import find_rule
 from skitai.core.config.targets import Target
+from skitai.core.redirects import quote_path
 from skitai.errors import ConfigError
 
 __all__ = ["Mount", "RouteTable", "VirtualHost", "host_name"]
 
 _HOSTS_REMEMBERED = 1024
+#: No name in the DNS is longer (RFC 1035 section 2.3.4); what else is sent need not be kept.
+_HOST_LENGTH_MAX = 255
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # told apart by identity: it is a key for each request
@@ -150,7 +152,8 @@ class RouteTable:
         found = None if rule is None else self._hosts[rule]
         if len(self._remembered) >= _HOSTS_REMEMBERED:
             self._remembered.clear()  # made-up names must not fill it for good
-        self._remembered[authority] = found
+        if len(authority) <= _HOST_LENGTH_MAX:
+            self._remembered[authority] = found
         return found
 
 
@@ -190,5 +193,5 @@ def _slash_redirects(mounts: Sequence[Mount]) -> dict[str, str]:
             settled.add(mount.path)
             bare, slashed = mount.path, mount.path + "/"
             asked, real = (bare, slashed) if mount.had_trailing_slash else (slashed, bare)
-            redirects[asked] = quote(real)
+            redirects[asked] = quote_path(real.encode())
     return redirects

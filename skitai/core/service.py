@@ -17,26 +17,26 @@ from typing import Any
 
 from skitai._kernels import engine, http1, percent_decode
 from skitai.core.accessline import access_line
+from skitai.core.admission import LimitedSink, early_refusal
 from skitai.core.answer import Answer
 from skitai.core.apps import MountedApp
 from skitai.core.bodies import EMPTY_INPUT, RequestBody, Spool
-from skitai.core.environ import build_environ, make_template, quote_path
+from skitai.core.environ import build_environ, make_template
 from skitai.core.errorpages import error_answer
 from skitai.core.forwarded import ClientView, TrustedProxies
 from skitai.core.gateway import Run, RunReports
+from skitai.core.limitlog import LimitLog
 from skitai.core.logs import Logs
+from skitai.core.redirects import quote_path, redirect
 from skitai.core.routes import Mount, RouteTable
 from skitai.core.static import StaticFolder
 from skitai.core.threads import Executor
-from skitai.errors import AppLoadError, ClientDisconnected, HTTPError, RemoteProtocolError, SpoolFull
+from skitai.errors import AppLoadError, ClientDisconnected, HTTPError, RemoteProtocolError
 from skitai.limits import Limits
 
 __all__ = ["HttpService", "ListenerInfo"]
 
 _FILE_METHODS = frozenset({"GET", "HEAD"})
-
-#: Status line, headers and body with which an application refuses a request early.
-AdmissionRefusal = tuple[str, list[tuple[str, str]], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,7 @@ class HttpService:
         self._activate = activate
         self._chains: dict[tuple[Mount, ...], Chain] = {}
         self._watching_queue = False
+        self._limit_log = LimitLog(logs.server)
         self._template = make_template(threads=threads, processes=1, errors=logs.wsgi_errors)
         self._reports = RunReports(
             failure=functools.partial(logs.app, kind="expt"),
@@ -133,6 +134,9 @@ class HttpService:
                 self.execute(exchange)  # nobody wants the body: answer before it comes
         except HTTPError as error:
             answer = error_answer(error.status, error.why, accept=_accept(exchange.head))
+            if exchange.head.form == "authority":
+                # What comes behind CONNECT is meant for a tunnel; it must not be read as requests.
+                answer.headers.append(("Connection", "close"))
             _send(exchange, answer)
 
     def execute(self, exchange: engine.Exchange) -> None:
@@ -146,7 +150,7 @@ class HttpService:
             if plan.slash_redirect is None or method not in _FILE_METHODS:
                 self._run(exchange, plan, mount, app)
                 return
-            answer = _redirect(301, plan.slash_redirect, exchange.head.query)
+            answer = redirect(301, plan.slash_redirect, exchange.head.query)
         if plan.body is not None:
             plan.body.close()
         _send(exchange, answer or _nothing_here(exchange.head))
@@ -174,7 +178,7 @@ class HttpService:
     def refusal(
         self, error: RemoteProtocolError, peer: tuple[str, int], exchange: engine.Exchange | None
     ) -> engine.Refusal:
-        self._logs.server(f"{peer[0]}:{peer[1]} refused with {error.status}: {error}", "warn")
+        self._limit_log.note(f"refused with {error.status}", f"{peer[0]}:{peer[1]}: {error}")
         if exchange is None and self._access_log:
             self._logs.request(access_line(peer[0], peer[1], "-", "-", "-", error.status, 0, 0.0, 0.0))
         accept = _accept(exchange.head) if exchange else ""
@@ -189,6 +193,9 @@ class HttpService:
         )
         answer = _busy("The application did not answer in time.", head)
         return answer.headers, answer.body
+
+    def limited(self, limit: str, text: str) -> None:
+        self._limit_log.note(limit, text)
 
     # -- admission ------------------------------------------------------------------------
 
@@ -219,7 +226,7 @@ class HttpService:
         if site.redirect_to:
             # 308 keeps the method: a form must not become a GET of the other site.
             status = 301 if head.method in _FILE_METHODS else 308
-            plan.answer = _redirect(status, site.redirect_to + quote_path(raw_path), head.query)
+            plan.answer = redirect(status, site.redirect_to + quote_path(raw_path), head.query)
             return
         mounts = site.match(plan.path)
         if not mounts:
@@ -249,17 +256,13 @@ class HttpService:
         if (head.content_length or 0) > body_max:
             raise HTTPError(413, f"The body is larger than {body_max} bytes, the limit of this mount.")
         exchange.response_timeout = mount.options.response_timeout
-        hook = _admission_hook(app)
-        if hook is not None:
-            refused = hook(self._environ(exchange, plan, mount))
-            if refused is not None:
-                status, headers, body = refused
-                fields = [field for field in headers if field[0].lower() != "content-length"]
-                _send(exchange, Answer(int(status[:3]), [*fields, ("Content-Length", str(len(body)))], body))
-                return
+        refusal = early_refusal(app, lambda: self._environ(exchange, plan, mount), self._logs.trace_app)
+        if refusal is not None:
+            _send(exchange, refusal)
+            return
         if head.has_body:
             plan.body = RequestBody(self._spool, self._limits.body_memory_max)
-            exchange.sink = _LimitedSink(plan.body, body_max)
+            exchange.sink = LimitedSink(plan.body, body_max, self._limit_log.note)
 
     # -- answering ------------------------------------------------------------------------
 
@@ -330,47 +333,15 @@ class HttpService:
 
     def _shed(self, exchange: engine.Exchange) -> None:
         head = exchange.head
-        self._logs.server(f"{head.method} {head.target}: no free thread, the client got 503", "warn")
+        text = f"{head.method} {head.target} found no free thread in time; the client got 503"
+        self._limit_log.note("queue_max or queue_timeout", text)
         _send(exchange, _busy("All threads are busy.", head))
 
     def _error_page(
         self, exchange: engine.Exchange, status: int, why: str, detail: str
-    ) -> tuple[list[tuple[str, str]], bytes]:
+    ) -> tuple[http1.Headers, bytes]:
         answer = error_answer(status, why, accept=_accept(exchange.head), detail=detail)
         return answer.headers, answer.body
-
-
-class _LimitedSink:
-    """A request body on its way in, held to its mount's ``body_max``."""
-
-    __slots__ = ("_body", "_room")
-
-    def __init__(self, body: RequestBody, body_max: int) -> None:
-        self._body = body
-        self._room = body_max
-
-    def write(self, data: bytes) -> None:
-        self._room -= len(data)
-        if self._room < 0:
-            raise HTTPError(413, "The body is larger than body_max allows.")
-        try:
-            self._body.write(data)
-        except SpoolFull as error:
-            raise HTTPError(507, str(error)) from error
-
-    def finish(self) -> None:
-        self._body.finish()
-
-    def close(self) -> None:
-        self._body.close()
-
-
-def _admission_hook(mounted: MountedApp) -> Callable[[dict[str, Any]], AdmissionRefusal | None] | None:
-    """An application's own say before the body is read: ``skitai_admit(environ)``."""
-    try:
-        return getattr(mounted.application, "skitai_admit", None)
-    except AppLoadError:
-        return None  # the run will show it
 
 
 def _in_debug(mounted: MountedApp) -> bool:
@@ -399,11 +370,6 @@ def _nothing_here(head: http1.RequestHead) -> Answer:
         accept=_accept(head),
         extra_headers=[("Allow", "GET, HEAD")],
     )
-
-
-def _redirect(status: int, location: str, query: str) -> Answer:
-    target = f"{location}?{query}" if query else location
-    return Answer(status, [("Location", target), ("Content-Length", "0")])
 
 
 def _busy(why: str, head: http1.RequestHead) -> Answer:

@@ -18,15 +18,15 @@ from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from time import time
-from urllib.parse import quote
 
+from skitai._httpdate import format_date
 from skitai._kernels import http1
 from skitai.core.answer import Answer
 from skitai.core.beneath import open_beneath
 from skitai.core.conditional import evaluate
 from skitai.core.errorpages import error_answer
-from skitai.core.httpdate import format_date
 from skitai.core.mediatypes import media_type
+from skitai.core.redirects import quote_path, redirect
 
 __all__ = ["StaticFolder"]
 
@@ -181,9 +181,8 @@ def _entity_tag(device: int, inode: int, mtime_ns: int, size: int) -> str:
 
 def _redirect(url_path: str, query: str) -> Answer:
     # One slash in front: "//host/" would be another site (RFC 3986 section 4.2).
-    path = "/" + quote(url_path.strip("/"), safe="/:@!$&'()*+,;=~", errors="surrogateescape") + "/"
-    location = f"{path}?{query}" if query else path
-    return Answer(301, [("Location", location), ("Content-Length", "0")])
+    path = url_path.strip("/").encode("utf-8", "surrogateescape")
+    return redirect(301, f"/{quote_path(path)}/", query)
 
 
 def _failure(error: OSError, head: http1.RequestHead) -> Answer:

@@ -18,6 +18,9 @@ from skitai.limits import Limits
 
 __all__ = ["Executor", "Inline", "Job", "Pool", "make_executor"]
 
+#: Seconds between two attempts after the system refused to give another thread.
+_START_PAUSE = 1.0
+
 
 class Job(Protocol):
     def run(self) -> None:
@@ -74,6 +77,7 @@ class Pool:
         self._fresh: deque[tuple[float, Job]] = deque()
         self._resumed: deque[Job] = deque()
         self._started = 0
+        self._next_start = 0.0
         self._resting = 0
         self._stopping = False
 
@@ -112,8 +116,18 @@ class Pool:
             self._wakeup.notify_all()
 
     def _start_thread(self) -> None:
-        self._started += 1
-        threading.Thread(target=self._work, name=f"skitai-worker-{self._started}", daemon=True).start()
+        if monotonic() < self._next_start:
+            return
+        name = f"skitai-worker-{self._started + 1}"
+        try:
+            threading.Thread(target=self._work, name=name, daemon=True).start()
+        except RuntimeError:
+            # A bound of the user or the container: those that run must do, and queue_timeout
+            # answers for them.
+            self._next_start = monotonic() + _START_PAUSE
+            self._report(f"starting {name}; again in {_START_PAUSE:g} s")
+        else:
+            self._started += 1
 
     def _work(self) -> None:
         while True:

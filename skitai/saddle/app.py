@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from skitai import was
 from skitai._constants import reason_phrase
 from skitai.core.errorpages import error_answer
+from skitai.core.redirects import quote_path
 from skitai.errors import HTTPError
 from skitai.saddle.authorization import BasicRealm
 from skitai.saddle.handlers import Handler
@@ -184,7 +184,7 @@ class Saddle:
         # Clients turn a redirected POST into a GET (RFC 9110 section 15.4.2), so only safe methods.
         if method not in ("GET", "HEAD") or self._rules.find(other, "GET") is None:
             raise HTTPError(404, "Nothing is routed to this path.")
-        target = quote(environ.get("SCRIPT_NAME", "").encode("latin-1") + other.encode())
+        target = quote_path(environ.get("SCRIPT_NAME", "").encode("latin-1") + other.encode())
         query = environ.get("QUERY_STRING")
         # One slash at the beginning: two would name another host.
         response["Location"] = f"/{target.lstrip('/')}" + (f"?{query}" if query else "")

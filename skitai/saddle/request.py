@@ -6,7 +6,8 @@ Made for each request of a Saddle application; it parses nothing that is not ask
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
+
+from skitai.core.redirects import quote_path
 
 __all__ = ["Request"]
 
@@ -47,7 +48,7 @@ class Request:
         # A foreign server need not keep it: RFC 3986 gives an equal one.
         path = self._environ.get("SCRIPT_NAME", "") + self._environ.get("PATH_INFO", "")
         query = self._environ.get("QUERY_STRING", "")
-        uri = quote(path, safe="/:@!$&'()*+,;=~", encoding="latin-1")
+        uri = quote_path(path.encode("latin-1"))
         return f"{uri}?{query}" if query else uri
 
     def get_header(self, name: str | None = None, default: str | None = None) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from skitai._constants import reason_phrase
+from skitai.core.filewrapper import FileWrapper
 
 __all__ = ["Response", "body_of"]
 
@@ -94,7 +95,7 @@ def body_of(value: Any, environ: Mapping[str, Any], where: str) -> bytes | Itera
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value).encode("ascii")
     if hasattr(value, "read"):
-        wrapper: Callable[[Any, int], Iterable[bytes]] = environ.get("wsgi.file_wrapper", _Blocks)
+        wrapper: Callable[[Any, int], Iterable[bytes]] = environ.get("wsgi.file_wrapper", FileWrapper)
         return wrapper(value, _BLOCK)
     if isinstance(value, (list, tuple)):
         return b"".join(_encode(piece, where) for piece in value)
@@ -130,27 +131,5 @@ class _Pieces:
 
     def close(self) -> None:
         close = getattr(self._source, "close", None)
-        if close is not None:
-            close()
-
-
-class _Blocks:
-    """``wsgi.file_wrapper`` for servers that have none."""
-
-    def __init__(self, file: Any, size: int) -> None:
-        self._file = file
-        self._size = size
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        block: bytes = self._file.read(self._size)
-        if not block:
-            raise StopIteration
-        return block
-
-    def close(self) -> None:
-        close = getattr(self._file, "close", None)
         if close is not None:
             close()

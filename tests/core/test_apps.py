@@ -352,6 +352,21 @@ def test_missing_places_name_what_is_near(tmp_path):
     assert "on the import path" in failure(None, "surely_not_there.wsgi").message
 
 
+def test_a_module_of_a_package_that_imports_by_its_name_is_told_how_to_be_mounted(tmp_path):
+    write(tmp_path / "site_of_mine", __init__="", wsgi="import site_of_mine.settings")
+    assert failure(tmp_path / "site_of_mine", "wsgi", "application").message == (
+        "ModuleNotFoundError: No module named 'site_of_mine'; "
+        f"mount it by that name: {tmp_path}/site_of_mine.wsgi:application"
+    )
+
+
+def test_a_failure_has_its_place_in_one_line_and_always_a_report(tmp_path):
+    write(tmp_path, app="number = 1", broken="\n1 / 0")
+    assert str(failure(tmp_path, "broken")).startswith(f"{tmp_path}/broken.py:2: ZeroDivisionError: ")
+    error = failure(tmp_path, "app", "number")
+    assert error.report == str(error) == error.message
+
+
 def test_a_failed_load_is_tried_again_from_the_start(tmp_path):
     write(tmp_path, app="import helper\n" + SAY.format("helper.WHO"), helper="1 / 0")
     assert "ZeroDivisionError" in failure(tmp_path).message

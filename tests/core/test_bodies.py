@@ -173,3 +173,12 @@ def test_the_empty_input_is_at_its_end_whatever_is_done_to_it():
     buffer = bytearray(4)
     assert EMPTY_INPUT.readinto(buffer) == 0
     assert not EMPTY_INPUT.closed
+
+
+@pytest.mark.parametrize("memory_max", [len(TEXT), 0], ids=["memory", "disk"])
+def test_what_an_application_does_to_its_input_does_not_fill_the_spool(spool, memory_max):
+    body = body_of(spool, TEXT, memory_max=memory_max)
+    kept = body.input.detach() if body.is_spooled else body.input.getbuffer()
+    body.close()
+    assert spool.used == 0
+    assert kept is not None

@@ -170,9 +170,33 @@ def test_paths_of_the_file_are_below_its_folder_and_others_below_the_working_dir
     assert settings.server.log_path == tmp_path / "work" / "logs"
 
 
-def test_import_path_is_python_path_and_chdir() -> None:
-    settings = read("[server]\npython_path = lib, /opt/lib\nchdir = app\n")
-    assert settings.import_path == (Path("/base/lib"), Path("/opt/lib"), Path("/base/app"))
+def test_import_path_is_python_path_and_chdir(tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    settings = read("[server]\npython_path = lib, /opt/lib\nchdir = app\n", tmp_path)
+    assert settings.import_path == (tmp_path / "lib", Path("/opt/lib"), tmp_path / "app")
+
+
+def test_a_working_directory_that_is_missing_stops_the_start() -> None:
+    assert complaints("[server]\nchdir = app\n") == ["x.conf:2: chdir: there is no folder /base/app"]
+
+
+def test_quotes_are_not_taken_for_a_part_of_a_value() -> None:
+    text = '[server]\nlog_path = "/var/log/x"\nname = \'mine\'\npassphrase = "of the key"\n'
+    assert complaints(text) == [
+        'x.conf:2: log_path = "/var/log/x": quotes would belong to the value; write it without them',
+        "x.conf:3: name = 'mine': quotes would belong to the value; write it without them",
+    ]
+
+
+def test_a_target_that_cannot_be_read_is_one_complaint() -> None:
+    with pytest.raises(ConfigErrors) as caught:
+        for_app("blog:app(")
+    assert len(caught.value.errors) == 1
+
+
+def test_a_file_without_routes_has_nothing_to_serve() -> None:
+    (problem,) = read("[server]\nthreads = 2\n[routes:line]\n").problems
+    assert str(problem) == "x.conf: there is nothing to serve; write a route: [routes:line] and / = folder"
 
 
 # -- listeners
@@ -272,7 +296,10 @@ body_max = 1m
         ("[mount /shpo]", "[mount /shpo]: no route begins with /shpo; did you mean '/shop'?"),
         ("[mount www.x.com/]", "[mount www.x.com/]: no route begins with /"),
         ("[mount www.x.co/shop]", "[mount www.x.co/shop]: no routes are for host www.x.co;"),
-        ("[mount shop]", "[mount shop]: '' is not a path"),
+        (
+            "[mount shop]",
+            "[mount shop]: 'shop' has no path; write [mount /shop], or [mount shop/] for a host",
+        ),
         ("[mount /shop]\nthreads = 4", "[mount /shop] has no key 'threads'"),
         ("[mount /shop]\nbody_max = 2g", "body_max of [mount /shop] is above that of [server]"),
         ("[mount /shop]\n[mount /shop/]", "[mount /shop/] says the same as [mount /shop] in line 5"),

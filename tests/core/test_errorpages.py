@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from html.parser import HTMLParser
 
 import pytest
@@ -116,3 +117,11 @@ def test_further_fields_and_unknown_statuses() -> None:
     assert field(answer, "Allow") == "GET"
     assert error_answer(599).body == b"599 Unknown\n"
     assert error_answer(413).body == b"413 Content Too Large\n"
+
+
+def test_a_huge_accept_costs_no_more_than_a_long_one():
+    """It is read in the loop thread, for requests that are refused."""
+    begun = time.process_time()
+    for _ in range(20):
+        assert field(error_answer(404, accept="text/html" + ",a/b" * 16_000), "Content-Type") == HTML
+    assert time.process_time() - begun < 0.2

@@ -66,7 +66,7 @@ def test_a_trusted_proxy_is_believed(peer: str) -> None:
     assert view == ("203.0.113.7", 0, "https", "shop.example", NONE)
 
 
-@pytest.mark.parametrize("peer", ["11.0.0.1", "192.0.2.2", "fe80::1", "::1", "::ffff:11.0.0.1"])
+@pytest.mark.parametrize("peer", ["11.0.0.1", "192.0.2.2", "fe80::1%eth0", "::1", "::ffff:11.0.0.1", "no-ip"])
 def test_neighbours_of_trusted_networks_are_strangers(peer: str) -> None:
     assert ask(PROXIES, *ALL, peer=(peer, 1)).address == peer
 

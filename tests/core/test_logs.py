@@ -87,9 +87,9 @@ def test_a_traceback_keeps_its_lines(logs: Logs, folder: Path) -> None:
     try:
         raise LookupError("no such thing")
     except LookupError:
-        logs.trace("mount /shop")
-    text = read(logs, folder, "app")
-    assert re.match(rf"{PREFIX}\[expt\] mount /shop\nTraceback \(most recent call last\):\n  File ", text)
+        logs.trace("accepting")
+    text = read(logs, folder, "server")
+    assert re.match(rf"{PREFIX}\[expt\] accepting\nTraceback \(most recent call last\):\n  File ", text)
     assert text.endswith("\nLookupError: no such thing\n")
 
 
@@ -325,6 +325,7 @@ def test_without_a_folder_access_lines_go_to_stdout_and_the_rest_to_stderr(
     logs.server("server")
     logs.request("request")
     logs.app("app")
+    logs.reopen()  # means nothing to a console
     logs.close()
     out, err = capfd.readouterr()
     assert re.fullmatch(rf"{PREFIX}\[info\] request\n", out)
@@ -469,6 +470,13 @@ def test_wsgi_errors_makes_entries_of_lines(logs: Logs, folder: Path) -> None:
 
 
 def test_wsgi_errors_takes_text_only(logs: Logs) -> None:
+    errors = logs.wsgi_errors
+    assert (errors.writable(), errors.readable(), errors.seekable(), errors.isatty()) == (
+        True,
+        False,
+        False,
+        False,
+    )
     with pytest.raises(TypeError, match=r"wsgi\.errors takes str, not bytes"):
         logs.wsgi_errors.write(b"bytes")  # type: ignore[arg-type]  # what the test is about
 

@@ -216,6 +216,9 @@ def test_made_up_hosts_do_not_fill_the_memory(site: Path) -> None:
     for number in range(5000):
         hosts.host(f"{number}.example.com")
     assert len(hosts._remembered) <= 1024
+    for number in range(2000):
+        assert hosts.host(f"{number}.example.com".rjust(8000, "x")) is hosts.host("example.com")
+    assert max(map(len, hosts._remembered)) < 300
 
 
 def test_threads_that_ask_at_once_get_the_same_answers(site: Path) -> None:

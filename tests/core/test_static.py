@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from skitai._httpdate import format_date, parse_date
 from skitai._kernels import http1
 from skitai.core import beneath
 from skitai.core.answer import Answer
-from skitai.core.httpdate import format_date, parse_date
 from skitai.core.mediatypes import media_type
 from skitai.core.static import StaticFolder
 
@@ -336,6 +336,11 @@ BAD_PATHS = [
 @pytest.mark.parametrize("path", BAD_PATHS, ids=lambda path: path[:30])
 def test_paths_that_nobody_needs_to_send(client: Client, path: str) -> None:
     assert client.get(path) is None
+
+
+def test_a_backslash_is_refused_even_where_it_is_a_letter(client: Client, root: Path) -> None:
+    (root / "a\\b.txt").write_bytes(b"x")
+    assert client.get("/a\\b.txt") is None
 
 
 def test_well_known_is_there(client: Client) -> None:

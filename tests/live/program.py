@@ -15,13 +15,13 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 import skitai
 from tests.live.wire import Wire
+from tests.waiting import wait_until
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -35,14 +35,6 @@ START_TIMEOUT = 10.0
 
 #: The type of the fixtures that start a server.
 Serve = Callable[..., "LiveServer"]
-
-
-def wait_until(condition: Callable[[], object], timeout: float = 5.0, what: str = "") -> None:
-    """Look every 10 ms until ``condition()`` is true; AssertionError after ``timeout`` seconds."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout} s: {what or condition}"
-        time.sleep(0.01)
 
 
 def shell_status(returncode: int) -> int:

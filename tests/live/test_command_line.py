@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
 from skitai._constants import VERSION
+from skitai.cli.places import Places
 from tests.live.program import LiveServer, Serve
 
 CLEAN, FAILURE, USAGE, NO_APP, BAD_CONFIG = 0, 1, 2, 4, 78
@@ -66,6 +68,7 @@ def test_an_application_that_does_not_load_ends_the_run(
     for word in words:
         assert word in text
     assert "skitai/core" not in text, "our own frames are no help to the application's author"
+    assert text.count("[error]") == 1, "told once"
 
 
 def test_a_target_that_is_nothing_says_what_was_looked_for(serve: Serve, tmp_path: Path) -> None:
@@ -112,6 +115,36 @@ def test_a_missing_file_is_named(serve_conf: Serve, tmp_path: Path) -> None:
     assert code in (FAILURE, BAD_CONFIG)
     assert "other.conf" in text
     assert "Traceback" not in text
+
+
+def test_a_name_that_is_no_configuration_says_where_it_was_looked_for(
+    serve_conf: Serve, tmp_path: Path
+) -> None:
+    conf = tmp_path / "test.conf"
+    conf.write_text(GOOD)
+    code, text = ended(serve_conf(conf, "-f", "test", ready=False))
+    assert code == BAD_CONFIG
+    assert f"looked for {tmp_path / 'test'} and " in text
+    assert "did you mean test.conf?" in text
+
+
+def test_a_user_without_a_home_gets_a_place_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's uid without a name: Path.home() raises RuntimeError there."""
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    assert Places.find(None).logs == Path("/.skitai/log")
+
+
+def test_every_line_of_a_complaint_says_who_complains(serve_conf: Serve) -> None:
+    _, text = ended(serve_conf(BAD, ready=False))
+    assert len(text.splitlines()) == 2
+    assert all(line.startswith("skitai: ") for line in text.splitlines())
+
+
+def test_options_are_not_abbreviated(serve: Serve) -> None:
+    code, text = ended(serve(HELLO, "--thread", "3", ready=False))
+    assert code == USAGE
+    assert "--thread" in text
 
 
 @pytest.mark.parametrize(("conf", "status"), [(GOOD, CLEAN), (BAD, BAD_CONFIG)])

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.program import LiveServer, Serve, wait_until
+from tests.live.program import LiveServer, Serve
 from tests.live.wire import Truncated
+from tests.waiting import wait_until
 
 #: reference sheet, section 1, "Logs": bytes with the head, then execution and delivery time.
 LINE = re.compile(

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.live.program import LiveServer, Serve, wait_until
+from tests.live.program import LiveServer, Serve
+from tests.waiting import wait_until
 
 PLAIN = """
 import helper

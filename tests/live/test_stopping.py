@@ -12,8 +12,9 @@ from typing import NoReturn
 
 import pytest
 
-from tests.live.program import LiveServer, Serve, wait_until
+from tests.live.program import LiveServer, Serve
 from tests.live.wire import Wire
+from tests.waiting import wait_until
 
 APP = "tests.live.apps.blocking:app"
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.live.program import LiveServer, Serve, wait_until
+from tests.live.program import LiveServer, Serve
 from tests.live.wire import Wire
+from tests.waiting import wait_until
 
 APP = "tests.live.apps.bodies:app"
 LINES = b"one\ntwo\n\nlast without newline"

@@ -10,8 +10,9 @@ from wsgiref.util import request_uri
 import pytest
 
 from tests.live.apps.edges import BIG
-from tests.live.program import LiveServer, Serve, wait_until
+from tests.live.program import LiveServer, Serve
 from tests.live.wire import Truncated, Wire
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

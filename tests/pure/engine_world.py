@@ -40,6 +40,7 @@ class ScriptedService:
         self.on_execute = on_execute
         self.on_admit = on_admit
         self.ended: queue.Queue[engine.Exchange] = queue.Queue()
+        self.limits_reached: list[str] = []
 
     def admit(self, exchange: engine.Exchange) -> None:
         exchange.sink = exchange.context = Collected()
@@ -59,6 +60,9 @@ class ScriptedService:
 
     def overdue(self, exchange: engine.Exchange) -> engine.Refusal:
         return _words("too late")
+
+    def limited(self, limit: str, text: str) -> None:
+        self.limits_reached.append(limit)
 
 
 def _words(text: str) -> engine.Refusal:

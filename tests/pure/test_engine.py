@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -14,16 +15,11 @@ from io import FileIO
 import pytest
 
 from skitai._kernels import engine
+from skitai._pure.engine.outgoing import Outgoing
 from skitai.errors import ClientDisconnected, HTTPError
 from skitai.limits import Limits
 from tests.pure.engine_world import Client, World, hello, world
-
-
-def eventually(condition: Callable[[], object], seconds: float = 5.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.01)
+from tests.waiting import wait_until
 
 
 def in_thread(work: Callable[[engine.Exchange], None]) -> Callable[[engine.Exchange], None]:
@@ -75,7 +71,7 @@ def test_read_ahead_is_bounded_and_nothing_of_it_is_lost() -> None:
         request = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
         sender = threading.Thread(target=client.send, args=(request * 4000,), daemon=True)
         sender.start()
-        eventually(lambda: any(len(c._ahead) >= 4096 for c in w.engine.connections))
+        wait_until(lambda: any(len(c._ahead) >= 4096 for c in w.engine.connections))
         time.sleep(0.1)
         assert max(len(c._ahead) for c in w.engine.connections) < 4096 + 65536
         gate.set()
@@ -102,7 +98,7 @@ def test_connection_close_is_honoured() -> None:
         client.get("/", extra="Connection: close\r\n")
         assert client.response()[1]["connection"] == "close"
         assert client.rest() == b""
-        eventually(lambda: w.connections() == 0)
+        wait_until(lambda: w.connections() == 0)
 
 
 def test_the_body_reaches_the_sink_and_the_sink_becomes_the_services() -> None:
@@ -181,7 +177,20 @@ def test_a_reader_that_stalls_is_cut_and_the_writer_is_told() -> None:
         client.get()
         assert told.wait(5)
         assert w.ended().progress is engine.Progress.GONE
-        eventually(lambda: w.connections() == 0)
+        wait_until(lambda: w.connections() == 0)
+        assert w.service.limits_reached == ["send_stall_timeout"]
+
+
+def test_what_nobody_took_does_not_count_as_sent() -> None:
+    size = 32 << 20  # more than the buffers of both sockets hold
+    with world(lambda e: e.respond(200, [("Content-Length", str(size))], bytes(size))) as w:
+        client = w.client()
+        client.get()
+        assert client.sock.recv(100)
+        client.close()
+        exchange = w.ended()
+        assert exchange.progress is engine.Progress.GONE
+        assert 100 <= exchange.bytes_sent < size
 
 
 def test_a_write_from_a_thread_waits_for_the_client() -> None:
@@ -268,7 +277,7 @@ def test_a_range_of_a_file_and_head() -> None:
         assert client.response(has_body=False)[1]["content-length"] == "300000"
         client.get()
         assert len(client.response()[2]) == 300000
-        eventually(lambda: all(file.closed for file in files))
+        wait_until(lambda: all(file.closed for file in files))
 
 
 def test_a_file_that_shrinks_ends_the_connection() -> None:
@@ -294,7 +303,7 @@ def test_a_file_is_closed_when_the_client_leaves() -> None:
         client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.close()
         assert w.ended().progress is engine.Progress.GONE
-        eventually(lambda: file.closed)
+        wait_until(lambda: file.closed)
 
 
 # -- refusals ------------------------------------------------------------------------------------
@@ -388,6 +397,117 @@ def test_rubbish_behind_an_early_answer_is_not_answered_again() -> None:
         assert client.rest() == b""
 
 
+def test_the_rest_of_an_answered_request_is_not_refused_as_a_second_one() -> None:
+    """One answer, one line in the log: nobody is told of a 408 that was never sent."""
+    with world(on_admit=refuse_large, limits=Limits(body_rate_grace=0.1, body_rate_min=10**6)) as w:
+        client = w.client()
+        refused = []
+        w.service.refusal = lambda *request: refused.append(request)
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\nx")
+        assert client.response()[0] == 413
+        assert client.rest() == b""
+        assert refused == []
+
+
+def test_a_service_that_fails_after_the_response_does_not_keep_the_connection() -> None:
+    def fail(exchange: engine.Exchange) -> None:
+        raise RuntimeError("no line for you")
+
+    for execute in (hello, in_thread(hello)):
+        with world(execute) as w:
+            w.service.finished = fail
+            client = w.client()
+            for target in ("/one", "/two"):
+                client.get(target)
+                assert client.response()[2] == target.encode()
+            client.close()
+            wait_until(lambda: not w.connections())
+            assert [report.splitlines()[0] for report in w.reports] == ["after a response"] * 2
+            w.reports.clear()
+
+
+# -- fairness ------------------------------------------------------------------------------------
+
+
+def test_a_thousand_pipelined_requests_do_not_keep_the_others_waiting() -> None:
+    order: list[str] = []
+
+    def work(exchange: engine.Exchange) -> None:
+        if not order:
+            time.sleep(0.3)  # in the loop thread: meanwhile all of them arrive
+        order.append(exchange.head.target)
+        hello(exchange)
+
+    with world(work) as w:
+        greedy, modest = w.client(), w.client()
+        greedy.send(b"GET /greedy HTTP/1.1\r\nHost: a\r\n\r\n" * 1000)
+        wait_until(lambda: w.connections() == 2)
+        modest.get("/modest")
+        assert modest.response()[2] == b"/modest"
+        assert [greedy.response()[2] for _ in range(1000)] == [b"/greedy"] * 1000
+        assert order.index("/modest") < 100
+
+
+def test_tiny_chunks_do_not_keep_the_others_waiting() -> None:
+    """And all of them arrive, however often their connection has given way."""
+    admitted: dict[str, engine.Exchange] = {}
+    before_modest: list[int] = []
+
+    def admit(exchange: engine.Exchange) -> None:
+        admitted[exchange.head.target] = exchange
+
+    def work(exchange: engine.Exchange) -> None:
+        if exchange.head.target == "/block":
+            time.sleep(0.3)  # in the loop thread: meanwhile all of it arrives
+        elif exchange.head.target == "/modest":
+            before_modest.append(len(admitted["/greedy"].context.data))
+        hello(exchange)
+
+    with world(work, on_admit=admit) as w:
+        greedy, modest, blocking = w.client(), w.client(), w.client()
+        greedy.send(b"POST /greedy HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        wait_until(lambda: "/greedy" in admitted)
+        blocking.get("/block")
+        wait_until(lambda: "/block" in admitted)
+        greedy.send(b"1\r\nx\r\n" * 9000 + b"0\r\n\r\n")
+        modest.get("/modest")
+        assert greedy.response()[2] == b"/greedy"
+        assert modest.response()[2] == b"/modest"
+        assert before_modest[0] < 500
+        assert admitted["/greedy"].context.data == b"x" * 9000
+
+
+def test_a_reader_as_fast_as_we_are_does_not_hold_the_loop() -> None:
+    class Insatiable:
+        def send(self, data: memoryview) -> int:
+            return min(len(data), 65536)
+
+        def sendmsg(self, buffers: list[memoryview]) -> int:
+            return min(sum(map(len, buffers)), 65536)
+
+    outgoing = Outgoing()
+    outgoing.append(bytes(5 << 20))
+    turns = 1
+    while not outgoing.flush(Insatiable()):  # type: ignore[arg-type]  # a socket that takes everything
+        turns += 1
+    assert turns == 5
+
+
+def test_tiny_pieces_for_a_slow_reader_take_no_more_memory_than_their_bytes() -> None:
+    pieces = [str(number).encode() for number in range(20_000)]
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        writer.setblocking(False)
+        outgoing = Outgoing()
+        for piece in pieces:
+            outgoing.append(piece)
+        assert len(outgoing._pieces) < 50
+        received = b""
+        while not outgoing.flush(writer) or len(received) < outgoing.total:
+            received += reader.recv(65536)
+        assert received == b"".join(pieces)
+
+
 # -- clocks --------------------------------------------------------------------------------------
 
 
@@ -420,6 +540,27 @@ def test_a_dripping_body_is_408() -> None:
         assert client.response()[0] == 408
 
 
+def test_a_fast_beginning_is_no_credit_for_a_body_that_stands_still() -> None:
+    with world(limits=Limits(body_rate_grace=0.2, body_rate_min=1000)) as w:
+        client = w.client()
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100001\r\n\r\n" + b"x" * 100_000)
+        assert client.response()[0] == 408  # and not after a hundred seconds
+
+
+def test_a_late_handler_is_told_of_by_its_own_limit() -> None:
+    told: list[float] = []
+
+    def admit(exchange: engine.Exchange) -> None:
+        exchange.response_timeout = 0.3
+
+    with world(lambda exchange: None, on_admit=admit) as w:
+        w.service.overdue = lambda exchange: (told.append(exchange.response_timeout), ([], b""))[1]
+        client = w.client()
+        client.get()
+        assert client.response()[0] == 503
+        assert told == [0.3]
+
+
 def test_a_late_handler_is_answered_for_and_can_do_no_harm() -> None:
     late: list[BaseException | None] = []
 
@@ -441,7 +582,7 @@ def test_a_late_handler_is_answered_for_and_can_do_no_harm() -> None:
         assert (status, headers["connection"], body) == (503, "close", b"too late")
         assert client.rest() == b""
         assert w.ended().status == 503
-        eventually(lambda: late)
+        wait_until(lambda: late)
 
 
 def test_a_stream_may_last_longer_than_response_timeout() -> None:
@@ -475,14 +616,61 @@ def test_at_the_cap_the_longest_idle_connection_gives_way() -> None:
         assert clients[1].response()[2] == b"/still"
 
 
+def test_without_descriptors_accepting_rests_and_the_longest_idle_gives_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    attempts: list[float] = []
+    accept = socket.socket.accept
+
+    def refuse_twice(listener: socket.socket) -> tuple[socket.socket, object]:
+        attempts.append(time.monotonic())
+        if len(attempts) <= 2:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return accept(listener)
+
+    with world() as w:
+        idle = w.client()
+        idle.get()
+        assert idle.response()[0] == 200
+        monkeypatch.setattr(socket.socket, "accept", refuse_twice)
+        client = w.client()
+        client.get("/late")
+        assert client.response()[2] == b"/late"
+        assert idle.rest() == b""
+        assert attempts[2] - attempts[0] >= 0.4, "it spins"
+        assert [report.splitlines()[0] for report in w.reports] == [
+            "accepting a connection; paused for 0.25 s"
+        ] * 2
+        w.reports.clear()
+
+
+def test_a_service_that_fails_costs_its_own_client_only() -> None:
+    def work(exchange: engine.Exchange) -> None:
+        if exchange.head.target == "/fail":
+            raise RuntimeError("a promise is broken")
+        hello(exchange)
+
+    with world(work) as w:
+        other, client = w.client(), w.client()
+        other.get("/one")
+        assert other.response()[2] == b"/one"
+        client.get("/fail")
+        assert client.rest() == b""
+        other.get("/two")
+        assert other.response()[2] == b"/two"
+        assert [report.splitlines()[0] for report in w.reports] == ["answering a request"]
+        w.reports.clear()
+
+
 def test_one_address_may_be_limited() -> None:
     with world(limits=Limits(connections_per_address_max=2)) as w:
         first, second, third = w.client(), w.client(), w.client()
         first.get()
         assert first.response()[0] == 200
         assert third.rest() == b""
+        assert w.service.limits_reached == ["connections_per_address_max"]
         second.close()
-        eventually(lambda: w.connections() == 1)
+        wait_until(lambda: w.connections() == 1)
         fourth = w.client()
         fourth.get()
         assert fourth.response()[0] == 200
@@ -509,7 +697,7 @@ def test_resets_at_every_moment_leave_nothing_behind() -> None:
             client.close()
         for _ in range(200):
             w.ended()
-        eventually(lambda: w.connections() == 0)
+        wait_until(lambda: w.connections() == 0)
 
 
 # -- stopping ------------------------------------------------------------------------------------
@@ -560,6 +748,19 @@ def test_draining_answers_a_request_that_lies_in_the_socket() -> None:
         block.set()
         assert waiting.response()[2] == b"/second"
         assert blocking.response()[2] == b"/block"
+        assert drained.wait(5)
+
+
+def test_draining_while_the_rest_of_an_answered_request_comes() -> None:
+    drained = threading.Event()
+    with world(on_admit=refuse_large) as w:
+        client = w.client()
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n")
+        assert client.response()[0] == 413
+        w.engine.drain(drained.set)
+        wait_until(lambda: w.engine.draining)
+        client.send(b"x" * 5000)
+        assert client.rest() == b""
         assert drained.wait(5)
 
 

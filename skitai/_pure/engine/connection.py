@@ -9,30 +9,22 @@ Who owns what:
 * `lock` guards the outgoing queue, the kernel's sending side and `exchange`.  It is held for
   one append and one non-blocking send, never while waiting or while calling the service.
 
-Phases and their clocks:
-
-    IDLE       no byte of a request      keep_alive (header_timeout before the first)
-    HEAD       part of a head            header_timeout, then 408
-    BODY       part of a body            body_rate_min, then 408
-    ANSWERING  the service has it        response_timeout until the head, then 503;
-                                         send_stall_timeout while bytes wait
-    LINGER     our side is closed        linger_idle, linger_timeout
-    CLOSED
+Phases and their clocks are in `phases`.
 """
 
 from __future__ import annotations
 
-import enum
 import socket
 import struct
 import threading
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
-from skitai._pure.engine.exchange import Exchange, Headers, Progress
+from skitai._pure.engine.exchange import Exchange, Progress
 from skitai._pure.engine.loop import READ, WRITE, EventLoop
 from skitai._pure.engine.outgoing import Outgoing
+from skitai._pure.engine.phases import READING, Phase, check_move
 from skitai._pure.engine.service import Service
 from skitai._pure.http1 import (
     NEED_DATA,
@@ -40,6 +32,7 @@ from skitai._pure.http1 import (
     ConnectionClosed,
     Data,
     EndOfMessage,
+    Headers,
     RequestHead,
     ServerConnection,
     State,
@@ -47,38 +40,21 @@ from skitai._pure.http1 import (
 from skitai.errors import ClientDisconnected, HTTPError, RemoteProtocolError, WriteError
 from skitai.limits import Limits
 
-__all__ = ["Connection", "Owner", "Phase"]
+__all__ = ["Connection", "Owner"]
 
 _READ_SIZE = 65536
+#: Events of the kernel in one turn: a read may bring thousands of pipelined requests or tiny
+#: chunks, which would take a second, and every other connection would wait.
+_TURN_EVENTS = 32
 _FOREVER = float("inf")
 #: l_onoff = 1, l_linger = 0: close() sends a reset (see `abandon`).
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class Phase(enum.Enum):
-    IDLE = enum.auto()
-    HEAD = enum.auto()
-    BODY = enum.auto()
-    ANSWERING = enum.auto()
-    LINGER = enum.auto()
-    CLOSED = enum.auto()
-
-    __hash__ = object.__hash__  # members are singletons; Enum's own is a Python call until 3.12
-
-
-_MOVES: dict[Phase, frozenset[Phase]] = {
-    Phase.IDLE: frozenset({Phase.HEAD, Phase.BODY, Phase.ANSWERING, Phase.LINGER, Phase.CLOSED}),
-    Phase.HEAD: frozenset({Phase.BODY, Phase.ANSWERING, Phase.LINGER, Phase.CLOSED}),
-    Phase.BODY: frozenset({Phase.IDLE, Phase.ANSWERING, Phase.LINGER, Phase.CLOSED}),
-    Phase.ANSWERING: frozenset({Phase.IDLE, Phase.LINGER, Phase.CLOSED}),
-    Phase.LINGER: frozenset({Phase.CLOSED}),
-    Phase.CLOSED: frozenset(),
-}
-
-
 class Owner(Protocol):
     """What a connection needs of the engine that accepted it."""
 
+    http_connection: ClassVar[type[ServerConnection]]
     draining: bool
     limits: Limits
     loop: EventLoop
@@ -95,6 +71,7 @@ class Connection:
     __slots__ = (
         "_advancing",
         "_ahead",
+        "_body_counted",
         "_body_started_at",
         "_body_taken",
         "_eof",
@@ -127,7 +104,7 @@ class Connection:
         self.with_own_fields = owner.with_own_fields
         self.sock = sock
         self.peer = peer
-        self.http = ServerConnection(owner.limits)
+        self.http = owner.http_connection(owner.limits)
         self.lock = threading.Lock()
         self.outgoing = Outgoing()
         self.exchange: Exchange | None = None
@@ -144,6 +121,7 @@ class Connection:
         self._write_wanted = False
         self._body_started_at = 0.0
         self._body_taken = 0
+        self._body_counted = 0
         self._linger_until = 0.0
         self._interest = READ
         owner.loop.watch(sock, READ, self._on_ready)
@@ -196,10 +174,13 @@ class Connection:
             self.deadline = min(now + self.limits.linger_idle, self._linger_until)
 
     def _advance(self) -> None:
-        """Take from the kernel what it understood, until it needs bytes or a response is due."""
+        """Take from the kernel what it understood, until it needs bytes, a response is due or it is
+        the turn of the others."""
         self._advancing = True
         try:
-            while self.phase in (Phase.IDLE, Phase.HEAD, Phase.BODY):
+            for _ in range(_TURN_EVENTS):
+                if self.phase not in READING:
+                    return
                 event = self.http.next_event()
                 if event is NEED_DATA or event is PAUSED:
                     if self.phase is Phase.IDLE and self.http.mid_message:
@@ -214,6 +195,7 @@ class Connection:
                     self._complete()
                 elif isinstance(event, ConnectionClosed):
                     self.close()
+            self._give_way()
         except RemoteProtocolError as error:
             self._refuse(error)
         except ClientDisconnected:
@@ -225,6 +207,18 @@ class Connection:
         finally:
             self._advancing = False
 
+    def _give_way(self) -> None:
+        """Nothing more is read until what has come is understood: it would pile up."""
+        if self.phase in READING:
+            self._set_interest(self._interest & ~READ)
+            self.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if self.phase in READING:
+            if not self._eof:
+                self._set_interest(self._interest | READ)
+            self._advance()
+
     def _admit(self, head: RequestHead) -> None:
         exchange = Exchange(self, head)
         with self.lock:
@@ -232,7 +226,7 @@ class Connection:
             self.sent_before = self.outgoing.total
         self._move(Phase.BODY)
         self._body_started_at = exchange.received_at
-        self._body_taken = 0
+        self._body_taken = self._body_counted = 0
         self.deadline = self._body_started_at + self.limits.body_rate_grace
         self._owner.service.admit(exchange)
         if exchange.progress is Progress.DELIVERED:
@@ -256,7 +250,10 @@ class Connection:
         """The request's last byte is in."""
         exchange = self.exchange
         if exchange is None:  # refused early, answer delivered, rest drained
-            self._next_cycle()
+            if self.http.must_close:  # since then the server began to stop
+                self._shut()
+            else:
+                self._next_cycle()
             return
         self._move(Phase.ANSWERING)
         if exchange.progress is Progress.PENDING:
@@ -303,9 +300,13 @@ class Connection:
     def _release(self, exchange: Exchange) -> None:
         with self.lock:
             self.exchange = None
-        if exchange.sink is not None:
-            exchange.sink.close()
-        self._owner.service.finished(exchange)
+        try:
+            if exchange.sink is not None:
+                exchange.sink.close()
+            self._owner.service.finished(exchange)
+        except Exception:
+            # Without an exchange no clock would ever end this connection: it must go on from here.
+            self._owner.report("after a response")
 
     def _next_cycle(self) -> None:
         self.http.start_next_cycle()
@@ -358,11 +359,11 @@ class Connection:
                 self._move(Phase.ANSWERING)
                 self.deadline = monotonic() + self.limits.send_stall_timeout
             return
+        if exchange is None and self.http.our_state is not State.IDLE:
+            self._shut()  # the drained rest of a request that was answered and logged
+            return
         headers, body = self._owner.service.refusal(error, self.peer, exchange)
         if exchange is None:
-            if self.http.our_state is not State.IDLE:  # the drained rest of an answered request
-                self._shut()
-                return
             self._send_last(error.status, headers, body)
             return
         if self.phase is not Phase.ANSWERING:
@@ -409,9 +410,12 @@ class Connection:
             self._check_answer(now)
 
     def _check_body_rate(self, now: float) -> None:
-        self.deadline = now + 1.0
+        """Each period for itself: what came fast at first is no credit for a standstill of hours."""
         rate = self.limits.body_rate_min
-        if rate and self._body_taken < rate * (now - self._body_started_at):
+        came, period = self._body_taken - self._body_counted, now - self._body_started_at
+        self._body_counted, self._body_started_at = self._body_taken, now
+        self.deadline = now + max(self.limits.body_rate_grace, 1.0)
+        if rate and came < rate * period:
             self._refuse(
                 RemoteProtocolError("The request body arrives too slowly (body_rate_min).", status=408)
             )
@@ -420,31 +424,42 @@ class Connection:
         exchange = self.exchange
         if exchange is None:
             return
-        stall = self.limits.send_stall_timeout
         with self.lock:
-            pending = exchange.progress is Progress.PENDING
-            if not pending:
-                if not self.outgoing.size:
-                    self.deadline = now + stall
-                    return
-                if now - self.progressed_at < stall:
-                    self.deadline = self.progressed_at + stall
-                    return
-                exchange._lose()
-                self.abandon(reset=True)
-                return
-            # The late handler keeps the old exchange, which is not the current one any more.
-            self.exchange = replacement = Exchange(self, exchange.head)
-            replacement.context = exchange.context
-            replacement.received_at = exchange.received_at
-            exchange._lose()
-            self.http.refuse_keep_alive()
-        self.deadline = now + stall
+            replacement = self._replace(exchange) if exchange.progress is Progress.PENDING else None
+        if replacement is None:
+            self._check_stall(exchange, now)
+            return
+        self.deadline = now + self.limits.send_stall_timeout
         headers, body = self._owner.service.overdue(replacement)
         try:
             replacement.respond(503, headers, body)
         except ClientDisconnected:
             return
+
+    def _replace(self, exchange: Exchange) -> Exchange:
+        """Under the lock: the late handler keeps ``exchange``, which is not the current one any more."""
+        self.exchange = replacement = Exchange(self, exchange.head)
+        replacement.context = exchange.context
+        replacement.received_at = exchange.received_at
+        replacement.response_timeout = exchange.response_timeout
+        exchange._lose()
+        self.http.refuse_keep_alive()
+        return replacement
+
+    def _check_stall(self, exchange: Exchange, now: float) -> None:
+        """The head is out; the only clock left is the client's, while bytes wait for it."""
+        stall = self.limits.send_stall_timeout
+        with self.lock:
+            waiting = self.outgoing.size
+            since = self.progressed_at if waiting else now
+            if now - since < stall:
+                self.deadline = since + stall
+                return
+            exchange._lose()
+            self.abandon(reset=True)
+        self._owner.service.limited(
+            "send_stall_timeout", f"cut {self.peer[0]}, for which {waiting} bytes waited"
+        )
 
     # -- writing --------------------------------------------------------------------------
 
@@ -520,6 +535,8 @@ class Connection:
         if self.phase is Phase.IDLE:
             self._on_readable()  # a request that lies in the socket would be lost by closing
         if self.phase is Phase.IDLE:
+            self._advance()  # and so would one that has given way to others
+        if self.phase is Phase.IDLE:
             self.close()
         elif self.phase is not Phase.CLOSED:
             with self.lock:
@@ -544,8 +561,7 @@ class Connection:
         self._owner.forget(self)
 
     def _move(self, phase: Phase) -> None:
-        if phase not in _MOVES[self.phase]:
-            raise RuntimeError(f"connection may not go from {self.phase.name} to {phase.name}")
+        check_move(self.phase, phase)
         if phase is Phase.IDLE:
             self._owner.became_idle(self)
         elif self.phase is Phase.IDLE:

@@ -10,16 +10,17 @@ import errno
 import socket
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from email.utils import formatdate
+from contextlib import suppress
 from functools import partial
 from time import monotonic, time
-from typing import Any
+from typing import Any, ClassVar
 
 from skitai._constants import SERVER_SOFTWARE
+from skitai._httpdate import format_date
 from skitai._pure.engine.connection import Connection
-from skitai._pure.engine.exchange import Headers
 from skitai._pure.engine.loop import READ, EventLoop
 from skitai._pure.engine.service import Service
+from skitai._pure.http1 import Headers, ServerConnection
 from skitai.limits import Limits
 
 __all__ = ["Engine", "Listener"]
@@ -44,6 +45,9 @@ class Listener:
 
 
 class Engine:
+    #: Who reads and writes HTTP for each connection; the compiled build has its own.
+    http_connection: ClassVar[type[ServerConnection]] = ServerConnection
+
     def __init__(self, service: Service, limits: Limits, report: Callable[[str], None]) -> None:
         """``report(what)`` is called inside an ``except`` block, for the error log."""
         self.service = service
@@ -95,7 +99,7 @@ class Engine:
         now = int(time())
         second, date, server = self._own_fields
         if second != now:
-            date, server = ("Date", formatdate(now, usegmt=True)), ("Server", SERVER_SOFTWARE)
+            date, server = ("Date", format_date(now)), ("Server", SERVER_SOFTWARE)
             self._own_fields = (now, date, server)
         has_date = has_server = False
         for name, _ in headers:
@@ -155,15 +159,18 @@ class Engine:
     def _adopt(self, listener: Listener, sock: socket.socket, peer: tuple[str, int]) -> None:
         per_address = self.limits.connections_per_address_max
         if per_address and peer[0] and self._addresses[peer[0]] >= per_address:
+            self.service.limited("connections_per_address_max", f"turned {peer[0]} away")
             sock.close()
             return
         full = self.limits.connections_max and len(self.connections) >= self.limits.connections_max
         if full and not self._make_room():
+            self.service.limited("connections_max", f"turned {peer[0]} away; no connection is idle")
             sock.close()
             return
         sock.setblocking(False)
         if sock.family in (socket.AF_INET, socket.AF_INET6):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with suppress(OSError):  # EINVAL on BSD and macOS: reset already, as reading will say
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = Connection(self, sock, peer, listener.info)
         self.connections.add(connection)
         self.became_idle(connection)

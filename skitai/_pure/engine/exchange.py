@@ -18,7 +18,7 @@ a late handler can neither write into somebody else's response nor see a half-de
 from __future__ import annotations
 
 import enum
-import select
+import selectors
 import socket
 import threading
 from collections.abc import Callable
@@ -27,13 +27,11 @@ from typing import Any, BinaryIO, Protocol
 
 from skitai._pure.engine.loop import EventLoop
 from skitai._pure.engine.outgoing import Outgoing
-from skitai._pure.http1 import RequestHead, ServerConnection
+from skitai._pure.http1 import Headers, RequestHead, ServerConnection
 from skitai.errors import ClientDisconnected, WriteError
 from skitai.limits import Limits
 
-__all__ = ["BodySink", "Exchange", "Headers", "Progress", "Wire"]
-
-Headers = list[tuple[str, str]]
+__all__ = ["BodySink", "Exchange", "Progress", "Wire"]
 
 #: A body up to this is copied behind its head: one plain send costs less than gathering two.
 _COPY_MAX = 16384
@@ -79,7 +77,7 @@ class Wire(Protocol):
 
 
 class Progress(enum.Enum):
-    """How far the response is.  The moves stand in the drawing above and nowhere else."""
+    """How far the response is: the drawing above."""
 
     PENDING = "no head handed over"
     STREAMING = "head handed over, message open"
@@ -87,12 +85,23 @@ class Progress(enum.Enum):
     DELIVERED = "every byte taken by the operating system"
     GONE = "never to be completed"
 
+    __hash__ = object.__hash__  # members are singletons; Enum's own is a Python call until 3.12
+
+
+_MOVES: dict[Progress, frozenset[Progress]] = {
+    Progress.PENDING: frozenset({Progress.STREAMING, Progress.GONE}),
+    Progress.STREAMING: frozenset({Progress.ENDED, Progress.GONE}),
+    Progress.ENDED: frozenset({Progress.DELIVERED, Progress.GONE}),
+    Progress.DELIVERED: frozenset(),
+    Progress.GONE: frozenset(),
+}
+
 
 class Exchange:
-    """Times are ``time.monotonic()`` seconds; ``bytes_sent`` counts head, framing and body."""
+    """Times are ``time.monotonic()`` seconds; ``bytes_sent`` counts what the operating system took
+    of head, framing and body."""
 
     __slots__ = (
-        "_on_gone",
         "_on_room",
         "bytes_sent",
         "connection",
@@ -124,7 +133,6 @@ class Exchange:
         self.started_at = 0.0
         self.delivered_at = 0.0
         self._on_room: Callable[[], None] | None = None
-        self._on_gone: Callable[[], None] | None = None
 
     @property
     def peer(self) -> tuple[str, int]:
@@ -151,7 +159,7 @@ class Exchange:
                 outgoing.append(head)
                 outgoing.append(http.send_data(body))
                 outgoing.append(http.end_of_message())
-            self.progress = Progress.ENDED
+            self._move(Progress.ENDED)
             self._flush()
 
     def respond_file(
@@ -179,7 +187,7 @@ class Exchange:
                 else:  # HEAD: the length is told, the bytes stay
                     file.close()
                 outgoing.append(http.end_of_message())
-                self.progress = Progress.ENDED
+                self._move(Progress.ENDED)
                 self._flush()
         except BaseException:
             file.close()
@@ -222,7 +230,7 @@ class Exchange:
         with self.connection.lock:
             self._check_current(Progress.STREAMING)
             self.connection.outgoing.append(self.connection.http.end_of_message())
-            self.progress = Progress.ENDED
+            self._move(Progress.ENDED)
             self._flush()
 
     def abort(self) -> None:
@@ -243,10 +251,6 @@ class Exchange:
                 return False
             self._on_room = callback
             return True
-
-    def when_gone(self, callback: Callable[[], None]) -> None:
-        """Call ``callback()`` (any thread, quick) if the exchange ends without being delivered."""
-        self._on_gone = callback
 
     def yield_turn(self, callback: Callable[[], None]) -> None:
         """Call ``callback()`` in the loop thread after the other connections had their turn."""
@@ -276,7 +280,7 @@ class Exchange:
         head = connection.http.send_response(status, connection.with_own_fields(headers), reason)
         self.status = status
         self.started_at = monotonic()
-        self.progress = Progress.STREAMING
+        self._move(Progress.STREAMING)
         return head
 
     def _flush(self) -> None:
@@ -297,34 +301,39 @@ class Exchange:
 
     def _flush_blocking(self) -> None:
         connection = self.connection
-        poller = select.poll()
-        poller.register(connection.sock, select.POLLOUT)
-        while True:
-            if not poller.poll(connection.limits.send_stall_timeout * 1000):
-                self.abort()
-                raise ClientDisconnected("the client took no byte within send_stall_timeout")
-            with connection.lock:
-                self._check_current(Progress.STREAMING)
-                self._flush()
-                if not connection.outgoing.size:
-                    return
+        with selectors.DefaultSelector() as selector:
+            selector.register(connection.sock, selectors.EVENT_WRITE)
+            while connection.outgoing.size:
+                if not selector.select(connection.limits.send_stall_timeout):
+                    self.abort()
+                    raise ClientDisconnected("the client took no byte within send_stall_timeout")
+                with connection.lock:
+                    self._check_current(Progress.STREAMING)
+                    self._flush()
+
+    def _move(self, progress: Progress) -> None:
+        if progress not in _MOVES[self.progress]:
+            raise RuntimeError(f"a response may not go from {self.progress.name} to {progress.name}")
+        self.progress = progress
 
     def _deliver(self) -> None:
-        connection = self.connection
-        self.progress = Progress.DELIVERED
-        self.delivered_at = monotonic()
-        self.bytes_sent = connection.outgoing.total - connection.sent_before
-        connection.response_delivered(self)
+        self._finish(Progress.DELIVERED)
+        self.connection.response_delivered(self)
 
     def _lose(self) -> None:
-        """The response will never be complete; tell those who wait for it."""
-        self.progress = Progress.GONE
+        """The response will never be complete; tell those who wait for it.  Idempotent."""
+        if self.progress is Progress.GONE:
+            return
+        self._finish(Progress.GONE)
+        callback = self._take_room_callback()
+        if callback is not None:
+            self.connection.loop.call_soon(callback)
+
+    def _finish(self, progress: Progress) -> None:
+        self._move(progress)
         self.delivered_at = monotonic()
-        self.bytes_sent = self.connection.outgoing.total - self.connection.sent_before
-        for callback in (self._on_room, self._on_gone):
-            if callback is not None:
-                self.connection.loop.call_soon(callback)
-        self._on_room = self._on_gone = None
+        outgoing = self.connection.outgoing
+        self.bytes_sent = outgoing.total - outgoing.size - self.connection.sent_before
 
     def _take_room_callback(self) -> Callable[[], None] | None:
         callback, self._on_room = self._on_room, None

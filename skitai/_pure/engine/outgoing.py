@@ -19,6 +19,12 @@ __all__ = ["Outgoing"]
 _BUFFERS_AT_ONCE = 16
 #: One sendfile or read: large enough to fill a socket buffer, small enough to be fair.
 _FILE_BLOCK = 1 << 20
+#: Sent in one `flush`: a client that takes as fast as we give would never let it end, while the
+#: loop thread has others to serve.
+_FLUSH_MAX = 1 << 20
+#: Small pieces are joined up to this size: each one takes some 250 bytes of its own, and what a slow
+#: client leaves waiting is bounded in bytes to send.
+_JOIN_MAX = 4096
 _HAS_SENDMSG = hasattr(socket.socket, "sendmsg")  # not on Windows
 _WOULD_BLOCK = (BlockingIOError, InterruptedError)
 
@@ -67,7 +73,11 @@ class Outgoing:
 
     def append(self, data: bytes) -> None:
         if data:
-            self._pieces.append(memoryview(data))
+            last = self._pieces[-1] if self._pieces else None
+            if type(last) is memoryview and len(last) + len(data) <= _JOIN_MAX:
+                self._pieces[-1] = memoryview(b"".join((last, data)))
+            else:
+                self._pieces.append(memoryview(data))
             self.size += len(data)
             self.total += len(data)
 
@@ -88,10 +98,12 @@ class Outgoing:
         self.size = 0
 
     def flush(self, sock: socket.socket) -> bool:
-        """Send what the socket takes; True when nothing is left.  Raises WriteError."""
+        """Send what the socket takes, about ``_FLUSH_MAX`` bytes at most; True when nothing is left.
+        Raises WriteError."""
         pieces = self._pieces
+        enough = self.size - _FLUSH_MAX
         try:
-            while pieces:
+            while pieces and self.size > enough:
                 first = pieces[0]
                 if type(first) is _FileRange:
                     self.size -= first.send(sock)
@@ -106,7 +118,7 @@ class Outgoing:
             return False
         except OSError as error:
             raise WriteError(f"sending to the client failed: {error.strerror or error}") from error
-        return True
+        return not pieces
 
     def _leading_buffers(self) -> list[memoryview]:
         buffers: list[memoryview] = []

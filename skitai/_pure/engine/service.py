@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from skitai._pure.engine.exchange import Exchange, Headers
+from skitai._pure.engine.exchange import Exchange
+from skitai._pure.http1 import Headers
 from skitai.errors import RemoteProtocolError
 
 __all__ = ["Refusal", "Service"]
@@ -37,3 +38,6 @@ class Service(Protocol):
 
     def overdue(self, exchange: Exchange) -> Refusal:
         """Words for the 503 that is sent because no response came within response_timeout."""
+
+    def limited(self, limit: str, text: str) -> None:
+        """``limit`` (a name of `skitai.limits`) has cut a connection without a response."""

@@ -59,15 +59,24 @@ class ReceiveBuffer:
         """A copy of the bytes from offset ``start`` to before ``end``, fewer if there are fewer."""
         return bytes(memoryview(self._data)[self._start + start : self._start + end])
 
+    @property
+    def unread(self) -> tuple[bytes | bytearray, int]:
+        """What is held and where in it the first unread byte lies; until the next call of any method."""
+        return self._data, self._start
+
+    def skip(self, count: int) -> None:
+        """Remove the first ``count`` bytes, which must be there."""
+        self._start += count
+        self._searched = 0
+        if self._start == len(self._data):
+            self._data = b""
+            self._start = 0
+
     def take(self, count: int) -> bytes:
         """Remove and return the first ``count`` bytes, which must be there."""
         start, data = self._start, self._data
         end = start + count
         # A slice of a bytearray is a bytearray, to be copied again; a view is not.
         taken = data[start:end] if isinstance(data, bytes) else bytes(memoryview(data)[start:end])
-        if end == len(data):
-            self._data = b""
-            end = 0
-        self._start = end
-        self._searched = 0
+        self.skip(count)
         return taken

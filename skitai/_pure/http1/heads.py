@@ -81,6 +81,11 @@ class HeadReader(Generic[Line]):
         """The start line has been read and the fields have not."""
         return self._line is not None
 
+    @property
+    def untouched(self) -> bool:
+        """No byte of the next head has been taken from the buffer, nor an empty line before it."""
+        return self._line is None and self._may_skip is self._skip_empty_line
+
     def read(self, buffer: ReceiveBuffer) -> tuple[Line, Headers] | None:
         """The next head, or ``None`` if it is not complete; raises ``RemoteProtocolError``."""
         line = self._line

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from skitai._constants import reason_phrase
 from skitai._pure.http1.bodies import ChunkedReader, SizedReader, refuse_size
 from skitai._pure.http1.connection import Connection
 from skitai._pure.http1.events import PAUSED, ConnectionClosed, Event, Headers, RequestHead
 from skitai._pure.http1.framing import connection_options, request_head, response_has_body, switches
-from skitai._pure.http1.grammar import BAD_VALUE
 from skitai._pure.http1.heads import HeadReader, RequestLine, parse_request_line
 from skitai._pure.http1.states import REQUESTER, RESPONDER, State, Step
 from skitai._pure.http1.writing import (
@@ -25,6 +23,7 @@ from skitai._pure.http1.writing import (
     UntilCloseWriter,
     announced_length,
     encode_fields,
+    status_line,
 )
 from skitai.errors import LocalProtocolError
 from skitai.limits import Limits
@@ -72,7 +71,11 @@ class ServerConnection(Connection[RequestLine]):
         return super().next_event()
 
     def _head(self, line: RequestLine, headers: Headers) -> RequestHead:
-        head = self.request = request_head(line, headers)
+        return self._begin(request_head(line, headers))
+
+    def _begin(self, head: RequestHead) -> RequestHead:
+        """Get ready for the body of ``head``; raises ``RemoteProtocolError`` (413)."""
+        self.request = head
         body_max = self._limits.body_max
         if head.content_length is not None and head.content_length > body_max:
             refuse_size(body_max)
@@ -120,7 +123,7 @@ class ServerConnection(Connection[RequestLine]):
                 options.append("upgrade")
         if options:
             fields.append(("Connection", ", ".join(options)))
-        head = _encode(status, None, fields)
+        head = self._encode_head(status_line(status, None), fields)
         if status == 101:
             self._switch()
         self._expecting = False
@@ -167,7 +170,7 @@ class ServerConnection(Connection[RequestLine]):
         )
         options = [option for option in options if option not in ("close", "keep-alive")]
         if switches(method, status):
-            head = _encode(status, reason, fields)
+            head = self._encode_head(status_line(status, reason), fields)
             self._switch()
             return head
         if not persistent:
@@ -176,7 +179,7 @@ class ServerConnection(Connection[RequestLine]):
             options.append("keep-alive")
         if options:
             fields.append(("Connection", ", ".join(options)))
-        head = _encode(status, reason, fields)
+        head = self._encode_head(status_line(status, reason), fields)
         self._our_step(Step.HEAD)
         self._persistent = persistent
         self._writer = writer
@@ -186,6 +189,9 @@ class ServerConnection(Connection[RequestLine]):
         super().start_next_cycle()
         self.request = None
         self._writer = NoBodyWriter()
+
+    def _encode_head(self, line: bytes, fields: Headers) -> bytes:
+        return line + encode_fields(fields).encode("latin-1")
 
     def _switch(self) -> None:
         """Leave HTTP; the request must be complete, or its rest would be read as the new protocol."""
@@ -212,10 +218,3 @@ def _sort(headers: Iterable[tuple[str, str]]) -> tuple[Headers, list[str], int |
         else:
             fields.append(field)
     return fields, options, announced_length(lengths)
-
-
-def _encode(status: int, reason: str | None, fields: Headers) -> bytes:
-    phrase = reason_phrase(status) if reason is None else reason
-    if BAD_VALUE.search(phrase):
-        raise LocalProtocolError(f"bad character in the reason phrase {phrase!r}", rule="RFC 9112 section 4")
-    return f"HTTP/1.1 {status} {phrase}\r\n{encode_fields(fields)}".encode("latin-1")

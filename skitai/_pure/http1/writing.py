@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from skitai._constants import reason_phrase
 from skitai._pure.http1.events import Headers
 from skitai._pure.http1.framing import forbidden_in_trailers
 from skitai._pure.http1.grammar import BAD_VALUE, CONTENT_LENGTH, TOKEN
@@ -24,6 +25,7 @@ __all__ = [
     "UntilCloseWriter",
     "announced_length",
     "encode_fields",
+    "status_line",
 ]
 
 
@@ -42,6 +44,14 @@ def encode_fields(headers: Iterable[tuple[str, str]]) -> str:
         lines.append(f"{name}: {value}\r\n")
     lines.append("\r\n")
     return "".join(lines)
+
+
+def status_line(status: int, reason: str | None) -> bytes:
+    """The status line with its CRLF; without ``reason`` the phrase of the registry."""
+    phrase = reason_phrase(status) if reason is None else reason
+    if BAD_VALUE.search(phrase):
+        raise LocalProtocolError(f"bad character in the reason phrase {phrase!r}", rule="RFC 9112 section 4")
+    return f"HTTP/1.1 {status} {phrase}\r\n".encode("latin-1")
 
 
 def announced_length(values: list[str]) -> int | None:

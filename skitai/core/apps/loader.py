@@ -191,7 +191,12 @@ def _message(target: AppTarget, error: BaseException) -> str:
     text = str(error)
     if isinstance(error, SyntaxError):
         text = error.msg
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    said = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    folder = target.directory
+    if isinstance(error, ModuleNotFoundError) and folder and (error.name or "").split(".")[0] == folder.name:
+        # Django's layout: the package that holds the module is imported by its name.
+        return f"{said}; mount it by that name: {folder}.{target.module}:{target.attribute}"
+    return said
 
 
 def _root(target: AppTarget) -> str:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import sysconfig
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -31,7 +30,7 @@ __all__ = ["Sources", "sources_of"]
 
 #: Never ours, though the working directory may contain them (``/`` in a container).
 _FOREIGN = tuple(
-    os.path.join(folder, "") for folder in (sysconfig.get_path("stdlib"), Path(__file__).parents[2])
+    os.path.join(folder, "") for folder in (os.path.dirname(os.__file__), Path(__file__).parents[2])
 )
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 

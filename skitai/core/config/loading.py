@@ -95,7 +95,8 @@ def for_app(
         routes = (Route((DEFAULT_HOST,), "", False, found, problem=problem),)
     except Mistake as mistake:
         problems.take(mistake)
-    return _finish(None, folder, given, RouteLines(routes, {DEFAULT_HOST: 0}), {}, import_path, problems)
+    lines = RouteLines(routes, {DEFAULT_HOST: 0}, whole=bool(routes))
+    return _finish(None, folder, given, lines, {}, import_path, problems)
 
 
 def _finish(
@@ -112,6 +113,10 @@ def _finish(
     listeners = read_listeners(sections.get("listen", []), server, given, reader)
     mounts = read_mounts(sections.get("mount", []), routes, limits, reader)
     hosts = read_hosts(sections.get("host", []), routes, reader)
+    if server.chdir is not None and not server.chdir.is_dir():
+        chdir = given["chdir"]
+        source = "" if chdir.source is Source.FILE else chdir.origin
+        problems.add(f"chdir: there is no folder {server.chdir}", line=chdir.line, source=source)
     problems.raise_if_any()
     reader.remember("server", given)
     return Settings(

@@ -133,6 +133,10 @@ def read_mounts(
 
 def _mount_place(argument: str, routes: RouteLines) -> tuple[str, str]:
     before, slash, after = argument.partition("/")
+    if not slash:
+        raise Mistake(
+            f"{argument!r} has no path", f"write [mount /{argument}], or [mount {argument}/] for a host"
+        )
     host = read_host_rule(before) if before else ""
     path, _ = read_path(slash + after)
     if not routes.whole:

@@ -240,6 +240,13 @@ class Settings:
     @property
     def problems(self) -> tuple[ConfigError, ...]:
         """The routes that cannot be served; the others can.  A check refuses them."""
+        if self.file is not None and not (self.routes or self.hosts):
+            nothing = ConfigError(
+                "there is nothing to serve",
+                file=str(self.file),
+                hint="write a route: [routes:line] and / = folder",
+            )
+            return (nothing,)
         return tuple(route.problem for route in self.routes if route.problem is not None)
 
 

@@ -53,6 +53,8 @@ class Reader:
         try:
             if CONTROL.search(text):
                 raise Mistake("a control character in the value")
+            if not key.secret and len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+                raise Mistake("quotes would belong to the value", "write it without them")
             return key.read(text.strip(), self.base)
         except Mistake as mistake:
             if text.startswith("tcp://"):

@@ -105,7 +105,7 @@ def parse(text: str, problems: Problems) -> list[Section]:
         if CONTROL.search(line):
             problems.add("a control character in the line", line=number, hint="take it out")
             continue
-        line = COMMENT.split(line, maxsplit=1)[0]
+        line = COMMENT.split(line, maxsplit=1)[0].rstrip()
         if line[0] == "[":
             current = _open(line, number, sections, problems)
             skipping = current is None

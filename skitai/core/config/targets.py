@@ -89,7 +89,8 @@ class Finder:
             )
         match = _TARGET.fullmatch(text)
         if match is None or _STRAY_COLON.search(match["where"]):
-            raise Mistake(f"{text!r} is no target", "write a folder or path/module:callable")
+            quoted = " without quotes" if text[:1] in ("'", '"') else ""
+            raise Mistake(f"{text!r} is no target", f"write a folder or path/module:callable{quoted}")
         where, attribute = match["where"], match["attribute"] or "app"
         if "/" in where or "\\" in where:
             path = below(self.base, where)

@@ -84,8 +84,12 @@ class Logs:
         self.app(text, "warn")
 
     def trace(self, what: str) -> None:
-        """The exception being handled, with its traceback, into the log of the applications.
-        ``what`` says where it came from (a mount, a thread)."""
+        """The exception being handled, with its traceback, into the server's log: it is ours.
+        ``what`` says what could not be done.  (Those of applications come by `app`.)"""
+        self.server(f"{what}\n{traceback.format_exc()}", "expt")
+
+    def trace_app(self, what: str) -> None:
+        """The same when an application raised it: into the log of the applications."""
         self.app(f"{what}\n{traceback.format_exc()}", "expt")
 
     def capture_logging(self) -> None:

@@ -1,7 +1,8 @@
 """HTTP dates (RFC 9110 section 5.6.7): seconds since 1970 to text and back.
 
-Pure functions for any thread.  Both directions are remembered, in bounded number: files have
-few modification times, and clients send back what they were given.
+Pure functions for any thread, below everything else: the engine writes the Date of each response
+by them, the static files their Last-Modified.  Both directions are remembered, in bounded number:
+files have few modification times, and clients send back what they were given.
 """
 
 from __future__ import annotations

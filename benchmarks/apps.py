@@ -1,0 +1,37 @@
+"""The applications that every server under comparison runs: as little as WSGI allows.
+
+What is measured is the server, so an application does no work of its own, and states its
+Content-Length, so that no server is made to guess or to chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+HELLO = b"Hello World\n"
+TEN_KIB = b"x" * 10 * 1024
+ONE_MIB = b"x" * 1024 * 1024
+
+
+def _answer(body: bytes, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def hello(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    return _answer(HELLO, start_response)
+
+
+def ten_kib(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    return _answer(TEN_KIB, start_response)
+
+
+def one_mib(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    return _answer(ONE_MIB, start_response)
+
+
+def post(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """The body's length, read the way that works on every server: by CONTENT_LENGTH."""
+    body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+    return _answer(b"%d\n" % len(body), start_response)

@@ -1,0 +1,124 @@
+"""What is asked of which servers: one row of a table for each question.
+
+The first of ``ours`` is what the others are compared with; further ones answer how much a
+setting of ours costs, in the same rounds.  A server that cannot do what a scenario asks is
+left out and the reason is printed, because a gap without a word looks like a choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.apps import HELLO, ONE_MIB, TEN_KIB
+from benchmarks.process import Request
+from benchmarks.wrk import Load
+
+__all__ = ["FILES", "PEERS", "SCENARIOS", "Scenario", "lay_out", "peer"]
+
+FILES = "files"
+"""In place of an application: the folder that `lay_out` makes."""
+FILE_SIZES = {"1k.bin": 1024, "64k.bin": 64 * 1024}
+
+WSGI = ("bjoern", "fastwsgi", "granian", "gunicorn", "waitress", "cheroot")
+THREADED = ("granian-threads", "gunicorn", "waitress", "cheroot")
+PEERS = (*WSGI, "nginx")
+
+KEEP_ALIVE = Load()
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """``length`` is that of the body of a good answer, ``body`` what is posted."""
+
+    title: str
+    app: str
+    length: int
+    load: Load = KEEP_ALIVE
+    ours: tuple[str, ...] = ("skitai",)
+    peers: tuple[str, ...] = WSGI
+    body: bytes | None = None
+    cannot: Mapping[str, str] = field(default_factory=dict)
+    """peers that are left out, and why"""
+    loads: Mapping[str, Load] = field(default_factory=dict)
+    """for servers that are loaded otherwise than by ``load``"""
+
+    def load_of(self, server: str) -> Load:
+        return self.loads.get(server, self.load)
+
+    def request(self) -> Request:
+        """One of the kind that is measured, to see whether a server answers it."""
+        return Request(self.load.path, self.length, self.body)
+
+    def servers(self, peers: Sequence[str] = PEERS) -> list[str]:
+        """Ours, and of the peers those of ``peers`` that can do it."""
+        able = [name for name in self.peers if peer(name) in peers and name not in self.cannot]
+        return [*self.ours, *able]
+
+
+NO_THREADS = "answers from its loop, has no threads"
+
+SCENARIOS: dict[str, Scenario] = {
+    "hello": Scenario(
+        "12 bytes, keep-alive", "benchmarks.apps:hello", len(HELLO), ours=("skitai", "skitai-log")
+    ),
+    "threads": Scenario(
+        "12 bytes from 4 threads",
+        "benchmarks.apps:hello",
+        len(HELLO),
+        ours=("skitai-threads", "skitai"),
+        peers=THREADED,
+        cannot={"bjoern": NO_THREADS, "fastwsgi": NO_THREADS},
+    ),
+    "pure": Scenario(
+        "12 bytes from the build without compiled modules",
+        "benchmarks.apps:hello",
+        len(HELLO),
+        ours=("skitai-pure",),
+        peers=("gunicorn", "waitress", "cheroot"),
+    ),
+    "pipelined": Scenario(
+        "12 bytes, requests pipelined by 16",
+        "benchmarks.apps:hello",
+        len(HELLO),
+        Load(script="pipelined.lua", batched=True),
+        ours=("skitai", "skitai-unpipelined"),
+        cannot={"bjoern": "answers one request of those that come together, and drops the rest"},
+        loads={"skitai-unpipelined": KEEP_ALIVE},
+    ),
+    "10k": Scenario("10 KiB body", "benchmarks.apps:ten_kib", len(TEN_KIB)),
+    "post": Scenario(
+        "POST of 4 KiB", "benchmarks.apps:post", len("4096\n"), Load(script="post.lua"), body=b"x" * 4096
+    ),
+    "1m": Scenario("1 MiB body", "benchmarks.apps:one_mib", len(ONE_MIB), Load(connections=16)),
+    "close": Scenario(
+        "12 bytes, a new connection for each request",
+        "benchmarks.apps:hello",
+        len(HELLO),
+        Load(headers=("Connection: close",)),
+    ),
+    "flask": Scenario("Flask's hello", "benchmarks.flaskhello:app", len(HELLO)),
+    "static-1k": Scenario(
+        "file of 1 KiB", FILES, FILE_SIZES["1k.bin"], Load(path="/1k.bin"), peers=("nginx",)
+    ),
+    "static-64k": Scenario(
+        "file of 64 KiB", FILES, FILE_SIZES["64k.bin"], Load(path="/64k.bin"), peers=("nginx",)
+    ),
+}
+
+
+def peer(server: str) -> str:
+    """The program behind an entry of `SERVERS`: of ``granian-threads`` it is ``granian``."""
+    return server.partition("-")[0]
+
+
+def lay_out(app: str, folder: Path) -> str:
+    """What servers are told to serve: ``app`` itself, or the folder of files, made in ``folder``."""
+    if app != FILES:
+        return app
+    files = folder / FILES
+    files.mkdir()
+    for name, size in FILE_SIZES.items():
+        (files / name).write_bytes(b"x" * size)
+    return str(files)

@@ -1,0 +1,133 @@
+"""A run over a real engine: what must be given back whatever the application does.
+
+What applications may do and how it looks to clients is in tests/live/test_wsgi_*.py; here stand
+the ends that a client cannot see.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from skitai._kernels import engine
+from skitai.core.bodies import RequestBody, Spool
+from skitai.core.gateway import Run, RunReports
+from skitai.core.threads import Executor, make_executor
+from skitai.limits import Limits
+from tests.pure.engine_world import world
+from tests.waiting import wait_until
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class Gateway:
+    """Runs ``application`` for each exchange, as the service does, with a spooled body of its own."""
+
+    def __init__(self, application: Application, executor: Executor, *, debug: Callable[[], bool]) -> None:
+        self.application = application
+        self.executor = executor
+        self.debug = debug
+        self.spool = Spool(None, 1 << 20)
+        self.failures: list[str] = []
+        self.shed: list[engine.Exchange] = []
+        self.reports = RunReports(
+            failure=self.failures.append,
+            warn=self.failures.append,
+            error_page=lambda exchange, status, why, detail: ([("Content-Length", "0")], b""),
+        )
+
+    def execute(self, exchange: engine.Exchange) -> None:
+        body = RequestBody(self.spool, memory_max=0)
+        body.write(b"spooled")
+        body.finish()
+        run = Run(
+            exchange,
+            lambda: self.application,
+            {"REQUEST_METHOD": exchange.head.method},
+            contextvars.copy_context(),
+            self.executor,
+            self.reports,
+            body=body,
+            debug=self.debug,
+            on_overload=self.shed.append,
+        )
+        self.executor.submit(run)
+
+
+@pytest.fixture(params=[0, 2], ids=["in the loop", "in threads"])
+def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    made = make_executor(request.param, Limits(), pytest.fail)
+    yield made
+    made.stop()
+
+
+def test_an_error_page_that_fails_ends_the_request(executor: Executor) -> None:
+    """`debug` belongs to the application and may be a property that raises."""
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        raise LookupError("first")
+
+    def debug() -> bool:
+        raise ArithmeticError("second")
+
+    gateway = Gateway(application, executor, debug=debug)
+    with world(gateway.execute) as w:
+        client = w.client()
+        client.get()
+        assert w.ended().progress is engine.Progress.GONE
+        with suppress(ConnectionResetError):
+            assert client.rest() == b""
+        wait_until(lambda: gateway.spool.used == 0)
+    first, second = gateway.failures
+    assert first.endswith("LookupError: first\n")
+    assert second.endswith("ArithmeticError: second\n")
+
+
+def test_everything_is_given_back_when_the_client_leaves(executor: Executor) -> None:
+    closed: list[str] = []
+
+    class Endless:
+        def __iter__(self) -> Iterator[bytes]:
+            while True:
+                yield bytes(65536)
+
+        def close(self) -> None:
+            closed.append("close")
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return Endless()
+
+    gateway = Gateway(application, executor, debug=lambda: False)
+    with world(gateway.execute) as w:
+        client = w.client()
+        client.get()
+        assert client.sock.recv(1000)
+        client.close()
+        assert w.ended().progress is engine.Progress.GONE
+        wait_until(lambda: closed == ["close"] and gateway.spool.used == 0)
+    assert gateway.failures == []
+
+
+def test_an_application_that_waits_by_empty_pieces_ends_with_its_request(executor: Executor) -> None:
+    closed: list[bool] = []
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        try:
+            while True:
+                yield b""
+        finally:
+            closed.append(True)
+
+    gateway = Gateway(application, executor, debug=lambda: False)
+    with world(gateway.execute, limits=Limits(response_timeout=0.3)) as w:
+        client = w.client()
+        client.get()
+        assert client.response()[0] == 503
+        wait_until(lambda: closed)
+        wait_until(lambda: gateway.spool.used == 0)

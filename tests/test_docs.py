@@ -1,0 +1,200 @@
+"""The documentation is true: its code runs, its files load, its commands parse, its links lead somewhere.
+
+A fenced block says by its first word what it is: ``ini`` is a configuration file, ``python`` compiles
+and ``python app`` answers a request, ``sh`` has commands.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import shlex
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from wsgiref.util import setup_testing_defaults
+
+import pytest
+
+from skitai import server
+from skitai.cli import instance, main, serving
+from skitai.core.config import load
+from skitai.core.config.settings import TABLES
+from skitai.core.filewrapper import FileWrapper
+from skitai.limits import Limits
+
+REPO = Path(__file__).resolve().parent.parent
+DOCS = sorted((REPO / "docs").glob("*.md"))
+PAGES = [*DOCS, *(REPO / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"))]
+
+FENCE = re.compile(r"^```(?P<info>.*)\n(?P<text>(?:.*\n)*?)^```$", re.MULTILINE)
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+HEADING = re.compile(r"^#{1,6} (?P<text>.+)$", re.MULTILINE)
+CODE = re.compile(r"`[^`\n]*`")
+
+
+@dataclass(frozen=True)
+class Block:
+    page: Path
+    line: int
+    info: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page.name}:{self.line}"
+
+
+def blocks(*infos: str) -> list[Block]:
+    """The fenced blocks of all pages that are marked so."""
+    return [
+        Block(page, text.count("\n", 0, match.start()) + 1, match["info"], match["text"])
+        for page in PAGES
+        for text in [page.read_text("utf-8")]
+        for match in FENCE.finditer(text)
+        if match["info"] in infos
+    ]
+
+
+def prose(page: Path) -> str:
+    """A page without its fenced blocks: what Markdown sees."""
+    return FENCE.sub("", page.read_text("utf-8"))
+
+
+def anchor(heading: str) -> str:
+    """The name that GitHub gives to a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def table_below(page: Path, heading: str) -> list[list[str]]:
+    """The cells of the rows of all tables from ``heading`` to the next one of its rank or higher."""
+    rank = heading.partition(" ")[0]
+    _, found, rest = page.read_text("utf-8").partition(f"\n{heading}\n")
+    assert found, f"{page.name} has no heading {heading!r}"
+    part = re.split(rf"^#{{1,{len(rank)}}} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+    rows = [line.strip("|").split("|") for line in part.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows]
+
+
+# --- what can be run
+
+
+def test_every_block_says_what_it_is() -> None:
+    assert not blocks("")
+
+
+@pytest.mark.parametrize("block", blocks("ini"), ids=str)
+def test_a_configuration_loads(block: Block, tmp_path: Path) -> None:
+    settings = load(tmp_path / "site.conf", text=block.text)
+    assert settings.listeners
+
+
+@pytest.mark.parametrize("block", blocks("python", "python app"), ids=str)
+def test_code_compiles(block: Block) -> None:
+    compile(block.text, str(block), "exec")
+
+
+@pytest.mark.parametrize("block", blocks("python app"), ids=str)
+def test_an_application_answers(block: Block) -> None:
+    namespace: dict[str, Any] = {"__name__": "app", "__file__": __file__}
+    exec(compile(block.text, str(block), "exec"), namespace)
+    environ: dict[str, Any] = {"wsgi.input": io.BytesIO(b"body"), "CONTENT_LENGTH": "4"}
+    setup_testing_defaults(environ)
+    environ.update({"QUERY_STRING": "", "wsgi.file_wrapper": FileWrapper})
+    environ["wsgi.errors"] = io.StringIO()
+    statuses: list[str] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        statuses.append(status)
+        return lambda data: None
+
+    result = namespace["app"](environ, start_response)
+    body = b"".join(result)
+    if hasattr(result, "close"):
+        result.close()
+    assert statuses in (["200 OK"], ["204 No Content"])
+    assert bool(body) == (statuses == ["200 OK"])
+
+
+#: The parsers of our commands, which know what can be typed.
+PARSERS: dict[str, ArgumentParser] = {"skitai": main._parser(), "skitaid-instance": instance._parser()}
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    for block in blocks("sh"):
+        for line in block.text.splitlines():
+            words = shlex.split(line, comments=True)
+            while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+                words.pop(0)
+            if words and words[0] in PARSERS:
+                yield f"{block}: {line}", words
+
+
+@pytest.mark.parametrize("words", [words for _, words in commands()], ids=[name for name, _ in commands()])
+def test_a_command_can_be_typed(words: list[str]) -> None:
+    PARSERS[words[0]].parse_args(words[1:])
+
+
+# --- what can be compared with the code
+
+
+def test_the_limits_and_their_defaults() -> None:
+    page = REPO / "docs" / "limits-and-security.md"
+    rows = [row for row in table_below(page, "## What a client sees") if row[0].startswith("`")]
+    shown = {row[0].strip("`"): row[1].strip("`") for row in rows}
+    keys = {name: TABLES["server"][name] for name in (field.name for field in Limits.table())}
+    assert len(shown) == len(rows), "a limit stands there twice"
+    assert shown == {name: key.kind.write(key.default) for name, key in keys.items()}
+
+
+def test_the_limits_stand_below_the_status_that_their_reason_names() -> None:
+    page = REPO / "docs" / "limits-and-security.md"
+    for limit in Limits.table():
+        status = re.search(r"\b[45][0-9][0-9]\b", limit.metadata["reason"].partition("(")[0])
+        if status is not None:
+            heading = re.search(rf"^### {status[0]} .+$", page.read_text("utf-8"), re.MULTILINE)
+            assert heading is not None, f"no heading for {status[0]}"
+            rows = table_below(page, heading[0])
+            assert f"`{limit.name}`" in [row[0] for row in rows], limit.name
+
+
+def test_the_exit_codes() -> None:
+    rows = table_below(REPO / "docs" / "running.md", "## Exit codes")
+    ours = {server.EXIT_CLEAN, server.EXIT_FAILURE, server.EXIT_APP, server.EXIT_INTERRUPTED}
+    usage = 2  # argparse's own
+    assert {int(row[0]) for row in rows if row[0].isdigit()} == {*ours, serving.EXIT_CONFIG, usage}
+
+
+def test_the_options_of_a_route() -> None:
+    rows = table_below(REPO / "docs" / "virtual-hosts.md", "## Options of a route")
+    assert {row[0].strip("`") for row in rows if row[0].startswith("`")} == set(TABLES["mount"])
+
+
+# --- links
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for match in LINK.finditer(CODE.sub("", prose(page))):
+        target = match["target"]
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, fragment = target.partition("#")
+        file = page.parent / name if name else page
+        assert file.exists(), f"{page.name}: {target}"
+        if fragment:
+            anchors = {anchor(heading["text"]) for heading in HEADING.finditer(prose(file))}
+            assert fragment in anchors, f"{page.name}: {target}"
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (REPO / "docs" / "index.md").read_text("utf-8")
+    linked = {match["target"].partition("#")[0] for match in LINK.finditer(index)}
+    # The page about measuring is for those who work on Skitai; CONTRIBUTING leads there.
+    missing = {page.name for page in DOCS} - linked - {"index.md", "benchmarks.md"}
+    assert not missing
+
+
+def test_the_readme_leads_to_the_index() -> None:
+    assert "(docs/index.md)" in (REPO / "README.md").read_text("utf-8")
