@@ -74,7 +74,7 @@ def _outcome(parts: list[str], outcome: Outcome, y: int) -> int:
                 f'<line class="spread" x1="{LABELS + first * scale:.1f}" x2="{LABELS + third * scale:.1f}" '
                 f'y1="{y - 5}" y2="{y - 5}"/>'
             )
-            said = f"{median:.2f} of ours [{first:.2f}-{third:.2f}], {said}"
+            said = f"{median:.2f} times ours [{first:.2f}-{third:.2f}], {said}"
         parts.append(_text(LABELS + int(third * scale) + 8, y, said))
     y += LINE
     parts.append(_text(GAP, y, f"others kept {outcome.foreign()} cores busy meanwhile", "small"))

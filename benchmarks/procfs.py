@@ -7,7 +7,7 @@ of their ended children, so it never decreases while its first process lives.
 The kernel counts the machine's time by looking at each tick what runs; that of processes
 exactly, but it is shown in ticks, too.  A second of load is a hundred ticks of 10 ms: read
 figures of single slices as no better than a hundredth, and the foreign load as no better
-than a few hundredths of a core.
+than a tenth of a core.
 """
 
 from __future__ import annotations
@@ -95,11 +95,13 @@ def snapshot() -> Snapshot:
 def foreign(before: Snapshot, after: Snapshot, ours: Iterable[int]) -> float:
     """How many cores worked between two snapshots for others than us.
 
-    ``ours`` are the sessions of our servers.  Never below 0, which ticks could make it.
+    ``ours`` are the sessions of our servers.  On a quiet machine as much as a tenth below 0:
+    what was counted exactly is taken from what was sampled.  Left so, because it shows how
+    well the figure is known.
     """
     spent = sum((after.sessions.get(id_, Cpu()) - before.sessions.get(id_, Cpu())).total for id_ in ours)
     others = (after.busy - before.busy) - (after.harness - before.harness) - spent
-    return max(0.0, others / (after.at - before.at))
+    return others / (after.at - before.at)
 
 
 def pss(text: str) -> int:

@@ -84,7 +84,7 @@ SCENARIOS: dict[str, Scenario] = {
         len(HELLO),
         Load(script="pipelined.lua", batched=True),
         ours=("skitai", "skitai-unpipelined"),
-        cannot={"bjoern": "answers one request of those that come together, and drops the rest"},
+        cannot={"bjoern": "answers only the first of requests that come together"},
         loads={"skitai-unpipelined": KEEP_ALIVE},
     ),
     "10k": Scenario("10 KiB body", "benchmarks.apps:ten_kib", len(TEN_KIB)),

@@ -1,8 +1,8 @@
 """The servers: how each is started with one worker and no access log, and whether it is there.
 
 Each has what its makers recommend or set by default, except for what would compare unlike
-things.  Those that answer from threads only have four; granian has one, which is its own
-default, and four where ours has four.
+things.  Those that answer from threads only have four; granian has one,
+so that it hands nothing over that it need not, and four where ours has four.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ SERVERS: dict[str, Spec] = {
     "nginx": Spec("-p {folder} -c {folder}/nginx-{port}.conf", None, "apt-get install nginx-light"),
 }
 
-# Debian's own settings, but for the log, for connections that are kept as long as the
-# others keep them, and for one worker.
+# Debian's own settings for plain files, but for the log, for connections that are kept as
+# long as the others keep them, and for one worker (of the user who may read our folder).
 _NGINX = """\
 user root;
 daemon off;

@@ -81,7 +81,7 @@ def test_the_picture_is_svg_with_a_bar_for_each_row(run: Run) -> None:
     assert float(ours.attrib["width"]) == pytest.approx(3 * float(other.attrib["width"]), abs=0.2)
     texts = [text.text or "" for text in root.iter(f"{svg}text")]
     assert any("12 bytes <b>" in text for text in texts)
-    assert any(text.startswith("0.33 of ours [0.33-0.33], 750/s") for text in texts)
+    assert any(text.startswith("0.33 times ours [0.33-0.33], 750/s") for text in texts)
 
 
 def test_an_empty_run_has_no_picture() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from benchmarks import apps
 from benchmarks.__main__ import arguments, entrants
 from benchmarks.results import Outcome
 from benchmarks.scenarios import FILES, PEERS, SCENARIOS, lay_out, peer
@@ -32,12 +32,10 @@ def test_names_are_known_and_scripts_exist(name: str) -> None:
         assert load.batched == (load.script == "pipelined.lua")
 
 
-@scenarios
+@pytest.mark.parametrize("name", [name for name, scenario in SCENARIOS.items() if scenario.app != FILES])
 def test_applications_answer_what_the_table_says(name: str) -> None:
     scenario = SCENARIOS[name]
     module, _, attribute = scenario.app.partition(":")
-    if module != "benchmarks.apps":
-        pytest.skip("files, or an application of a framework")
     request = scenario.request()
     environ: dict[str, Any] = {
         "REQUEST_METHOD": request.method,
@@ -52,11 +50,11 @@ def test_applications_answer_what_the_table_says(name: str) -> None:
     def start_response(status: str, headers: list[tuple[str, str]]) -> None:
         answers.append((status, headers))
 
-    body = getattr(apps, attribute)(environ, start_response)
+    body = getattr(importlib.import_module(module), attribute)(environ, start_response)
     assert len(b"".join(body)) == scenario.length
-    assert answers == [
-        ("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(scenario.length))]),
-    ]
+    ((status, headers),) = answers
+    assert status == "200 OK"
+    assert ("Content-Length", str(scenario.length)) in headers
 
 
 def test_peers_can_be_chosen_by_program() -> None:
