@@ -27,7 +27,9 @@ from setuptools.errors import CCompilerError, ExecError, PlatformError
 
 MODES = ("auto", "require", "off")
 MODE = os.environ.get("SKITAI_EXTENSIONS") or "auto"
-SOURCES = sorted(Path("skitai/_speedups").glob("*.pyx"))
+#: Kernels of one system only; elsewhere their pure twins serve in the compiled build too.
+LEFT_OUT = set() if sys.platform == "linux" else {"loop"}
+SOURCES = sorted(path for path in Path("skitai/_speedups").glob("*.pyx") if path.stem not in LEFT_OUT)
 
 #: Checks that C code gets from Python code, switched off: each kernel bounds its own walk.
 DIRECTIVES = {"language_level": 3, "boundscheck": False, "wraparound": False, "warn.unused": True}

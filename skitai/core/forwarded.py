@@ -116,6 +116,10 @@ class TrustedProxies:
         self._networks = tuple(networks)
         self._trusts = lru_cache(maxsize=1024)(self._is_trusted)
 
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return self._unix or bool(self._networks)
+
     def resolve(self, address: str, port: int, head: http1.RequestHead, scheme: str) -> ClientView:
         """The client of the request ``head`` that came from ``address`` and ``port`` (empty and 0: a
         unix socket) by ``scheme``."""

@@ -31,7 +31,9 @@ from skitai.errors import AppLoadError, ClientDisconnected, HTTPError, LocalProt
 
 __all__ = ["Run", "RunReports"]
 
-_OUR_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
+#: Where the frames are ours; those of a compiled module have its source's path in the project.
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_OURS = (os.path.join(_PACKAGE, "core", ""), os.path.join(_PACKAGE, "_pure", ""), "skitai/_speedups/")
 #: Lists of small pieces are sent as one when they are no longer than this.
 _JOIN_MAX = 65536
 #: With threads = 0, pieces sent before the other connections get their turn.
@@ -64,6 +66,13 @@ class RunReports:
         self.failure = failure
         self.warn = warn
         self.error_page = error_page
+
+    def failure_in(self, environ: dict[str, Any], where: str, error: BaseException) -> None:
+        """The same for a request that has no run."""
+        self.failure(f"{environ['REQUEST_METHOD']} {environ['REQUEST_URI']}{where}\n{_report_of(error)}")
+
+    def warn_about(self, environ: dict[str, Any], text: str) -> None:
+        self.warn(f"{environ['REQUEST_METHOD']} {environ['REQUEST_URI']}: {text}")
 
 
 class Run:
@@ -154,7 +163,7 @@ class Run:
 
     def _call(self) -> None:
         application = self._application()
-        result = application(self._environ, self._start_response)
+        result = application(self._environ, self.start_response)
         self._iterable = result
         if isinstance(result, FileWrapper) and self._send_file(result):
             return
@@ -167,7 +176,7 @@ class Run:
             self._iterator = iter(result)
         self._stage = _Stage.PULL
 
-    def _start_response(
+    def start_response(
         self, status: str, headers: http1.Headers, exc_info: Any = None
     ) -> Callable[[bytes], None]:
         if exc_info:
@@ -303,7 +312,9 @@ class Run:
         if not isinstance(error, (HTTPError, AppLoadError)):
             self._reports.failure(f"{self._name()}\n{_report_of(error)}")
         try:
-            if self._head_sent:
+            if self._head_sent and self._remaining == 0:
+                self._exchange.end()  # it failed behind its body: the client has all that was announced
+            elif self._head_sent:
                 self._exchange.abort()
             else:
                 headers, body = self._failure_page(error)
@@ -343,6 +354,8 @@ class Run:
         finally:
             if self._body is not None:
                 self._body.close()
+            # Its way back to the environ would wait for the collector.
+            self._environ.pop("skitai.was", None)
 
     def _name(self) -> str:
         head = self._exchange.head
@@ -352,6 +365,6 @@ class Run:
 def _report_of(error: BaseException) -> str:
     """The traceback from where the application begins."""
     step = error.__traceback__
-    while step is not None and step.tb_frame.f_code.co_filename.startswith(_OUR_FOLDER):
+    while step is not None and step.tb_frame.f_code.co_filename.startswith(_OURS):
         step = step.tb_next
     return "".join(traceback.format_exception(type(error), error, step or error.__traceback__))

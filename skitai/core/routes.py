@@ -57,7 +57,7 @@ class VirtualHost:
     its path and query, else empty.
     """
 
-    __slots__ = ("_chains", "_depth", "_redirects", "mounts", "name", "redirect_to")
+    __slots__ = ("_chains", "_redirects", "depth", "mounts", "name", "redirect_to")
 
     def __init__(self, name: str, mounts: Iterable[Mount], redirect_to: str = "") -> None:
         self.name = name
@@ -68,7 +68,7 @@ class VirtualHost:
             mount.path: tuple(other for other in self.mounts if _covers(other.path, mount.path))
             for mount in self.mounts
         }
-        self._depth = max((path.count("/") for path in self._chains), default=0)
+        self.depth = max((path.count("/") for path in self._chains), default=0)
         self._redirects = _slash_redirects(self.mounts)
 
     def match(self, path: str) -> tuple[Mount, ...]:
@@ -82,7 +82,7 @@ class VirtualHost:
         chains = self._chains
         best = chains.get("", ())
         border = 0
-        for _ in range(self._depth):
+        for _ in range(self.depth):
             border = path.find("/", border + 1)
             best = chains.get(path if border < 0 else path[:border], best)
             if border < 0:
@@ -139,6 +139,11 @@ class RouteTable:
     def mounts(self) -> tuple[Mount, ...]:
         """Every mount of every host, each once."""
         return tuple(dict.fromkeys(mount for host in self._hosts.values() for mount in host.mounts))
+
+    @property
+    def depth(self) -> int:
+        """How many segments of a path decide where it is mounted."""
+        return max((host.depth for host in self._hosts.values()), default=0)
 
     def host(self, authority: str) -> VirtualHost | None:
         """The virtual host for ``authority``: a Host field, or that of an absolute request target.

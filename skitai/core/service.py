@@ -19,12 +19,13 @@ from skitai._kernels import engine, http1, percent_decode
 from skitai.core.accessline import access_line
 from skitai.core.admission import LimitedSink, early_refusal
 from skitai.core.answer import Answer
-from skitai.core.apps import MountedApp
+from skitai.core.apps import MountedApp, WSGIApplication
 from skitai.core.bodies import EMPTY_INPUT, RequestBody, Spool
 from skitai.core.environ import build_environ, make_template
 from skitai.core.errorpages import error_answer
 from skitai.core.forwarded import ClientView, TrustedProxies
 from skitai.core.gateway import Run, RunReports
+from skitai.core.lanes import LaneCallbacks, make_lane
 from skitai.core.limitlog import LimitLog
 from skitai.core.logs import Logs
 from skitai.core.redirects import quote_path, redirect
@@ -113,12 +114,18 @@ class HttpService:
         self._activate = activate
         self._chains: dict[tuple[Mount, ...], Chain] = {}
         self._watching_queue = False
-        self._limit_log = LimitLog(logs.server)
         self._template = make_template(threads=threads, processes=1, errors=logs.wsgi_errors)
         self._reports = RunReports(
             failure=functools.partial(logs.app, kind="expt"),
             warn=logs.app_warning,
             error_page=self._error_page,
+        )
+        self._limit_log = LimitLog(logs.server)
+        self._lane_callbacks = LaneCallbacks(
+            activate,
+            self._log_lane if access_log else None,
+            self._reports.warn_about,
+            self._reports.failure_in,
         )
 
     # -- the engine's callbacks -----------------------------------------------------------
@@ -196,6 +203,61 @@ class HttpService:
 
     def limited(self, limit: str, text: str) -> None:
         self._limit_log.note(limit, text)
+
+    # -- lanes: see `skitai.core.lanes` -----------------------------------------------------
+
+    @property
+    def inline(self) -> bool:
+        return self._executor.inline
+
+    @property
+    def depth(self) -> int:
+        return self._table.depth
+
+    def lane(self, host: str, path: str, info: ListenerInfo) -> engine.Lane | None:
+        site = self._table.host(host)
+        if self._proxies or site is None or site.redirect_to:
+            return None
+        mounts = site.match(path)
+        chain = (self._chains.get(mounts) or self._chain_of(mounts)) if mounts else _NOBODY
+        if chain.mount is None or chain.app is None or chain.folders or chain.is_broken:
+            return None
+        return make_lane(
+            chain.mount,
+            chain.app,
+            self._template,
+            host=host,
+            scheme=info.scheme,
+            server=info.server,
+            callbacks=self._lane_callbacks,
+        )
+
+    def adopt(self, exchange: engine.Exchange) -> None:
+        exchange.context = plan = Plan(self._client_of(exchange))
+        self._route(exchange, plan)
+
+    def go_on(self, exchange: engine.Exchange, begun: engine.Begun, context: contextvars.Context) -> Run:
+        self.adopt(exchange)
+        plan: Plan = exchange.context
+        mount, app = plan.chain.mount, plan.chain.app
+        if mount is None or app is None:
+            raise RuntimeError("a request left a lane where no application is mounted")
+        exchange.response_timeout = mount.options.response_timeout
+        return self._new_run(exchange, lambda: begun, begun.environ, context, app, None)
+
+    def _log_lane(
+        self,
+        peer: tuple[str, int],
+        environ: dict[str, Any],
+        status: int,
+        size: int,
+        execution: float,
+        delivery: float,
+    ) -> None:
+        method, target = environ["REQUEST_METHOD"], environ["REQUEST_URI"]
+        self._logs.request(
+            access_line(peer[0], peer[1], method, target, "1.1", status, size, execution, delivery)
+        )
 
     # -- admission ------------------------------------------------------------------------
 
@@ -279,10 +341,24 @@ class HttpService:
         if body is not None:
             environ["wsgi.input"] = body.input
             environ["CONTENT_LENGTH"] = str(body.size)
-        context = contextvars.copy_context()
-        run = Run(
+        application = functools.partial(self._application, mounted, environ)
+        run = self._new_run(exchange, application, environ, contextvars.copy_context(), mounted, body)
+        self._executor.submit(run)
+        if not self._watching_queue:
+            self._watch_queue(exchange)
+
+    def _new_run(
+        self,
+        exchange: engine.Exchange,
+        application: Callable[[], WSGIApplication],
+        environ: dict[str, Any],
+        context: contextvars.Context,
+        mounted: MountedApp,
+        body: RequestBody | None,
+    ) -> Run:
+        return Run(
             exchange,
-            functools.partial(self._application, mounted, environ),
+            application,
             environ,
             context,
             self._executor,
@@ -291,9 +367,6 @@ class HttpService:
             debug=lambda: self._debug or _in_debug(mounted),
             on_overload=self._shed,
         )
-        self._executor.submit(run)
-        if not self._watching_queue:
-            self._watch_queue(exchange)
 
     def _watch_queue(self, exchange: engine.Exchange) -> None:
         """Have the loop look again when the oldest waiting run will have waited too long."""

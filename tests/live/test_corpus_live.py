@@ -68,18 +68,19 @@ def _send(wire: Wire, case: Case, cut: int = 0) -> None:
 
 
 def _check_answers(wire: Wire, case: Case) -> None:
+    closes = "closes:" in case.options.get("live", "").split()
     for expected in case.requests:
         reply = wire.read_reply(expected.method)
         if "live" in case.options:
             assert reply.status == int(case.options["live"].split()[0])
         else:
             _check_echo(reply, expected)
-        assert _says_close(reply) is not expected.keep_alive
+        assert _says_close(reply) is not (expected.keep_alive and not closes)
     if case.refusal is not None:
         refusal = wire.read_reply()
         assert refusal.status == case.refusal
         assert _says_close(refusal)
-    elif case.requests[-1].keep_alive and not case.eof:
+    elif case.requests[-1].keep_alive and not closes and not case.eof:
         _check_echo(wire.read_reply(), SENTINEL_EXPECTED)
     assert wire.is_closed()
 

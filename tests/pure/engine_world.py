@@ -34,6 +34,10 @@ class Collected:
 
 
 class ScriptedService:
+    # No lanes: here the general connection is tested.
+    inline = False
+    depth = 0
+
     """``on_admit`` and ``on_execute`` are the test's; everything that ends is put into ``ended``."""
 
     def __init__(self, on_execute: Handler, on_admit: Handler | None = None) -> None:

@@ -6,13 +6,15 @@ The compiled build has the same names over the same rules; `skitai._kernels` cho
 from skitai._pure.engine.engine import Engine, Listener
 from skitai._pure.engine.exchange import BodySink, Exchange, Progress
 from skitai._pure.engine.loop import EventLoop, Timer
-from skitai._pure.engine.service import Refusal, Service
+from skitai._pure.engine.service import Begun, Lane, Refusal, Service
 
 __all__ = [
+    "Begun",
     "BodySink",
     "Engine",
     "EventLoop",
     "Exchange",
+    "Lane",
     "Listener",
     "Progress",
     "Refusal",

@@ -15,15 +15,13 @@ Phases and their clocks are in `phases`.
 from __future__ import annotations
 
 import socket
-import struct
-import threading
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, ClassVar, Protocol
 
+from skitai._pure.engine.channel import Channel
 from skitai._pure.engine.exchange import Exchange, Progress
 from skitai._pure.engine.loop import READ, WRITE, EventLoop
-from skitai._pure.engine.outgoing import Outgoing
 from skitai._pure.engine.phases import READING, Phase, check_move
 from skitai._pure.engine.service import Service
 from skitai._pure.http1 import (
@@ -47,8 +45,6 @@ _READ_SIZE = 65536
 #: chunks, which would take a second, and every other connection would wait.
 _TURN_EVENTS = 32
 _FOREVER = float("inf")
-#: l_onoff = 1, l_linger = 0: close() sends a reset (see `abandon`).
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Owner(Protocol):
@@ -67,7 +63,7 @@ class Owner(Protocol):
     def forget(self, connection: Connection) -> None: ...
 
 
-class Connection:
+class Connection(Channel):
     __slots__ = (
         "_advancing",
         "_ahead",
@@ -75,65 +71,43 @@ class Connection:
         "_body_started_at",
         "_body_taken",
         "_eof",
-        "_interest",
+        "_held_back",
         "_linger_until",
         "_owner",
-        "_write_wanted",
         "deadline",
         "exchange",
         "http",
         "info",
-        "limits",
-        "lock",
-        "loop",
-        "outgoing",
         "peer",
         "phase",
-        "progressed_at",
         "sent_before",
-        "sock",
         "with_own_fields",
     )
 
     def __init__(self, owner: Owner, sock: socket.socket, peer: tuple[str, int], info: Any) -> None:
         """``info`` is the service's note about the listener that ``sock`` came from."""
+        super().__init__(owner.loop, sock, owner.limits)
         self._owner = owner
         self.info = info
-        self.limits = owner.limits
-        self.loop = owner.loop
         self.with_own_fields = owner.with_own_fields
-        self.sock = sock
         self.peer = peer
         self.http = owner.http_connection(owner.limits)
-        self.lock = threading.Lock()
-        self.outgoing = Outgoing()
         self.exchange: Exchange | None = None
         self.phase = Phase.IDLE
         #: Checked by the engine's sweep; `expire` is called once it has passed.
         self.deadline = monotonic() + owner.limits.header_timeout
-        #: When the client last took a byte, or there was first one to take.
-        self.progressed_at = 0.0
         #: `outgoing.total` when the current response began.
         self.sent_before = 0
         self._ahead = bytearray()
         self._eof = False
+        self._held_back = False
         self._advancing = False
-        self._write_wanted = False
         self._body_started_at = 0.0
         self._body_taken = 0
         self._body_counted = 0
         self._linger_until = 0.0
-        self._interest = READ
-        owner.loop.watch(sock, READ, self._on_ready)
 
     # -- loop thread: reading -------------------------------------------------------------
-
-    def _on_ready(self, events: int) -> None:
-        # `_interest` is 0 once the connection is closed, be it by an earlier event of this poll.
-        if events & WRITE & self._interest:
-            self._on_writable()
-        if events & READ & self._interest:
-            self._on_readable()
 
     def _on_readable(self) -> None:
         try:
@@ -219,6 +193,20 @@ class Connection:
                 self._set_interest(self._interest | READ)
             self._advance()
 
+    def take_over(self, data: bytes) -> None:
+        """Go on where a simpler reader of this socket stopped; ``data`` is what it has read."""
+        self.http.receive_data(data)
+        self._advance()
+
+    def take_over_request(self, data: bytes) -> Exchange:
+        """The same when the request that ``data`` begins with is being answered already: its
+        exchange is returned, and the service is not asked."""
+        self._held_back = True
+        self.take_over(data)
+        if self.exchange is None:
+            raise RuntimeError("what was taken over does not begin with a whole request")
+        return self.exchange
+
     def _admit(self, head: RequestHead) -> None:
         exchange = Exchange(self, head)
         with self.lock:
@@ -228,7 +216,8 @@ class Connection:
         self._body_started_at = exchange.received_at
         self._body_taken = self._body_counted = 0
         self.deadline = self._body_started_at + self.limits.body_rate_grace
-        self._owner.service.admit(exchange)
+        if not self._held_back:
+            self._owner.service.admit(exchange)
         if exchange.progress is Progress.DELIVERED:
             self._answered(exchange)
         elif exchange.progress is Progress.PENDING and self.http.waiting_for_continue:
@@ -261,9 +250,12 @@ class Connection:
                 exchange.sink.finish()
                 exchange.sink = None  # from here on the service's
             self.deadline = monotonic() + exchange.response_timeout
-            self._owner.service.execute(exchange)
+            if self._held_back:
+                self._held_back = False
+            else:
+                self._owner.service.execute(exchange)
         else:
-            self.deadline = self.progressed_at + self.limits.send_stall_timeout
+            self.deadline = self.patience(monotonic())
         if exchange.progress is Progress.DELIVERED:
             self._answered(exchange)
 
@@ -448,79 +440,41 @@ class Connection:
 
     def _check_stall(self, exchange: Exchange, now: float) -> None:
         """The head is out; the only clock left is the client's, while bytes wait for it."""
-        stall = self.limits.send_stall_timeout
         with self.lock:
             waiting = self.outgoing.size
-            since = self.progressed_at if waiting else now
-            if now - since < stall:
-                self.deadline = since + stall
+            self.deadline = self.patience(now)
+            if self.deadline > now:
                 return
             exchange._lose()
             self.abandon(reset=True)
-        self._owner.service.limited(
-            "send_stall_timeout", f"cut {self.peer[0]}, for which {waiting} bytes waited"
-        )
+        text = f"cut {self.peer[0]}, for which {waiting} bytes waited"
+        self._owner.service.limited("send_stall_timeout", text)
 
-    # -- writing --------------------------------------------------------------------------
+    # -- writing: what the channel tells ----------------------------------------------------
 
-    def want_write(self) -> None:
-        """Any thread, under the lock: let the loop thread send what is left."""
-        if not self._write_wanted:
-            self._write_wanted = True
-            self.progressed_at = monotonic()  # from now on there is something to take
-            self.loop.call_soon(self._watch_writable)
-
-    def _watch_writable(self) -> None:
+    def _on_waiting(self) -> None:
         if self.phase is Phase.CLOSED:
             return
         self._set_interest(self._interest | WRITE)
-        stall_at = monotonic() + self.limits.send_stall_timeout
         if self.phase is Phase.ANSWERING and self.exchange is not None:
-            self.deadline = min(self.deadline, stall_at) if self._pending() else stall_at
+            half = monotonic() + self.limits.send_stall_timeout / 2
+            pending = self.exchange.progress is Progress.PENDING
+            self.deadline = min(self.deadline, half) if pending else half
 
-    def _pending(self) -> bool:
-        return self.exchange is not None and self.exchange.progress is Progress.PENDING
+    def _on_taken(self, empty: bool) -> Callable[[], None] | None:
+        exchange = self.exchange
+        if exchange is not None:
+            if empty and exchange.progress is Progress.ENDED:
+                exchange._deliver()
+            elif self.outgoing.size <= self.limits.write_queue_max // 4:
+                return exchange._take_room_callback()
+        return None
 
-    def _on_writable(self) -> None:
-        callback = None
-        with self.lock:
-            exchange = self.exchange
-            before = self.outgoing.size
-            try:
-                empty = self.outgoing.flush(self.sock)
-            except WriteError:
-                if exchange is not None:
-                    exchange._lose()
-                self.abandon(reset=False)
-                return
-            if self.outgoing.size < before:
-                self.progressed_at = monotonic()
-            if empty:
-                self._write_wanted = False
-                self._set_interest(self._interest & ~WRITE)
-            if exchange is not None:
-                if empty and exchange.progress is Progress.ENDED:
-                    exchange._deliver()
-                elif self.outgoing.size <= self.limits.write_queue_max // 4:
-                    callback = exchange._take_room_callback()
-        if callback is not None:
-            callback()
+    def _on_broken(self) -> None:
+        if self.exchange is not None:
+            self.exchange._lose()
 
     # -- the end --------------------------------------------------------------------------
-
-    def abandon(self, *, reset: bool) -> None:
-        """Any thread, under the lock: the connection is of no more use; close it in the loop.
-
-        ``reset`` makes the truncation visible where the message would end with the
-        connection: a plain close would look like its proper end.
-        """
-        self.outgoing.clear()
-        if reset:
-            try:
-                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            except OSError:
-                reset = False  # already closed by the peer: nothing to mark
-        self.loop.call_soon(self.close)
 
     def _hang_up(self) -> None:
         """Reading failed: a reset.  (A half-close is not a hang-up: see `_read_ahead`.)"""
@@ -567,15 +521,3 @@ class Connection:
         elif self.phase is Phase.IDLE:
             self._owner.became_busy(self)
         self.phase = phase
-
-    def _set_interest(self, interest: int) -> None:
-        if interest == self._interest:
-            return
-        loop = self.loop
-        if not interest:
-            loop.unwatch(self.sock)
-        elif self._interest:
-            loop.rewatch(self.sock, interest, self._on_ready)
-        else:
-            loop.watch(self.sock, interest, self._on_ready)
-        self._interest = interest

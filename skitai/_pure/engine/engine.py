@@ -47,13 +47,15 @@ class Listener:
 class Engine:
     #: Who reads and writes HTTP for each connection; the compiled build has its own.
     http_connection: ClassVar[type[ServerConnection]] = ServerConnection
+    #: The same for readiness and timers.
+    event_loop: ClassVar[type[EventLoop]] = EventLoop
 
     def __init__(self, service: Service, limits: Limits, report: Callable[[str], None]) -> None:
         """``report(what)`` is called inside an ``except`` block, for the error log."""
         self.service = service
         self.limits = limits
         self.report = report
-        self.loop = EventLoop(report)
+        self.loop = self.event_loop(report)
         #: Set by `drain`: no connection outlives its current request.
         self.draining = False
         self.connections: set[Connection] = set()
@@ -94,13 +96,18 @@ class Engine:
             for connection in list(self.connections):
                 connection.sock.close()
 
-    def with_own_fields(self, headers: Headers) -> Headers:
-        """``headers`` with Date and Server where the application gave none.  Any thread."""
+    def own_fields(self) -> tuple[tuple[str, str], tuple[str, str]]:
+        """Date and Server as they are now.  Any thread."""
         now = int(time())
         second, date, server = self._own_fields
         if second != now:
             date, server = ("Date", format_date(now)), ("Server", SERVER_SOFTWARE)
             self._own_fields = (now, date, server)
+        return date, server
+
+    def with_own_fields(self, headers: Headers) -> Headers:
+        """``headers`` with Date and Server where the application gave none.  Any thread."""
+        date, server = self.own_fields()
         has_date = has_server = False
         for name, _ in headers:
             if len(name) == 4 and name.lower() == "date":
@@ -171,13 +178,16 @@ class Engine:
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             with suppress(OSError):  # EINVAL on BSD and macOS: reset already, as reading will say
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = Connection(self, sock, peer, listener.info)
+        connection = self._new_connection(sock, peer, listener.info)
         self.connections.add(connection)
         self.became_idle(connection)
         self._addresses[peer[0]] += 1
         if not self._sweeping:
             self._sweeping = True
             self.loop.call_later(_SWEEP_INTERVAL, self._sweep)
+
+    def _new_connection(self, sock: socket.socket, peer: tuple[str, int], info: Any) -> Connection:
+        return Connection(self, sock, peer, info)
 
     def _make_room(self) -> bool:
         """Close the connection that has been idle for longest."""

@@ -59,7 +59,6 @@ class Wire(Protocol):
     lock: threading.Lock
     outgoing: Outgoing
     peer: tuple[str, int]
-    progressed_at: float
     sent_before: int
     sock: socket.socket
 
@@ -72,7 +71,7 @@ class Wire(Protocol):
     def with_own_fields(self, headers: Headers) -> Headers: ...
     def prepare_response(self, exchange: Exchange) -> None: ...
     def response_delivered(self, exchange: Exchange) -> None: ...
-    def want_write(self) -> None: ...
+    def flush(self) -> bool: ...
     def abandon(self, *, reset: bool) -> None: ...
 
 
@@ -159,6 +158,20 @@ class Exchange:
                 outgoing.append(head)
                 outgoing.append(http.send_data(body))
                 outgoing.append(http.end_of_message())
+            self._move(Progress.ENDED)
+            self._flush()
+
+    def respond_rest(
+        self, status: int, headers: Headers, body: bytes, rest: bytes, *, reason: str | None = None
+    ) -> None:
+        """The same for a response that has left by other means, but for its last bytes, ``rest``."""
+        connection = self.connection
+        with connection.lock:
+            self._check_current(Progress.PENDING)
+            self._open(status, headers, reason)
+            connection.http.send_data(body)
+            connection.http.end_of_message()
+            connection.outgoing.append(rest)
             self._move(Progress.ENDED)
             self._flush()
 
@@ -285,18 +298,13 @@ class Exchange:
 
     def _flush(self) -> None:
         connection = self.connection
-        waiting = connection.outgoing.size
         try:
-            empty = connection.outgoing.flush(connection.sock)
+            empty = connection.flush()
         except WriteError as error:
             self._lose()
             connection.abandon(reset=False)
             raise ClientDisconnected(str(error)) from error
-        if connection.outgoing.size < waiting:
-            connection.progressed_at = monotonic()
-        if not empty:
-            connection.want_write()
-        elif self.progress is Progress.ENDED:
+        if empty and self.progress is Progress.ENDED:
             self._deliver()
 
     def _flush_blocking(self) -> None:

@@ -6,20 +6,79 @@ service hands itself to `Engine` and is called back; it never imports the engine
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from contextvars import Context
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from skitai._pure.engine.exchange import Exchange
 from skitai._pure.http1 import Headers
 from skitai.errors import RemoteProtocolError
 
-__all__ = ["Refusal", "Service"]
+__all__ = ["Begun", "Lane", "Refusal", "Run", "Service"]
 
 #: Headers and body of a refusal.
 Refusal = tuple[Headers, bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What the compiled engine needs to run an application by itself, for requests to one host and
+    mount that nothing but the application has a word about.
+
+    ``template``: the environ but for what is the request's own; ``path_start``: how much of the
+    path is the mount's; ``withheld``: fields (lower case) that do not reach the application;
+    ``activate(environ, application)`` is called in the request's context; ``log(peer, environ,
+    status, size, execution, delivery)`` writes the access line, None where there is none;
+    ``warn(environ, text)`` and ``failure(environ, where, error)`` tell what the application did
+    wrong behind its response.
+    """
+
+    application: Callable[..., Any]
+    template: dict[str, Any]
+    path_start: int
+    body_max: int
+    withheld: frozenset[str]
+    activate: Callable[[dict[str, Any], Any], object]
+    log: Callable[[tuple[str, int], dict[str, Any], int, int, float, float], None] | None
+    warn: Callable[[dict[str, Any], str], None]
+    failure: Callable[[dict[str, Any], str, BaseException], None]
+
+
+@dataclass(slots=True)
+class Begun:
+    """An application's call that was made in a lane and is gone on with outside: called in place of
+    the application, it does what that did, without asking it again."""
+
+    environ: dict[str, Any]
+    result: Any = None
+    error: BaseException | None = None
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Any:
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
+class Run(Protocol):
+    """A call that is gone on with: ``start_response`` as PEP 3333 has it, then `run`."""
+
+    def start_response(
+        self, status: str, headers: Headers, exc_info: Any = None
+    ) -> Callable[[bytes], None]: ...
+    def run(self) -> None: ...
+
+
 class Service(Protocol):
     """All methods run in the loop thread and must be quick."""
+
+    @property
+    def inline(self) -> bool:
+        """Whether applications run in the loop thread: only then the compiled engine asks for lanes."""
+
+    @property
+    def depth(self) -> int:
+        """How many segments of a path decide where it is mounted."""
 
     def admit(self, exchange: Exchange) -> None:
         """A head is in.  Set ``exchange.sink`` if the body is wanted, or refuse with
@@ -41,3 +100,13 @@ class Service(Protocol):
 
     def limited(self, limit: str, text: str) -> None:
         """``limit`` (a name of `skitai.limits`) has cut a connection without a response."""
+
+    def lane(self, host: str, path: str, info: Any) -> Lane | None:
+        """The lane for ``path`` at ``host`` (lower case, as in Host), and for all paths with the
+        same first `depth` segments; None where a request asks for more than an application's call."""
+
+    def adopt(self, exchange: Exchange) -> None:
+        """``exchange`` is of a request that was answered in its lane, but for the last bytes."""
+
+    def go_on(self, exchange: Exchange, begun: Begun, context: Context) -> Run:
+        """The run that goes on with ``begun``, which was called in ``context``."""

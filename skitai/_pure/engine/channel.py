@@ -1,0 +1,186 @@
+"""A non-blocking socket with a queue of bytes to send: what is below HTTP in a connection.
+
+The loop thread reads, and sends what the socket did not take at once; the thread that holds the
+exchange sends from where it is.  `lock` guards the queue and whatever a subclass says.  A
+subclass is told by its ``_on_…`` methods; it decides, the channel only moves bytes.
+
+A client that has stopped reading is told from a slow one by what it takes.  The system's own
+buffer may hold megabytes that a slow client takes for minutes before the socket is writable
+again; so before anybody is cut the system is asked whether that buffer has become emptier.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Callable
+from time import monotonic
+
+from skitai._pure.engine.loop import READ, WRITE, EventLoop
+from skitai._pure.engine.outgoing import Outgoing
+from skitai.errors import WriteError
+from skitai.limits import Limits
+
+if sys.platform != "win32":
+    import fcntl
+    import termios
+
+__all__ = ["Channel"]
+
+#: l_onoff = 1, l_linger = 0: close() sends a reset (see `Channel.abandon`).
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Channel:
+    __slots__ = (
+        "_interest",
+        "_unsent",
+        "_write_wanted",
+        "limits",
+        "lock",
+        "loop",
+        "outgoing",
+        "progressed_at",
+        "sock",
+    )
+
+    def __init__(self, loop: EventLoop, sock: socket.socket, limits: Limits) -> None:
+        self.loop = loop
+        self.sock = sock
+        self.limits = limits
+        self.lock = threading.Lock()
+        self.outgoing = Outgoing()
+        #: When the client last took a byte, or there was first one to take.
+        self.progressed_at = 0.0
+        #: What the system had still to deliver at the half of the client's time; None before.
+        self._unsent: int | None = None
+        self._write_wanted = False
+        self._interest = READ
+        loop.watch(sock, READ, self._on_ready)
+
+    # -- what a subclass is told, in the loop thread --------------------------------------
+
+    def _on_readable(self) -> None:
+        raise NotImplementedError
+
+    def _on_waiting(self) -> None:
+        """From now on there are bytes that the client has to take."""
+        raise NotImplementedError
+
+    def _on_taken(self, empty: bool) -> Callable[[], None] | None:
+        """Under the lock: it has taken some, or (``empty``) all.  The result is called without it."""
+        raise NotImplementedError
+
+    def _on_broken(self) -> None:
+        """Under the lock: nothing can be sent any more."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    # -- any thread, under the lock ---------------------------------------------------------
+
+    def flush(self) -> bool:
+        """Send what the socket takes now, leave the rest to the loop thread; True when nothing is
+        left.  Raises WriteError."""
+        waiting = self.outgoing.size
+        empty = self.outgoing.flush(self.sock)
+        if self.outgoing.size < waiting:
+            self._progressed()
+        if not empty and not self._write_wanted:
+            self._write_wanted = True
+            self._progressed()  # from now on there is something to take
+            self.loop.call_soon(self._watch_writable)
+        return empty
+
+    def abandon(self, *, reset: bool) -> None:
+        """The connection is of no more use; close it in the loop.
+
+        ``reset`` makes the truncation visible where the message would end with the
+        connection: a plain close would look like its proper end.
+        """
+        self.outgoing.clear()
+        if reset:
+            try:
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            except OSError:
+                reset = False  # already closed by the peer: nothing to mark
+        self.loop.call_soon(self.close)
+
+    def _progressed(self) -> None:
+        self.progressed_at = monotonic()
+        self._unsent = None
+
+    def patience(self, now: float) -> float:
+        """When to look again whether the client has stalled (send_stall_timeout), as monotonic
+        seconds; ``now`` or earlier if it has."""
+        stall = self.limits.send_stall_timeout
+        if not self.outgoing.size:
+            return now + stall
+        if self._unsent is None:
+            half = self.progressed_at + stall / 2
+            if now < half:
+                return half
+            self._unsent = _undelivered(self.sock)
+            return max(self.progressed_at + stall, now + stall / 2)
+        if now >= self.progressed_at + stall and _undelivered(self.sock) < self._unsent:
+            self.progressed_at, self._unsent = now, None
+            return now + stall / 2
+        return self.progressed_at + stall
+
+    # -- loop thread --------------------------------------------------------------------------
+
+    def _on_ready(self, events: int) -> None:
+        # `_interest` is 0 once the connection is closed, be it by an earlier event of this poll.
+        if events & WRITE & self._interest:
+            self._on_writable()
+        if events & READ & self._interest:
+            self._on_readable()
+
+    def _watch_writable(self) -> None:
+        if self._interest or self._write_wanted:
+            self._on_waiting()
+
+    def _on_writable(self) -> None:
+        with self.lock:
+            waiting = self.outgoing.size
+            try:
+                empty = self.outgoing.flush(self.sock)
+            except WriteError:
+                self._on_broken()
+                self.abandon(reset=False)
+                return
+            if self.outgoing.size < waiting:
+                self._progressed()
+            if empty:
+                self._write_wanted = False
+                self._set_interest(self._interest & ~WRITE)
+            callback = self._on_taken(empty)
+        if callback is not None:
+            callback()
+
+    def _set_interest(self, interest: int) -> None:
+        if interest == self._interest:
+            return
+        loop = self.loop
+        if not interest:
+            loop.unwatch(self.sock)
+        elif self._interest:
+            loop.rewatch(self.sock, interest, self._on_ready)
+        else:
+            loop.watch(self.sock, interest, self._on_ready)
+        self._interest = interest
+
+
+def _undelivered(sock: socket.socket) -> int:
+    """Bytes that the system has still to get acknowledged (SIOCOUTQ, tcp(7)); 0 where it can't tell,
+    which is never less than before."""
+    if sys.platform == "win32":
+        return 0
+    try:
+        (count,) = struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0\0\0\0"))
+    except OSError:
+        return 0
+    return int(count)

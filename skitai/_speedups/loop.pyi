@@ -1,0 +1,3 @@
+from skitai._pure.engine import EventLoop as EventLoop
+
+SOURCE_CRC32: int

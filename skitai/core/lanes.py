@@ -1,0 +1,83 @@
+"""Which requests an application may be called for without further ado.
+
+With ``threads = 0`` the compiled engine calls applications itself (`skitai._kernels.engine.Lane`),
+once it has learnt here, by host and mount, that nobody else has a word: no folder in front of the
+application, no redirect, no early refusal by the application, no reloading, no proxy to be
+believed.  Everything else comes to `HttpService` as ever.
+
+Loop thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from skitai._kernels import engine, http1
+from skitai.core.admission import admission_hook
+from skitai.core.apps import MountedApp
+from skitai.core.bodies import EMPTY_INPUT
+from skitai.core.environ import build_environ
+from skitai.core.forwarded import UNTRUSTED_FIELDS
+from skitai.core.routes import Mount
+from skitai.errors import AppLoadError
+
+__all__ = ["LaneCallbacks", "make_lane"]
+
+
+class LaneCallbacks:
+    """What a `Lane` calls back; for each see there."""
+
+    def __init__(
+        self,
+        activate: Callable[[dict[str, Any], Any], object],
+        log: Callable[[tuple[str, int], dict[str, Any], int, int, float, float], None] | None,
+        warn: Callable[[dict[str, Any], str], None],
+        failure: Callable[[dict[str, Any], str, BaseException], None],
+    ) -> None:
+        self.activate = activate
+        self.log = log
+        self.warn = warn
+        self.failure = failure
+
+
+def make_lane(
+    mount: Mount,
+    app: MountedApp,
+    template: dict[str, Any],
+    *,
+    host: str,
+    scheme: str,
+    server: tuple[str, int],
+    callbacks: LaneCallbacks,
+) -> engine.Lane | None:
+    """The lane of ``app`` at ``mount`` for requests to ``host``; None if it cannot have one."""
+    if app.reloads or admission_hook(app) is not None:
+        return None
+    try:
+        application = app.application
+    except AppLoadError:
+        return None
+    # What is the request's own is written over; all else is as in any request to this host.
+    environ = build_environ(
+        template,
+        http1.RequestHead("", "", "1.1", [], "origin", "", host, "", "", None, False, True, False),
+        script_name=mount.path.encode("utf-8", "surrogateescape").decode("latin-1"),
+        path_info=b"",
+        client=("", 0),
+        scheme=scheme,
+        host=host,
+        server=server,
+    )
+    environ["wsgi.input"] = EMPTY_INPUT
+    return engine.Lane(
+        application,
+        environ,
+        len(mount.path.encode("utf-8", "surrogateescape")),
+        mount.options.body_max,
+        UNTRUSTED_FIELDS,
+        callbacks.activate,
+        callbacks.log,
+        callbacks.warn,
+        callbacks.failure,
+    )

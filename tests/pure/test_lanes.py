@@ -1,0 +1,242 @@
+"""The fast lane and the general connection give the same answers, bytes and words.
+
+Two servers with ``threads = 0`` serve one application in this process: one by the engine of this
+build, which has lanes if it is compiled, one by the pure engine, which has none.  Every request
+goes to both, and everything that a client, the application or an operator can see is compared.
+In the pure build both are the same, and the tests show that the comparison is fair.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from skitai import _kernels, was
+from skitai._pure import engine as pure_engine
+from skitai.core.apps import MountedApp
+from skitai.core.bodies import Spool
+from skitai.core.config import for_app
+from skitai.core.forwarded import TrustedProxies
+from skitai.core.routes import RouteTable
+from skitai.core.service import HttpService, ListenerInfo
+from skitai.core.threads import Inline
+from skitai.limits import Limits
+from tests.live.apps import lanes as kinds
+
+REPO = Path(__file__).resolve().parents[2]
+LIMITS = Limits()
+
+
+class Words:
+    """The logs of one server."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.wsgi_errors = None
+
+    def server(self, text: str, kind: str = "info") -> None:
+        """Not compared: of refusals one line a second is written, whoever was refused."""
+
+    def app(self, text: str, kind: str = "info") -> None:
+        # Of a traceback the last line is the error; the frames of the two engines differ.
+        lines = text.splitlines()
+        self.lines.append(f"app {kind} {lines[0]} {lines[-1]}")
+
+    def app_warning(self, text: str) -> None:
+        self.lines.append(f"app warn {text}")
+
+    def request(self, line: str) -> None:
+        self.lines.append("request " + re.sub(r"^\S+|\d+ms", "-", line))
+
+    def trace(self, what: str) -> None:
+        raise AssertionError(what)
+
+    trace_app = trace
+
+
+class Server:
+    def __init__(self, engine_class: type[pure_engine.Engine]) -> None:
+        self.words = Words()
+        table = RouteTable.of(for_app("tests.live.apps.lanes:app", base=REPO))
+        apps = {mount: MountedApp(mount.target) for mount in table.mounts}  # type: ignore[arg-type]  # an app's
+        for app in apps.values():
+            app.load()
+        service = HttpService(
+            table,
+            apps,
+            {},
+            limits=LIMITS,
+            threads=0,
+            executor=Inline(),
+            spool=Spool(None, 1 << 20),
+            proxies=TrustedProxies(()),
+            logs=self.words,  # type: ignore[arg-type]  # a stand-in
+            access_log=True,
+            debug=False,
+            activate=was.activate,
+        )
+        self.engine = engine_class(service, LIMITS, self.words.trace)
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.address = listener.getsockname()
+        self.engine.listen(listener, ListenerInfo("http", ("127.0.0.1", 80)))
+        self.thread = threading.Thread(target=self.engine.run, daemon=True)
+        self.thread.start()
+
+    def stop(self) -> None:
+        self.engine.stop()
+        self.thread.join(5)
+
+    def says(self, *pieces: bytes) -> tuple[bytes, list[Any], list[str]]:
+        """The bytes it answers, what the application saw, what the logs have."""
+        kinds.seen.clear()
+        self.words.lines.clear()
+        answer = b""
+        with socket.create_connection(self.address, timeout=5) as client:
+            for number, piece in enumerate(pieces):
+                if number:
+                    time.sleep(0.02)
+                client.sendall(piece)
+            try:
+                client.shutdown(socket.SHUT_WR)
+                while data := client.recv(1 << 16):
+                    answer += data
+            except OSError:
+                answer = b"<reset>"  # what came before it, the system may have thrown away
+        deadline = time.monotonic() + 5
+        while self.engine.connections and time.monotonic() < deadline:
+            time.sleep(0.001)
+        answer = re.sub(rb"Date: [^\r]*", b"Date: -", answer)
+        return answer, list(kinds.seen), list(self.words.lines)
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[tuple[Server, Server]]:
+    ours, general = Server(_kernels.engine.Engine), Server(pure_engine.Engine)
+    yield ours, general
+    ours.stop()
+    general.stop()
+
+
+def request(
+    path: str, *, method: str = "GET", fields: str = "", body: bytes = b"", version: str = "1.1"
+) -> bytes:
+    length = f"Content-Length: {len(body)}\r\n" if body else ""
+    return f"{method} {path} HTTP/{version}\r\nHost: h\r\n{fields}{length}\r\n".encode() + body
+
+
+def same(servers: tuple[Server, Server], *pieces: bytes) -> None:
+    ours, general = (server.says(*pieces) for server in servers)
+    assert ours == general
+    assert ours[0], "no answer at all"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize("kind", kinds.KINDS)
+def test_every_kind_of_answer(servers: tuple[Server, Server], kind: str, method: str) -> None:
+    same(servers, request(f"/{kind}", method=method, body=b"abc" if method == "POST" else b""))
+
+
+@pytest.mark.parametrize("kind", kinds.KINDS)
+def test_every_kind_between_others(servers: tuple[Server, Server], kind: str) -> None:
+    """Pipelined: a connection that leaves its lane goes on with what was read behind the request."""
+    same(servers, request("/one_list") + request(f"/{kind}") + request("/announced") * 2)
+
+
+REQUESTS = {
+    "close": [request("/echo", fields="Connection: close\r\n")],
+    "close, then more": [request("/echo", fields="Connection: close\r\n") + request("/")],
+    "HTTP/1.0": [request("/echo", version="1.0")],
+    "HTTP/1.0, kept": [request("/echo", fields="Connection: keep-alive\r\n", version="1.0")],
+    "a body": [request("/echo", method="PUT", body=b"x" * 4096)],
+    "a body of two reads": [request("/echo", method="PUT", body=b"x" * 100_000)],
+    "a body in two pieces": [request("/echo", method="PUT", body=b"xyz")[:-2], b"yz"],
+    "a head in two pieces": [request("/")[:10], request("/")[10:]],
+    "an empty line in front": [b"\r\n" + request("/")],
+    "no Host": [b"GET / HTTP/1.1\r\n\r\n"],
+    "capitals in Host": [b"GET / HTTP/1.1\r\nHost: A.B:80\r\n\r\n"],
+    "an empty Host": [b"GET / HTTP/1.1\r\nHost: \r\n\r\n"],
+    "odd paths": [request("/a%20b?c=%20") + request("/a//b/../c?")],
+    "the server's own": [request("/ping") + request("/ping/") + request("*", method="OPTIONS")],
+    "repeated fields": [request("/", fields="Cookie: a=1\r\nCookie: b=2\r\nAccept: x\r\nAccept: y\r\n")],
+    "withheld fields": [request("/", fields="X_Y: 1\r\nProxy: p\r\nX-Forwarded-For: 1.2.3.4\r\n")],
+    "expect": [request("/", fields="Content-Type: a/b\r\nExpect: 100-continue\r\n")],
+    "chunked": [request("/echo", fields="Transfer-Encoding: chunked\r\n") + b"1\r\nx\r\n0\r\n\r\n"],
+    "rubbish behind": [request("/") + b"GET / HTTP/1.1\nHost: h\n\n"],
+    "no bytes announced": [request("/", fields="Content-Length: 0\r\n")],
+    "a hundred at once": [request("/one_list") * 100],
+    "many and a stream": [request("/one_list") * 40 + request("/stream") + request("/one_list") * 40],
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_every_kind_of_request(servers: tuple[Server, Server], name: str) -> None:
+    same(servers, *REQUESTS[name])
+
+
+TOKENS = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ-_0189!", min_size=1, max_size=12)
+VALUES = st.text(
+    st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=20
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    method=st.sampled_from(["GET", "POST", "HEAD", "DELETE", "OPTIONS", "x"]),
+    path=st.text("abc/.-%20?&=;~", max_size=20),
+    kind=st.sampled_from(sorted(kinds.KINDS)),
+    fields=st.lists(st.tuples(TOKENS, VALUES), max_size=6),
+    body=st.binary(max_size=40),
+)
+def test_any_request(
+    servers: tuple[Server, Server],
+    method: str,
+    path: str,
+    kind: str,
+    fields: list[tuple[str, str]],
+    body: bytes,
+) -> None:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields).encode("latin-1")
+    head = f"{method} /{kind}{path} HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}\r\n".encode()
+    same(servers, head + lines + b"\r\n" + body)
+
+
+def test_the_compiled_build_has_lanes_and_plain_requests_stay_in_them(servers: tuple[Server, Server]) -> None:
+    if _kernels.implementation() == "pure":
+        pytest.skip("the pure build has no lanes")
+    ours = servers[0]
+    with socket.create_connection(ours.address, timeout=5) as client:
+        for path, stays in (("/one_list", True), ("/announced", True), ("/echo", True), ("/stream", False)):
+            client.sendall(request(path))
+            client.recv(1 << 16)
+            time.sleep(0.05)
+            [connection] = ours.engine.connections
+            assert (type(connection).__name__ == "LaneConnection") is stays, path
+
+
+def test_a_reader_that_is_slow_gets_the_rest_from_the_general_connection(
+    servers: tuple[Server, Server],
+) -> None:
+    """Answers of the lane that the socket does not take whole."""
+    for server in servers:
+        with socket.create_connection(server.address, timeout=5) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
+            body = b"z" * 60_000
+            wanted = 200
+            requests = request("/echo", method="PUT", body=body) * wanted
+            threading.Thread(target=client.sendall, args=(requests,), daemon=True).start()
+            time.sleep(0.5)
+            taken = b""
+            while taken.count(b"HTTP/1.1 200 OK") < wanted or not taken.endswith(body):
+                data = client.recv(1 << 20)
+                assert data, "the connection ended early"
+                taken += data
+            assert taken.count(b"z") == wanted * len(body)
