@@ -193,6 +193,28 @@ def test_what_nobody_took_does_not_count_as_sent() -> None:
         assert 100 <= exchange.bytes_sent < size
 
 
+def test_a_slow_reader_is_not_taken_for_one_that_stalls() -> None:
+    """The system's buffer takes megabytes at once and is writable again only when much of it is
+    empty: until then nothing but its level tells that the client reads."""
+
+    def stream(exchange: engine.Exchange) -> None:
+        exchange.start(200, [])
+        while exchange.write(b"x" * 65536):
+            continue
+
+    with world(stream, limits=Limits(send_stall_timeout=0.8)) as w:
+        client = w.client()
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        client.get()
+        until = time.monotonic() + 2.4
+        while time.monotonic() < until:
+            assert client.sock.recv(8192)
+            time.sleep(0.02)
+        assert w.connections() == 1
+        wait_until(lambda: w.connections() == 0, 3.0)
+        assert w.service.limits_reached == ["send_stall_timeout"]
+
+
 def test_a_write_from_a_thread_waits_for_the_client() -> None:
     def work(exchange: engine.Exchange) -> None:
         exchange.start(200, [("Content-Length", str(100 * 65536))])

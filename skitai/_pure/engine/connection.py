@@ -24,6 +24,7 @@ from skitai._pure.engine.exchange import Exchange, Progress
 from skitai._pure.engine.loop import READ, WRITE, EventLoop
 from skitai._pure.engine.phases import READING, Phase, check_move
 from skitai._pure.engine.service import Service
+from skitai._pure.engine.upload import Upload
 from skitai._pure.http1 import (
     NEED_DATA,
     PAUSED,
@@ -67,13 +68,11 @@ class Connection(Channel):
     __slots__ = (
         "_advancing",
         "_ahead",
-        "_body_counted",
-        "_body_started_at",
-        "_body_taken",
         "_eof",
         "_held_back",
         "_linger_until",
         "_owner",
+        "_upload",
         "deadline",
         "exchange",
         "http",
@@ -102,9 +101,7 @@ class Connection(Channel):
         self._eof = False
         self._held_back = False
         self._advancing = False
-        self._body_started_at = 0.0
-        self._body_taken = 0
-        self._body_counted = 0
+        self._upload = Upload(owner.limits, 0.0)
         self._linger_until = 0.0
 
     # -- loop thread: reading -------------------------------------------------------------
@@ -213,9 +210,8 @@ class Connection(Channel):
             self.exchange = exchange
             self.sent_before = self.outgoing.total
         self._move(Phase.BODY)
-        self._body_started_at = exchange.received_at
-        self._body_taken = self._body_counted = 0
-        self.deadline = self._body_started_at + self.limits.body_rate_grace
+        self._upload = Upload(self.limits, exchange.received_at)
+        self.deadline = self._upload.deadline
         if not self._held_back:
             self._owner.service.admit(exchange)
         if exchange.progress is Progress.DELIVERED:
@@ -226,7 +222,7 @@ class Connection(Channel):
                 exchange._flush()
 
     def _take_body(self, data: bytes) -> None:
-        self._body_taken += len(data)
+        self._upload.taken += len(data)
         exchange = self.exchange
         if exchange is None or exchange.sink is None:
             return
@@ -264,7 +260,7 @@ class Connection(Channel):
         if self.phase is not Phase.BODY:
             return
         head = exchange.head
-        unread = (head.content_length or 0) - self._body_taken
+        unread = (head.content_length or 0) - self._upload.taken
         if head.chunked or self.http.waiting_for_continue or unread > self.limits.drain_max:
             self.http.refuse_keep_alive()
 
@@ -397,20 +393,14 @@ class Connection(Channel):
                 RemoteProtocolError("The request head did not arrive in time (header_timeout).", status=408)
             )
         elif self.phase is Phase.BODY:
-            self._check_body_rate(now)
+            too_slow = self._upload.is_too_slow(now)
+            self.deadline = self._upload.deadline
+            if too_slow:
+                self._refuse(
+                    RemoteProtocolError("The request body arrives too slowly (body_rate_min).", status=408)
+                )
         elif self.phase is Phase.ANSWERING:
             self._check_answer(now)
-
-    def _check_body_rate(self, now: float) -> None:
-        """Each period for itself: what came fast at first is no credit for a standstill of hours."""
-        rate = self.limits.body_rate_min
-        came, period = self._body_taken - self._body_counted, now - self._body_started_at
-        self._body_counted, self._body_started_at = self._body_taken, now
-        self.deadline = now + max(self.limits.body_rate_grace, 1.0)
-        if rate and came < rate * period:
-            self._refuse(
-                RemoteProtocolError("The request body arrives too slowly (body_rate_min).", status=408)
-            )
 
     def _check_answer(self, now: float) -> None:
         exchange = self.exchange
