@@ -39,6 +39,7 @@ from skitai.core.service import HttpService, ListenerInfo
 from skitai.core.static import StaticFolder
 from skitai.core.threads import make_executor
 from skitai.errors import AppLoadError, SkitaiError
+from skitai.limits import Limits
 
 __all__ = ["EXIT_APP", "EXIT_CLEAN", "EXIT_FAILURE", "EXIT_INTERRUPTED", "Instance", "start_failed"]
 
@@ -86,7 +87,6 @@ class Instance:
         self._name = name
         self._sole_app = sole_app
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
-        self._addresses: list[str] = []
         self._unix_paths: list[Path] = []
 
     # -- start ------------------------------------------------------------------------------
@@ -98,37 +98,17 @@ class Instance:
             os.chdir(settings.server.chdir)
         sys.path[:0] = [str(path) for path in settings.import_path if str(path) not in sys.path]
         limits = raise_descriptor_limit(settings.limits)
-        table = RouteTable.of(settings)
-        sockets = [(self._bind(listener), listener) for listener in settings.listeners]
-        for problem in settings.problems:
-            self._logs.server(str(problem), "error")
-        mounts = [mount for mount in table.mounts if mount.problem is None]
-        apps = self._load_all(mounts)
-        self._executor = make_executor(settings.server.threads, limits, self._logs.trace)
-        service = HttpService(
-            table,
-            apps,
-            {
-                mount: _folder(mount.target, mount)
-                for mount in mounts
-                if isinstance(mount.target, StaticTarget)
-            },
-            limits=limits,
-            threads=settings.server.threads,
-            executor=self._executor,
-            spool=Spool(settings.server.spool_dir, limits.spool_total_max),
-            proxies=TrustedProxies(settings.server.trusted_proxies),
-            logs=self._logs,
-            access_log=settings.server.access_log,
-            debug=settings.server.debug,
-            activate=was.activate,
-        )
-        self._engine = engine.Engine(service, limits, self._logs.trace)
-        for sock, _listener in sockets:
+        sockets = [self._bind(listener) for listener in settings.listeners]
+        try:
+            self._executor = make_executor(settings.server.threads, limits, self._logs.trace)
+            self._engine = engine.Engine(self._make_service(limits), limits, self._logs.trace)
+        except BaseException:
+            self._remove_unix_sockets()
+            raise
+        for sock in sockets:
             sockname = sock.getsockname()
             server = (sockname[0], sockname[1]) if isinstance(sockname, tuple) else ("localhost", 80)
             self._engine.listen(sock, ListenerInfo("http", server))
-            self._addresses.append(describe(sock, "http"))
         # Before the first answer: process 1 of a container would not get a signal without a handler.
         self._catch_signals()
         self._loop_thread = threading.Thread(target=self._serve, name="skitai-loop", daemon=True)
@@ -137,8 +117,36 @@ class Instance:
             f"Skitai {VERSION} ({implementation()}), Python {sys.version.split()[0]}, instance {self._name}, "
             f"pid {os.getpid()}, threads {settings.server.threads}"
         )
-        for address in self._addresses:
-            self._logs.server(f"listening on {address}")
+        for sock in sockets:
+            self._logs.server(f"listening on {describe(sock, 'http')}")
+
+    def _make_service(self, limits: Limits) -> HttpService:
+        settings, logs = self._settings, self._logs
+        for problem in settings.problems:
+            logs.server(str(problem), "error")
+        table = RouteTable.of(settings)
+        mounts = [mount for mount in table.mounts if mount.problem is None]
+        folders = {
+            mount: StaticFolder(
+                mount.target.folder, max_age=mount.options.static_max_age, index=mount.options.index
+            )
+            for mount in mounts
+            if isinstance(mount.target, StaticTarget)
+        }
+        return HttpService(
+            table,
+            self._load_all(mounts),
+            folders,
+            limits=limits,
+            threads=settings.server.threads,
+            executor=self._executor,
+            spool=Spool(settings.server.spool_dir, limits.spool_total_max),
+            proxies=TrustedProxies(settings.server.trusted_proxies),
+            logs=logs,
+            access_log=settings.server.access_log,
+            debug=settings.server.debug,
+            activate=was.activate,
+        )
 
     def _bind(self, listener: ListenSettings) -> socket.socket:
         address = listener.address
@@ -170,6 +178,10 @@ class Instance:
                 raise
             self._logs.server(f"{target} is not served at {path or '/'}: {error}", "error")
         return app
+
+    def _remove_unix_sockets(self) -> None:
+        for path in self._unix_paths:
+            path.unlink(missing_ok=True)
 
     def _serve(self) -> None:
         try:
@@ -236,8 +248,7 @@ class Instance:
         self._executor.stop()
         # Not for long: with threads = 0 a handler that never returns is in it.
         self._loop_thread.join(_LOOP_PATIENCE)
-        for path in self._unix_paths:
-            path.unlink(missing_ok=True)
+        self._remove_unix_sockets()
         self._logs.server("stopped")
         self._logs.close()
         if code == EXIT_INTERRUPTED:
@@ -246,10 +257,6 @@ class Instance:
             watchdog.daemon = True
             watchdog.start()
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # from here on the system's own, deadly one
-
-
-def _folder(target: StaticTarget, mount: Mount) -> StaticFolder:
-    return StaticFolder(target.folder, max_age=mount.options.static_max_age, index=mount.options.index)
 
 
 def start_failed(error: SkitaiError) -> int:
