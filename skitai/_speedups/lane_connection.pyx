@@ -29,6 +29,7 @@ from itertools import chain
 from skitai._pure.engine.loop import READ
 from skitai._pure.engine.service import Begun
 from skitai._speedups.heads import encode_head
+from skitai.errors import AppLoadError, ClientDisconnected, HTTPError
 
 from skitai._speedups.heads cimport SIMPLE, Head, recognise
 from skitai._speedups.lanes cimport (
@@ -72,6 +73,9 @@ cdef inline double _now() noexcept nogil:
     return now.tv_sec + now.tv_nsec * 1e-9
 
 
+cdef object _END = object()
+
+
 cdef class LaneConnection
 
 
@@ -81,7 +85,8 @@ cdef class Call:
 
     cdef LaneConnection connection
     cdef Route route
-    cdef dict environ
+    cdef dict environ         # the application's: it may have changed or emptied it
+    cdef object method, target
     cdef object context
     cdef double received_at
     cdef bint keep_alive
@@ -96,6 +101,10 @@ cdef class Call:
     cdef object result        # what the application returned, or stands for it
     cdef object iterator      # what is left of it behind the piece
 
+    # The answer has been sent from the lane.  An application may keep start_response and write
+    # for longer, when the scratch buffer and the connection are somebody else's.
+    cdef bint over
+
     # Set once the call has left its lane.
     cdef object run
     cdef object run_write
@@ -104,6 +113,13 @@ cdef class Call:
     def __call__(self, status, headers, exc_info=None):
         """PEP 3333's start_response.  What is not plain is told to the run that goes on with the
         call, here and now, so that an error reaches the application where it made it."""
+        if self.over:
+            if exc_info:
+                try:
+                    raise exc_info[1].with_traceback(exc_info[2])
+                finally:
+                    exc_info = None
+            raise AssertionError("start_response was called twice without exc_info (PEP 3333)")
         if self.run is None and (exc_info is not None or self.status is not None or not self.note(status, headers)):
             self.leave()
         if self.run is not None:
@@ -112,6 +128,14 @@ cdef class Call:
 
     def write(self, data):
         """``write()``: the client must get it now, so the call leaves its lane."""
+        if self.over:
+            if self.length is None:
+                raise ClientDisconnected(
+                    "the client has gone, or was answered in your place (response_timeout)"
+                )
+            if _is_piece(data):
+                self.warn_of_more()
+            return
         if self.run is None:
             self.leave()
         self.run_write(data)
@@ -178,18 +202,22 @@ cdef class Call:
             return len(self.body) <= BODY_MAX and (self.length is None or self.length == len(self.body))
         if self.length is None or not 0 < self.length <= BODY_MAX:
             return False
-        if isinstance(result, self.environ["wsgi.file_wrapper"]):
+        if isinstance(result, self.route.template["wsgi.file_wrapper"]):
             return False
         PyContext_Enter(self.context)
         try:
             iterator = iter(result)
-            piece = next(iterator, b"")
+            piece = next(iterator, _END)
         except BaseException as error:
             self.result = PutBack(_Failed(error), result)
             return False
         finally:
             PyContext_Exit(self.context)
-        if type(piece) is bytes and len(<bytes>piece) == self.length:
+        if piece is _END:
+            self.result = PutBack(iter(()), result)
+            return False
+        # It may have called write(), or start_response again, and so have left its lane.
+        if self.run is None and type(piece) is bytes and len(<bytes>piece) == self.length:
             self.body = piece
             self.iterator = iterator
             return True
@@ -217,28 +245,59 @@ cdef class Call:
 
     cdef int finish(self, error) except -1:
         """Let the run go on with what the application returned or raised."""
-        self.begun.result = self.result
-        self.begun.error = error
+        cdef object begun = self.begun
+        cdef object result = self.result
+        # Through the iterable or a traceback they lead back here, and would wait for the collector.
+        self.result = self.iterator = self.begun = None
+        begun.result = result
+        begun.error = error
         self.run.run()
+        if not begun.taken:  # the client had gone while the application ran
+            begun.result = begun.error = None
+            if error is None:
+                PyContext_Enter(self.context)
+                try:
+                    self.close_result(result)
+                finally:
+                    PyContext_Exit(self.context)
+            elif _is_failure(error):
+                self.route.failure(self.asked(), "", error)
         return 0
 
-    cdef int exhaust(self) except -1:
-        """The body is out; the application's iterable still has its end and its close()."""
-        cdef Route route = self.route
-        PyContext_Enter(self.context)
+    cdef dict asked(self):
+        """What the logs are told of the request."""
+        return {"REQUEST_METHOD": self.method, "REQUEST_URI": self.target}
+
+    cdef int warn_of_more(self) except -1:
+        self.route.warn(self.asked(), "the application sent more than its Content-Length; the rest was cut")
+        return 0
+
+    cdef int close_result(self, result) except -1:
+        """In the call's context."""
         try:
-            for piece in self.iterator:
-                if piece:
-                    route.warn(self.environ, "the application sent more than its Content-Length; the rest was cut")
-                    break
-        except BaseException as error:
-            route.failure(self.environ, "", error)
-        try:
-            close = getattr(self.result, "close", None)
+            close = getattr(result, "close", None)
             if close is not None:
                 close()
         except BaseException as error:
-            route.failure(self.environ, ": close()", error)
+            self.route.failure(self.asked(), ": close()", error)
+        return 0
+
+    cdef int exhaust(self, bint lost) except -1:
+        """The body is out; the application's iterable still has its end and its close(), or if the
+        client is ``lost`` its close() only."""
+        PyContext_Enter(self.context)
+        try:
+            try:
+                if not lost:
+                    for piece in self.iterator:
+                        if _is_piece(piece):
+                            self.warn_of_more()
+                            break
+            except BaseException as error:
+                if _is_failure(error):
+                    self.route.failure(self.asked(), "", error)
+            self.iterator = None
+            self.close_result(self.result)
         finally:
             PyContext_Exit(self.context)
         return 0
@@ -261,6 +320,7 @@ cdef class LaneConnection:
     cdef object address, port
     # Where the present request begins in the scratch buffer, and how much is there.
     cdef Py_ssize_t start, filled
+    cdef object successor        # the general connection that an unbegun request was left to
 
     def __init__(self, Lanes lanes, sock, peer, info):
         self.lanes = lanes
@@ -276,6 +336,14 @@ cdef class LaneConnection:
         lanes.engine.loop.watch(sock, READ, self.on_ready)
 
     def on_ready(self, events):
+        try:
+            self.serve()
+        except Exception:
+            # The service broke its promise; only this client pays for it.
+            self.lanes.engine.report("answering a request")
+            self.close()
+
+    cdef int serve(self) except -1:
         cdef Lanes lanes = self.lanes
         cdef const unsigned char *data = lanes.scratch
         cdef Head *head = &lanes.head
@@ -287,29 +355,29 @@ cdef class LaneConnection:
         if self.filled <= 0:
             if self.filled == 0 or not (errno == EAGAIN or errno == EINTR):
                 self.close()
-            return
+            return 0
         while self.start < self.filled:
             if answered == TURN_MAX or recognise(
                 data + self.start, self.filled - self.start, &lanes.limits, head
             ) != SIMPLE:
                 self.go_general()
-                return
+                return 0
             length = head.consumed
             route = lanes.find(data + self.start, head, self.route, self.info)
             if route is None or (route.path_start and head.path.length <= route.path_start + 1):
                 self.go_general()  # no lane, or the slash rule has a word to say
-                return
+                return 0
             if head.content_length > 0:
                 if head.content_length > route.body_max or head.content_length > self.filled - self.start - length:
                     self.go_general()  # too much, or not all there
-                    return
+                    return 0
                 length += head.content_length
             if not head.keep_alive and self.start + length < self.filled:
                 self.go_general()  # bytes behind the last request want the general one's care
-                return
+                return 0
             self.route = route
             if not self.answer(data + self.start, head, route):
-                return
+                return 0
             self.start += length
             answered += 1
         if lanes.engine.draining:
@@ -317,6 +385,7 @@ cdef class LaneConnection:
         else:
             self.deadline = _now() + self.keep_alive
             lanes.engine.stayed_idle(self)
+        return 0
 
     cdef bint answer(self, const unsigned char *data, Head *head, Route route) except -1:
         """Run the application; False if the connection is closed or no longer this one's."""
@@ -334,6 +403,8 @@ cdef class LaneConnection:
         call.connection = self
         call.route = route
         call.environ = environ
+        call.method = environ["REQUEST_METHOD"]
+        call.target = environ["REQUEST_URI"]
         call.context = PyContext_CopyCurrent()
         call.received_at = _now()
         call.keep_alive = head.keep_alive
@@ -352,7 +423,8 @@ cdef class LaneConnection:
                     return self.deliver(call, response)
                 if call.iterator is not None:
                     call.result = PutBack(chain((call.body,), call.iterator), call.result)
-            call.leave()
+            if call.run is None:
+                call.leave()
         call.finish(failure)
         return False
 
@@ -362,26 +434,33 @@ cdef class LaneConnection:
         cdef Py_ssize_t size = PyBytes_GET_SIZE(response)
         cdef double started_at = _now()
         cdef double delivered_at
+        cdef bint lost
         cdef ssize_t sent = send(self.fd, PyBytes_AS_STRING(response), size, MSG_NOSIGNAL)
         if sent < 0 and (errno == EAGAIN or errno == EINTR):
             sent = 0
+        lost = sent < 0
+        call.over = True
         if 0 <= sent < size:
             call.length = len(call.body)
             exchange = self.leave()
             self.lanes.service.adopt(exchange)
             exchange.received_at = call.received_at
-            exchange.respond_rest(
-                call.status.code, call.headers(), call.body, response[sent:], reason=call.status.reason
-            )
+            try:
+                exchange.respond_rest(
+                    call.status.code, call.headers(), call.body, response[sent:], reason=call.status.reason
+                )
+            except ClientDisconnected:
+                lost = True
         delivered_at = _now()
         if call.iterator is not None:
-            call.exhaust()
+            call.exhaust(lost)
+        call.result = None  # it may lead back to the call
         if call.route.log is not None and not 0 <= sent < size:
             call.route.log(
                 self.peer,
-                call.environ,
+                call.asked(),
                 call.status.code,
-                size,
+                0 if lost else size,
                 started_at - call.received_at,
                 delivered_at - started_at,
             )
@@ -402,7 +481,8 @@ cdef class LaneConnection:
     cdef int go_general(self) except -1:
         """The present request is the general connection's."""
         data = self.rest()
-        self.lanes.engine.replace(self).take_over(data)
+        self.successor = self.lanes.engine.replace(self)
+        self.successor.take_over(data)
         return 0
 
     cdef object leave(self):
@@ -420,6 +500,8 @@ cdef class LaneConnection:
         """The server stops: answer what lies in the socket, then close."""
         self.on_ready(READ)
         self.close()
+        if self.successor is not None:
+            self.successor.finish_soon()
 
     def close(self):
         """Idempotent; of no effect once another connection has the socket."""
@@ -428,6 +510,20 @@ cdef class LaneConnection:
             self.lanes.engine.loop.unwatch(self.sock)
             self.sock.close()
             self.lanes.engine.forget(self)
+
+
+cdef bint _is_piece(piece) except -1:
+    """Whether it is a piece of a body, and not an empty one."""
+    if not piece:
+        return False
+    if not isinstance(piece, (bytes, str, bytearray, memoryview)):
+        raise TypeError(f"a WSGI application's body is made of bytes, not {type(piece).__name__} (PEP 3333)")
+    return True
+
+
+cdef bint _is_failure(error):
+    """Whether it belongs into the application's log."""
+    return not isinstance(error, (ClientDisconnected, HTTPError, AppLoadError))
 
 
 class PutBack:

@@ -31,6 +31,7 @@ cdef enum:
     ROUTES_MAX = 1024
     NAMES_MAX = 1024  # a power of two
     ANSWERS_MAX = 256 # different statuses and field names of applications
+    KEPT_LENGTH_MAX = 255  # longer hosts and mounts have no lane, longer names are not kept
 
 cdef dict SPECIAL_FIELDS = {
     # RFC 9110 section 7.6.1; what an application may not say of them is the gateway's to judge.
@@ -109,6 +110,8 @@ cdef class Lanes:
             if border == NULL:
                 border = end
             segments -= 1
+        if head.host.length > KEPT_LENGTH_MAX or border - path > KEPT_LENGTH_MAX:
+            return None
         if last is not None and _same(last.prefix, path, border - path) and _same(
             last.host, data + head.host.start, head.host.length
         ):
@@ -193,7 +196,8 @@ cdef class Lanes:
             keys = {}
             add_fields(keys, [(known.name.decode("latin-1"), "")], withheld)  # the one rule about names
             known.key = next(iter(keys), None)
-            self.names[place] = known
+            if field.name.length <= KEPT_LENGTH_MAX:
+                self.names[place] = known
         return known.key
 
     cdef StatusLine status_line(self, str status):

@@ -6,6 +6,7 @@ and the loop goes on.  The GIL is let go while the kernel is asked for events, a
 are waiting: it is the moment at which worker threads get theirs.
 """
 
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport uint32_t, uint64_t
@@ -60,6 +61,7 @@ cdef class Watch:
 
     cdef int fd
     cdef int events
+    cdef object sock
     cdef object callback
 
 
@@ -140,7 +142,10 @@ cdef class EventLoop:
         cdef Watch watch = Watch.__new__(Watch)
         watch.fd = sock.fileno()
         watch.events = events
+        watch.sock = sock
         watch.callback = callback
+        if watch.fd in self.watches:  # of a socket whose descriptor somebody else has closed
+            raise KeyError(f"descriptor {watch.fd} is watched already")
         self.control(EPOLL_CTL_ADD, watch)
         self.watches[watch.fd] = watch
 
@@ -151,11 +156,23 @@ cdef class EventLoop:
         self.control(EPOLL_CTL_MOD, watch)
 
     def unwatch(self, sock):
-        cdef Watch watch = self.watches.pop(sock.fileno())
-        self.control(EPOLL_CTL_DEL, watch)
-        watch.events = 0
-        watch.callback = None
+        cdef Watch watch
+        cdef int fd = sock.fileno()
+        if fd < 0:  # closed before
+            fd = self.former_fd(sock)
+        watch = self.watches.pop(fd)
+        # The rest of this batch of events may still point to it, whatever the system says.
         self.retired.append(watch)
+        epoll_ctl(self.epoll, EPOLL_CTL_DEL, watch.fd, NULL)  # as selectors: it may be closed already
+        watch.events = 0
+        watch.sock = watch.callback = None
+
+    cdef int former_fd(self, sock) except -2:
+        cdef Watch watch
+        for watch in self.watches.values():
+            if watch.sock is sock:
+                return watch.fd
+        return -1
 
     cdef int control(self, int operation, Watch watch) except -1:
         cdef epoll_event event
@@ -185,6 +202,7 @@ cdef class EventLoop:
             ready = epoll_wait(self.epoll, events, EVENTS_MAX, timeout)
         if ready < 0:
             if errno == EINTR:
+                PyErr_CheckSignals()
                 return 0
             raise _os_error()
         for index in range(ready):
@@ -201,10 +219,11 @@ cdef class EventLoop:
                 reported |= _READ
             reported &= watch.events
             if reported:
+                callback = watch.callback
                 try:
-                    watch.callback(reported)
+                    callback(reported)
                 except Exception:
-                    self.report(watch.callback)
+                    self.report(callback)
         if self.retired:
             self.retired.clear()
         # As many calls as there are now: those that they add come after the next poll, so

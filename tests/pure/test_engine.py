@@ -789,3 +789,30 @@ def test_draining_while_the_rest_of_an_answered_request_comes() -> None:
 def test_draining_with_nobody_there_is_over_at_once() -> None:
     with world() as w:
         assert drain(w).wait(1)
+
+
+def test_a_socket_that_was_closed_before_it_is_unwatched_does_no_harm() -> None:
+    errors: list[str] = []
+    loop = engine.EventLoop(errors.append)
+    one, other = socket.socketpair()
+    loop.watch(one, 1, lambda events: None)
+    one.close()
+    loop.unwatch(one)
+    # The descriptor closed behind the socket's back: its number cannot be watched twice.
+    two, another = socket.socketpair()
+    number = two.fileno()
+    loop.watch(two, 1, lambda events: None)
+    os.close(number)
+    three = socket.socket(fileno=os.dup(other.fileno()))
+    if three.fileno() == number:
+        with pytest.raises(KeyError):
+            loop.watch(three, 1, lambda events: None)
+    loop.unwatch(two)
+    two.detach()
+    loop.watch(three, 1, lambda events: None)
+    loop.unwatch(three)
+    for sock in (other, another, three):
+        sock.close()
+    loop.stop()
+    loop.run()
+    assert errors == []

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import re
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,165 @@ from skitai.limits import Limits
 from tests.live.apps import lanes as kinds
 
 REPO = Path(__file__).resolve().parents[2]
+
+
+# -- applications that do late, twice or elsewhere what others do once ----------------------
+
+
+def restarts_inside(environ: dict[str, Any], start: kinds.Start) -> Any:
+    def pieces() -> Iterator[bytes]:
+        try:
+            raise ValueError("inside")
+        except ValueError:
+            start("500 Sorry", [("Content-Length", "5")], sys.exc_info())
+        yield b"sorry"
+
+    start("200 OK", [("Content-Length", "5")])
+    return kinds.Closing(pieces())
+
+
+def restarts_behind(environ: dict[str, Any], start: kinds.Start) -> Any:
+    def pieces() -> Iterator[bytes]:
+        yield b"12345"
+        with tried():
+            start("200 OK", [])
+        try:
+            raise ValueError("behind")
+        except ValueError:
+            with tried():
+                start("500 Sorry", [], sys.exc_info())
+
+    start("200 OK", [("Content-Length", "5")])
+    return kinds.Closing(pieces())
+
+
+def writes_inside(environ: dict[str, Any], start: kinds.Start) -> Any:
+    def pieces() -> Iterator[bytes]:
+        write(b"123")
+        yield b"45"
+
+    write = start("200 OK", [("Content-Length", "5")])
+    return kinds.Closing(pieces())
+
+
+def writes_all_inside(environ: dict[str, Any], start: kinds.Start) -> Any:
+    def pieces() -> Iterator[bytes]:
+        write(b"12345")
+        yield b"67890"
+
+    write = start("200 OK", [("Content-Length", "5")])
+    return kinds.Closing(pieces())
+
+
+def writes_behind(environ: dict[str, Any], start: kinds.Start) -> Any:
+    def pieces() -> Iterator[bytes]:
+        yield b"12345"
+        with tried():
+            write(b"67")
+
+    write = start("200 OK", [("Content-Length", "5")])
+    return kinds.Closing(pieces())
+
+
+def number_behind(environ: dict[str, Any], start: kinds.Start) -> Any:
+    start("200 OK", [("Content-Length", "5")])
+    return kinds.Closing([b"12345", b"", 5])  # type: ignore[list-item]  # wrong on purpose
+
+
+def empties_environ(environ: dict[str, Any], start: kinds.Start) -> Any:
+    environ.clear()
+    start("200 OK", [("Content-Length", "5")])
+    return kinds.Closing([b"12345", b"6"])
+
+
+def other_method(environ: dict[str, Any], start: kinds.Start) -> Any:
+    environ.update(REQUEST_METHOD="PATCH", REQUEST_URI=None)
+    start("200 OK", [])
+    return [b"x"]
+
+
+def none(environ: dict[str, Any], start: kinds.Start) -> Any:
+    start("200 OK", [])
+
+
+class Stops:
+    """Ends once, and then would go on: whoever asks again is told."""
+
+    ended = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self.ended:
+            kinds.seen.append("asked again")
+        self.ended = True
+        raise StopIteration
+
+    def close(self) -> None:
+        kinds.seen.append("close")
+
+
+def wide(environ: dict[str, Any], start: kinds.Start) -> Any:
+    start("200 OK", [("Content-Length", "60000")])
+    return kinds.Closing([b"z" * 60_000])
+
+
+def stops(environ: dict[str, Any], start: kinds.Start) -> Any:
+    start("200 OK", [("Content-Length", "5")])
+    return Stops()
+
+
+kept: list[Any] = []
+
+
+def keeps(environ: dict[str, Any], start: kinds.Start) -> Any:
+    kept[:] = [start, start("200 OK", [])]
+    return [b"kept"]
+
+
+def keeps_announced(environ: dict[str, Any], start: kinds.Start) -> Any:
+    kept[:] = [start, start("200 OK", [("Content-Length", "4")])]
+    return [b"kept"]
+
+
+def uses_kept(environ: dict[str, Any], start: kinds.Start) -> Any:
+    """What another request's start_response and write still do, here and in another thread."""
+
+    def use() -> None:
+        if kept:
+            with tried():
+                kept[0]("200 OK", [])
+            with tried():
+                kept[0]("200 OK", [], (ValueError, ValueError("kept"), None))
+            with tried():
+                kept[1](b"late")
+
+    use()
+    thread = threading.Thread(target=use)
+    thread.start()
+    thread.join()
+    kept.clear()
+    start("200 OK", [])
+    return [b"used"]
+
+
+@contextmanager
+def tried() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        kinds.seen.append(f"{type(error).__name__} {error}")
+
+
+kinds.KINDS.update(
+    (function.__name__, function)
+    for function in (
+        restarts_inside, restarts_behind, writes_inside, writes_all_inside, writes_behind, number_behind,
+        empties_environ, other_method, none, stops, wide, keeps, uses_kept,
+    )
+)  # fmt: skip
+kinds.KINDS["keeps_announced"] = keeps_announced
 LIMITS = Limits()
 
 
@@ -98,6 +259,7 @@ class Server:
     def says(self, *pieces: bytes) -> tuple[bytes, list[Any], list[str]]:
         """The bytes it answers, what the application saw, what the logs have."""
         kinds.seen.clear()
+        kept.clear()
         self.words.lines.clear()
         answer = b""
         with socket.create_connection(self.address, timeout=5) as client:
@@ -173,6 +335,9 @@ REQUESTS = {
     "rubbish behind": [request("/") + b"GET / HTTP/1.1\nHost: h\n\n"],
     "no bytes announced": [request("/", fields="Content-Length: 0\r\n")],
     "a hundred at once": [request("/one_list") * 100],
+    "a kept start_response": [request("/keeps") + request("/uses_kept") + request("/one_list")],
+    "another kept one": [request("/keeps_announced") + request("/uses_kept") + request("/one_list")],
+    "a long host": [b"GET / HTTP/1.1\r\nHost: " + b"h" * 3000 + b"\r\n" + b"x" * 3000 + b": y\r\n\r\n"],
     "many and a stream": [request("/one_list") * 40 + request("/stream") + request("/one_list") * 40],
 }
 
@@ -240,3 +405,27 @@ def test_a_reader_that_is_slow_gets_the_rest_from_the_general_connection(
                 assert data, "the connection ended early"
                 taken += data
             assert taken.count(b"z") == wanted * len(body)
+
+
+def test_an_answer_that_the_socket_takes_in_part_is_logged_and_closed_as_any(
+    servers: tuple[Server, Server],
+) -> None:
+    said = []
+    for server in servers:
+        kinds.seen.clear()
+        server.words.lines.clear()
+        with socket.create_connection(server.address, timeout=5) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
+            for _ in range(20):
+                client.sendall(request("/wide") * 10)
+                time.sleep(0.01)
+            size = 0
+            client.shutdown(socket.SHUT_WR)
+            while data := client.recv(1 << 20):
+                size += len(data)
+        deadline = time.monotonic() + 5
+        while server.engine.connections and time.monotonic() < deadline:
+            time.sleep(0.001)
+        said.append((size, list(kinds.seen), list(server.words.lines)))
+    assert said[0] == said[1]
+    assert said[0][1].count("close") == 200

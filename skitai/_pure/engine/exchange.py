@@ -168,9 +168,9 @@ class Exchange:
         connection = self.connection
         with connection.lock:
             self._check_current(Progress.PENDING)
-            self._open(status, headers, reason)
-            connection.http.send_data(body)
-            connection.http.end_of_message()
+            head = self._open(status, headers, reason)
+            size = len(head + connection.http.send_data(body) + connection.http.end_of_message())
+            connection.sent_before -= size - len(rest)  # what has left counts as sent
             connection.outgoing.append(rest)
             self._move(Progress.ENDED)
             self._flush()

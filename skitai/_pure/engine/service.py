@@ -53,11 +53,19 @@ class Begun:
     environ: dict[str, Any]
     result: Any = None
     error: BaseException | None = None
+    #: Whether it was called; it is not where the client had gone before.
+    taken: bool = False
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Any:
-        if self.error is not None:
-            raise self.error
-        return self.result
+        result, error = self.result, self.error
+        # Handed over: both may lead back here, and would wait for the collector.
+        self.result, self.error, self.taken = None, None, True
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error
+        return result
 
 
 class Run(Protocol):
