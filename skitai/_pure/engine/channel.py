@@ -15,6 +15,7 @@ import socket
 import struct
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from time import monotonic
 
@@ -33,7 +34,7 @@ __all__ = ["Channel"]
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class Channel:
+class Channel(ABC):
     __slots__ = (
         "_interest",
         "_unsent",
@@ -62,23 +63,25 @@ class Channel:
 
     # -- what a subclass is told, in the loop thread --------------------------------------
 
+    @abstractmethod
     def _on_readable(self) -> None:
-        raise NotImplementedError
+        """There is something to read, or the end."""
 
+    @abstractmethod
     def _on_waiting(self) -> None:
         """From now on there are bytes that the client has to take."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _on_taken(self, empty: bool) -> Callable[[], None] | None:
         """Under the lock: it has taken some, or (``empty``) all.  The result is called without it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _on_broken(self) -> None:
         """Under the lock: nothing can be sent any more."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self) -> None:
-        raise NotImplementedError
+        """Idempotent."""
 
     # -- any thread, under the lock ---------------------------------------------------------
 
