@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from io import FileIO
 
 import pytest
@@ -356,6 +357,40 @@ def test_a_small_unread_body_is_drained_and_the_connection_kept() -> None:
         client.send(b"GET /evil HTTP/1.1\r\n" * 250)  # 5,000 bytes that are body, not requests
         client.get("/next")
         assert client.response()[2] == b"/next"
+
+
+def test_drain_max_decides_whether_the_connection_is_kept() -> None:
+    for length, kept in ((1000, True), (1001, False)):
+        with world(on_admit=refuse_large, limits=Limits(drain_max=1000)) as w:
+            client = w.client()
+            client.send(f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n".encode())
+            status, headers, _ = client.response()
+            assert status == 413
+            assert ("connection" not in headers) is kept
+
+
+def test_a_refused_client_that_falls_silent_is_left_after_linger_idle() -> None:
+    with world(on_admit=refuse_large, limits=Limits(linger_idle=0.3, linger_timeout=30.0)) as w:
+        client = w.client()
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 104857600\r\n\r\n")
+        assert client.response()[0] == 413
+        assert client.rest() == b""
+        assert w.connections() == 1  # our side is closed, the client's is still read
+        wait_until(lambda: w.connections() == 0, 2.0)
+
+
+def test_a_refused_client_that_goes_on_sending_is_left_after_linger_timeout() -> None:
+    with world(on_admit=refuse_large, limits=Limits(linger_idle=5.0, linger_timeout=0.6)) as w:
+        client = w.client()
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 104857600\r\n\r\n")
+        assert client.response()[0] == 413
+        assert client.rest() == b""
+        until = time.monotonic() + 3.0
+        while w.connections():
+            assert time.monotonic() < until, "it is read for longer than linger_timeout"
+            with suppress(OSError):  # reset or broken pipe once it is over, as the system has it
+                client.send(b"x" * 1000)
+            time.sleep(0.02)
 
 
 def test_no_continue_before_a_refusal() -> None:
