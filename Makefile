@@ -11,7 +11,7 @@
 PYTHON ?= python3
 
 BIN := .venv/bin
-BUILT_FROM := pyproject.toml setup.py $(wildcard skitai/_speedups/*.pyx skitai/_speedups/*.pxd)
+BUILT_FROM := pyproject.toml setup.py $(wildcard skitai/_speedups/*.pyx skitai/_speedups/*.pxd skitai/_speedups/*.h)
 
 # A pip without a terminal has nobody to tell about its own new versions.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

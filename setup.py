@@ -30,6 +30,8 @@ MODE = os.environ.get("SKITAI_EXTENSIONS") or "auto"
 #: Kernels of one system only; elsewhere their pure twins serve in the compiled build too.
 LEFT_OUT = set() if sys.platform == "linux" else {"loop"}
 SOURCES = sorted(path for path in Path("skitai/_speedups").glob("*.pyx") if path.stem not in LEFT_OUT)
+#: Plain C, of which each kernel includes what it needs.
+HEADERS = sorted(Path("skitai/_speedups").glob("*.h"))
 
 #: Checks that C code gets from Python code, switched off: each kernel bounds its own walk.
 DIRECTIVES = {"language_level": 3, "boundscheck": False, "wraparound": False, "warn.unused": True}
@@ -78,12 +80,15 @@ def extension(source: Path) -> Extension:
     # The checksum lets a test find a module that is older than its source.
     declarations = source.with_suffix(".pxd")
     crc32 = zlib.crc32(source.read_bytes())
-    if declarations.exists():
-        crc32 = zlib.crc32(declarations.read_bytes(), crc32)
+    for further in [declarations, *HEADERS]:
+        if further.exists():
+            crc32 = zlib.crc32(further.read_bytes(), crc32)
     return Extension(
         ".".join(source.with_suffix("").parts),
         [str(source)],
         define_macros=[("SKITAI_SOURCE_CRC32", f"{crc32}u")],
+        include_dirs=["skitai/_speedups"],
+        depends=[str(header) for header in HEADERS],
     )
 
 

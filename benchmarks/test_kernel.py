@@ -50,7 +50,7 @@ BROWSER = (
 FIELDS = [("Content-Type", "text/plain"), ("Content-Length", "12"), ("Date", "Sun, 22 Nov 2026 12:00:00 GMT")]
 BODY = b"Hello World\n"
 LIMITS = Limits()
-TEMPLATE = make_template(threads=4, processes=1, errors=None)
+TEMPLATE = make_template(threads=4, processes=1, errors=None, was=None)
 CLIENT = ("127.0.0.1", 40000)
 SERVER = ("127.0.0.1", 5000)
 

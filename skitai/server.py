@@ -145,7 +145,7 @@ class Instance:
             logs=logs,
             access_log=settings.server.access_log,
             debug=settings.server.debug,
-            activate=was.activate,
+            binding=was.BINDING,
         )
 
     def _bind(self, listener: ListenSettings) -> socket.socket:

@@ -87,6 +87,7 @@ def test_a_compiled_module_is_as_new_as_its_source(kernel: str) -> None:
     except ImportError:
         pytest.skip("no extensions are built here")
     sources = [path for suffix in ("pyx", "pxd") if (path := SPEEDUPS / f"{kernel}.{suffix}").exists()]
+    sources += sorted(SPEEDUPS.glob("*.h"))
     assert zlib.crc32(b"".join(path.read_bytes() for path in sources)) == module.SOURCE_CRC32, (
         f"{kernel} was edited after the build; pip install -e ."
     )

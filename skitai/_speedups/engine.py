@@ -1,15 +1,16 @@
 """The engine of the compiled build: the pure one, over the kernels of this build.
 
-Its event loop is compiled where there is epoll.  With ``threads = 0`` connections begin in the
-fast lane (lane_connection.pyx) and go over to the general `Connection` with the first request
-that is not plain; with threads they are general from the start.
+Connections begin in the fast lane (lane_connection.pyx) and go over to a general `Connection` with
+the first request that is not plain; once idle it gives the socket back.
 """
 
 from __future__ import annotations
 
 import socket
 import sys
+import threading
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any, cast
 
 from skitai._pure.engine import (
@@ -25,8 +26,11 @@ from skitai._pure.engine import (
 )
 from skitai._pure.engine import Engine as PureEngine
 from skitai._pure.engine.connection import Connection
+from skitai._pure.engine.engine import ACCEPT_BATCH
+from skitai._pure.engine.phases import Phase
 from skitai._speedups.http1 import ServerConnection
 from skitai._speedups.lane_connection import LaneConnection
+from skitai._speedups.lane_listener import LaneListener
 from skitai._speedups.lanes import Lanes
 from skitai.limits import Limits
 
@@ -50,36 +54,123 @@ __all__ = [
 ]
 
 
+#: A connection whose requests are never plain is not tried in the lane each time: after so many
+#: fruitless returns in a row it stays out for twice as many requests, and so on.
+_STAYS_MAX = 6
+
+
+class GeneralConnection(Connection):
+    """Goes back to the lane when it is idle."""
+
+    __slots__ = ("returns", "stays")
+
+    def __init__(
+        self, owner: Engine, sock: socket.socket, peer: tuple[str, int], info: Any, returns: int
+    ) -> None:
+        super().__init__(owner, sock, peer, info)
+        #: How often in a row its lane was left again with the first request.
+        self.returns = returns
+        #: Requests until the next return.
+        self.stays = 1 << min(returns, _STAYS_MAX)
+
+    def _next_cycle(self) -> None:
+        super()._next_cycle()
+        self.stays -= 1
+        if self.stays <= 0 and self.phase is Phase.IDLE and not self._eof and not self.http.buffered:
+            cast(Engine, self._owner).give_back(self)
+
+
 class Engine(PureEngine):
     http_connection = ServerConnection
     event_loop = EventLoop
 
     def __init__(self, service: Service, limits: Limits, report: Callable[[str], None]) -> None:
         super().__init__(service, limits, report)
-        self._lanes = Lanes(self) if service.inline else None
+        self._lanes = Lanes(self) if service.has_lanes else None
+        self._lane_listeners: list[LaneListener] = []
+        #: Connections of lanes as they were when somebody had to give way, the longest idle last.
+        self._oldest: list[tuple[float, LaneConnection]] = []
 
-    def _new_connection(self, sock: socket.socket, peer: tuple[str, int], info: Any) -> Connection:
+    def run(self) -> None:
+        if self._lanes is not None:
+            self._lanes.begin(threading.get_ident())
+        super().run()
+
+    # -- accepting --------------------------------------------------------------------------
+
+    def _watch_listeners(self) -> None:
         if self._lanes is None:
-            return super()._new_connection(sock, peer, info)
-        # It has what the engine asks of a connection, which is little.
-        return cast(Connection, LaneConnection(self._lanes, sock, peer, info))
+            super()._watch_listeners()
+        elif not self._accepting and not self.draining:
+            self._accepting = True
+            self._lane_listeners = [
+                LaneListener(self._lanes, listener.sock.fileno(), listener.info, ACCEPT_BATCH)
+                for listener in self._listeners
+            ]
 
-    # -- for lane connections ---------------------------------------------------------------
+    def _unwatch_listeners(self) -> None:
+        if self._lanes is None:
+            super()._unwatch_listeners()
+        else:
+            self._accepting = False
+            for listener in self._lane_listeners:
+                listener.close()
 
-    def stayed_idle(self, connection: Connection) -> None:
-        """It has answered and waits again: it is the last now to be closed for want of room."""
-        self._idle.move_to_end(connection)
+    def _accept_waiting(self) -> None:
+        if self._lanes is None:
+            super()._accept_waiting()
+        else:
+            for listener in self._lane_listeners:
+                listener.accept()
 
-    def replace(self, lane: LaneConnection) -> Connection:
+    def _make_room(self) -> bool:
+        """The order of lane connections is not kept, for each request would change it: those that have
+        rested since the last look are still the oldest."""
+        if self._close_oldest():
+            return True
+        resting = [(c.idle_since, c) for c in self.connections if isinstance(c, LaneConnection) and c.is_idle]
+        resting.sort(key=itemgetter(0), reverse=True)
+        self._oldest = resting
+        return self._close_oldest() or super()._make_room()
+
+    def _close_oldest(self) -> bool:
+        while self._oldest:
+            idle_since, connection = self._oldest.pop()
+            if connection.is_idle and connection.idle_since == idle_since:
+                connection.close()
+                return True
+        return False
+
+    def became_idle(self, connection: Connection) -> None:
+        if not isinstance(connection, LaneConnection):
+            super().became_idle(connection)
+
+    def _drain(self) -> None:
+        if self._lanes is not None:
+            self._lanes.drain()
+        super()._drain()
+
+    # -- to and fro ---------------------------------------------------------------------------
+
+    def replace(self, lane: LaneConnection, sock: socket.socket) -> Connection:
         """A general connection in the place of ``lane``, which has not read or answered the present
-        request as far as anybody can tell."""
-        self.loop.unwatch(lane.sock)
-        known = cast(Connection, lane)
-        self.connections.discard(known)
-        self._idle.pop(known, None)
-        connection = super()._new_connection(lane.sock, lane.peer, lane.info)
+        request as far as anybody can tell; ``sock`` is its socket."""
+        self.connections.discard(cast(Connection, lane))
+        returns = 0 if lane.has_answered else lane.returns + 1
+        connection = GeneralConnection(self, sock, lane.peer, lane.info, returns)
         self.connections.add(connection)
         self.became_idle(connection)
         if self.draining:
             connection.http.refuse_keep_alive()
         return connection
+
+    def give_back(self, connection: GeneralConnection) -> None:
+        """A lane connection in the place of ``connection``, which is idle."""
+        self.connections.discard(connection)
+        sock = connection.give_away()
+        family = sock.family
+        address, port = connection.peer
+        lane = LaneConnection(
+            self._lanes, sock.detach(), family, address, port, connection.info, connection.returns
+        )
+        self.connections.add(cast(Connection, lane))

@@ -433,6 +433,25 @@ cdef inline unsigned char _write(unsigned char *target, PyObject *text, Py_ssize
     return classes
 
 
+cdef Py_ssize_t write_field(unsigned char *at, Py_ssize_t room, object name, object value) noexcept:
+    cdef Py_ssize_t name_length = _length_if_certain(<PyObject *>name)
+    cdef Py_ssize_t value_length = _length_if_certain(<PyObject *>value)
+    if name_length < 1 or value_length < 0:
+        return UNCERTAIN
+    if name_length + value_length + 4 > room:
+        return NO_ROOM
+    if not _write(at, <PyObject *>name, name_length) & TCHAR:
+        return UNCERTAIN
+    at += name_length
+    memcpy(at, b": ", 2)
+    at += 2
+    if not _write(at, <PyObject *>value, value_length) & VALUE:
+        return UNCERTAIN
+    at += value_length
+    memcpy(at, b"\r\n", 2)
+    return name_length + value_length + 4
+
+
 def encode_head(bytes status_line not None, list fields not None):
     """``status_line`` (with its CRLF), the lines of ``fields`` and the empty line.
 
@@ -458,17 +477,14 @@ def encode_head(bytes status_line not None, list fields not None):
     at += length
     for index in range(PyList_GET_SIZE(fields)):
         field = <PyObject *>PyList_GET_ITEM(fields, index)
-        name_length = PyUnicode_GET_LENGTH(<object>PyTuple_GET_ITEM(<object>field, 0))
-        value_length = PyUnicode_GET_LENGTH(<object>PyTuple_GET_ITEM(<object>field, 1))
-        if not _write(at, <PyObject *>PyTuple_GET_ITEM(<object>field, 0), name_length) & TCHAR:
+        name_length = write_field(
+            at,
+            <unsigned char *>PyBytes_AS_STRING(head) + total - at,
+            <object>PyTuple_GET_ITEM(<object>field, 0),
+            <object>PyTuple_GET_ITEM(<object>field, 1),
+        )
+        if name_length < 0:
             return None
         at += name_length
-        memcpy(at, b": ", 2)
-        at += 2
-        if not _write(at, <PyObject *>PyTuple_GET_ITEM(<object>field, 1), value_length) & VALUE:
-            return None
-        at += value_length
-        memcpy(at, b"\r\n", 2)
-        at += 2
     memcpy(at, b"\r\n", 2)
     return head

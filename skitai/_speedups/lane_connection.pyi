@@ -1,4 +1,3 @@
-import socket
 from typing import Any
 
 from skitai._speedups.lanes import Lanes
@@ -6,8 +5,16 @@ from skitai._speedups.lanes import Lanes
 SOURCE_CRC32: int
 
 class LaneConnection:
-    sock: socket.socket
+    address: str
+    port: int
     peer: tuple[str, int]
     info: Any
     deadline: float
-    def __init__(self, lanes: Lanes, sock: socket.socket, peer: tuple[str, int], info: Any) -> None: ...
+    idle_since: float
+    is_idle: bool
+    returns: int
+    has_answered: bool
+    def __init__(
+        self, lanes: Lanes, fd: int, family: int, address: str, port: int, info: Any, returns: int = 0
+    ) -> None: ...
+    def close(self) -> None: ...

@@ -1,59 +1,54 @@
 """The fast lane: plain requests to plain applications, read, run and answered in one go.
 
-With ``threads = 0`` most requests need nothing of what the general connection
-(``skitai/_pure/engine/connection.py``) can do: the whole request lies in the socket, its head
-is simple, the application returns its answer in one piece, and the socket takes that at once.
-For these a `LaneConnection` does in C what costs the general one some three hundred calls.
+Most requests need nothing of what the general connection (``skitai/_pure/engine/connection.py``)
+can do: the whole request lies in the socket, its head is simple, and the application returns
+its answer in one piece.  For these a `LaneConnection` does in C what costs the general one
+some three hundred calls.  Answers to pipelined requests leave together.
 
 What is not so plain leaves the lane **before anything about it was decided here**:
 
 * bytes that are not certainly a simple request, or not all there: the general connection reads
   them again from the first one, so that refusals, limits and clocks are its own;
-* a call whose answer is not plain (a stream, ``write()``, an exception, a status or field that
-  must be looked at): an exchange is made of the same bytes, and `Service.go_on` takes up the call;
-* an answer that the socket does not take whole: the general connection sends the rest.
+* a call whose answer is not plain: see calls.pyx.
 
-A connection that has left the lane does not come back.  The loop thread alone runs this; the
-request's bytes lie in the scratch buffer of `Lanes` until `on_ready` returns.
+The general connection gives the socket back when it is idle (`LaneConnection.__init__`).
+
+    RESTING ──readable──▶ SERVING ──answered──▶ RESTING
+                           │  │ ▲
+                           │  │ └──turn──────── QUEUED     others were served for a while
+                           │  └──socket full──▶ SENDING ──taken──▶ RESTING
+                           └──not plain, closed──▶ GONE
+
+SERVING belongs to one thread, the leader as it began.  The socket is watched edge-triggered: who
+serves reads on until there is no more, and what is reported meanwhile is kept in `missed`.
 """
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.contextvars cimport PyContext_CopyCurrent, PyContext_Enter, PyContext_Exit
 from libc.errno cimport EAGAIN, EINTR, errno
-from libc.string cimport memcmp
+from libc.string cimport memcmp, memcpy
 
-from io import BytesIO
-from itertools import chain
+import socket
 
-from skitai._pure.engine.loop import READ
-from skitai._pure.engine.service import Begun
-from skitai._speedups.heads import encode_head
-from skitai.errors import AppLoadError, ClientDisconnected, HTTPError
+from skitai._pure.engine.channel import Stall
 
-from skitai._speedups.heads cimport SIMPLE, Head, recognise
-from skitai._speedups.lanes cimport (
-    DATE_FIELD,
-    HOP_FIELD,
-    LENGTH_FIELD,
-    SCRATCH,
-    SERVER_FIELD,
-    Lanes,
-    Route,
-    StatusLine,
-)
+from skitai._speedups.calls cimport Call
+from skitai._speedups.clock cimport monotonic
+from skitai._speedups.heads cimport NO_ROOM, SIMPLE, Head, recognise
+from skitai._speedups.lanes cimport OUT, SCRATCH, Lanes, Route, Seat, Workspace
+from skitai._speedups.loop cimport SK_END, SK_READ, SK_WRITE
+
+cdef extern from "sockets.h" nogil:
+    ssize_t sk_send(int fd, const void *head, size_t head_size, const void *body, size_t body_size)
 
 cdef extern from "<sys/socket.h>" nogil:
     ssize_t recv(int fd, void *buffer, size_t size, int flags)
-    ssize_t send(int fd, const void *buffer, size_t size, int flags)
-    const int MSG_NOSIGNAL
 
-cdef extern from "<time.h>" nogil:
-    struct timespec:
-        long tv_sec
-        long tv_nsec
-    int clock_gettime(int clock, timespec *now)
-    const int CLOCK_MONOTONIC
+cdef extern from "Python.h":
+    const Py_ssize_t PY_SSIZE_T_MAX
+
+cdef extern from "<unistd.h>" nogil:
+    int close_descriptor "close"(int fd)
 
 cdef extern from *:
     # Set by setup.py on the compiler's command line.
@@ -62,494 +57,452 @@ cdef extern from *:
 SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 
 cdef enum:
-    BODY_MAX = 65536  # longer answers leave the lane: there their copy costs more than a call
-    TURN_MAX = 32     # pipelined requests of one connection before the others have their turn
+    COPY_MAX = 16384  # a body up to this is copied behind its head: cheaper than a send of two parts
 
+# Seconds: how long answers wait for those to requests that came with them, and how long one
+# connection's requests are served while others wait.
+cdef double TOGETHER_MAX = 0.001
+cdef double TURN_MAX = 0.005
 
-cdef inline double _now() noexcept nogil:
-    """As time.monotonic()."""
-    cdef timespec now
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    return now.tv_sec + now.tv_nsec * 1e-9
+cdef double FOREVER = float("inf")
+cdef Py_ssize_t ALL = PY_SSIZE_T_MAX
 
+cdef enum Outcome:
+    # The bytes that were to be sent are ...
+    SENT
+    WAITING    # in part or wholly ours still; the connection is SENDING
+    LOST       # of no use to anybody: the client is gone
 
-cdef object _END = object()
-
-
-cdef class LaneConnection
-
-
-@cython.final
-cdef class Call:
-    """One call of an application: its start_response, and what became of it."""
-
-    cdef LaneConnection connection
-    cdef Route route
-    cdef dict environ         # the application's: it may have changed or emptied it
-    cdef object method, target
-    cdef object context
-    cdef double received_at
-    cdef bint keep_alive
-
-    # What start_response was told, if it is plain.
-    cdef StatusLine status
-    cdef list fields          # ours and the application's, but for Content-Length
-    cdef object length
-
-    # The answer in one piece.
-    cdef bytes body
-    cdef object result        # what the application returned, or stands for it
-    cdef object iterator      # what is left of it behind the piece
-
-    # The answer has been sent from the lane.  An application may keep start_response and write
-    # for longer, when the scratch buffer and the connection are somebody else's.
-    cdef bint over
-
-    # Set once the call has left its lane.
-    cdef object run
-    cdef object run_write
-    cdef object begun
-
-    def __call__(self, status, headers, exc_info=None):
-        """PEP 3333's start_response.  What is not plain is told to the run that goes on with the
-        call, here and now, so that an error reaches the application where it made it."""
-        if self.over:
-            if exc_info:
-                try:
-                    raise exc_info[1].with_traceback(exc_info[2])
-                finally:
-                    exc_info = None
-            raise AssertionError("start_response was called twice without exc_info (PEP 3333)")
-        if self.run is None and (exc_info is not None or self.status is not None or not self.note(status, headers)):
-            self.leave()
-        if self.run is not None:
-            return self.run.start_response(status, headers, exc_info)
-        return self.write
-
-    def write(self, data):
-        """``write()``: the client must get it now, so the call leaves its lane."""
-        if self.over:
-            if self.length is None:
-                raise ClientDisconnected(
-                    "the client has gone, or was answered in your place (response_timeout)"
-                )
-            if _is_piece(data):
-                self.warn_of_more()
-            return
-        if self.run is None:
-            self.leave()
-        self.run_write(data)
-
-    cdef bint note(self, status, headers) except -1:
-        """Keep what start_response is told; False if it is not plain."""
-        cdef Lanes lanes = self.connection.lanes
-        cdef bint has_date = False, has_server = False
-        cdef int kind
-        cdef list fields
-        cdef object length = None
-        if type(status) is not str or type(headers) is not list:
-            return False
-        cdef StatusLine line = lanes.status_line(status)
-        if line.code == 0:
-            return False
-        date, server = lanes.own_fields()
-        fields = [date, server]
-        for field in <list>headers:
-            if type(field) is not tuple or len(<tuple>field) != 2:
-                return False
-            name, value = <tuple>field
-            if type(name) is not str or type(value) is not str:
-                return False
-            kind = lanes.kind_of(name)
-            if kind == HOP_FIELD:
-                return False
-            if kind == LENGTH_FIELD:
-                if length is not None or not (value.isascii() and value.isdigit()) or len(value) > 18:
-                    return False
-                length = int(value)
-                continue
-            has_date = has_date or kind == DATE_FIELD
-            has_server = has_server or kind == SERVER_FIELD
-            fields.append(field)
-        if has_server:
-            del fields[1]
-        if has_date:
-            del fields[0]
-        self.status, self.fields, self.length = line, fields, length
-        return True
-
-    cdef list headers(self):
-        """What start_response was told, for another one (Date and Server stay as they are)."""
-        if self.length is None:
-            return self.fields[:]
-        return [*self.fields, ("Content-Length", str(self.length))]
-
-    cdef bint take_body(self) except -1:
-        """The body in one piece, as long as announced; False if it is not so.
-
-        The first piece of an iterable is taken only where its length is announced: as the whole
-        body it goes out before the next one is asked for (PEP 3333).
-        """
-        result = self.result
-        if type(result) is list or type(result) is tuple:
-            if len(result) == 1 and type(result[0]) is bytes:
-                self.body = result[0]
-            else:
-                for piece in result:
-                    if type(piece) is not bytes:
-                        return False
-                self.body = b"".join(result)
-            return len(self.body) <= BODY_MAX and (self.length is None or self.length == len(self.body))
-        if self.length is None or not 0 < self.length <= BODY_MAX:
-            return False
-        if isinstance(result, self.route.template["wsgi.file_wrapper"]):
-            return False
-        PyContext_Enter(self.context)
-        try:
-            iterator = iter(result)
-            piece = next(iterator, _END)
-        except BaseException as error:
-            self.result = PutBack(_Failed(error), result)
-            return False
-        finally:
-            PyContext_Exit(self.context)
-        if piece is _END:
-            self.result = PutBack(iter(()), result)
-            return False
-        # It may have called write(), or start_response again, and so have left its lane.
-        if self.run is None and type(piece) is bytes and len(<bytes>piece) == self.length:
-            self.body = piece
-            self.iterator = iterator
-            return True
-        self.result = PutBack(chain((piece,), iterator), result)
-        return False
-
-    cdef bytes head(self):
-        """The response's head, None if a field of it must be refused."""
-        cdef list fields = [*self.fields, ("Content-Length", str(len(self.body)))]
-        if not self.keep_alive:
-            fields.append(("Connection", "close"))
-        return encode_head(self.status.line, fields)
-
-    cdef int leave(self) except -1:
-        """Out of the lane: an exchange, and a run that will do again what was done here."""
-        exchange = self.connection.leave()
-        exchange.received_at = self.received_at
-        self.begun = Begun(self.environ)
-        self.run = self.connection.lanes.service.go_on(exchange, self.begun, self.context)
-        if self.status is not None:
-            self.run_write = self.run.start_response(
-                f"{self.status.code} {self.status.reason}", self.headers()
-            )
-        return 0
-
-    cdef int finish(self, error) except -1:
-        """Let the run go on with what the application returned or raised."""
-        cdef object begun = self.begun
-        cdef object result = self.result
-        # Through the iterable or a traceback they lead back here, and would wait for the collector.
-        self.result = self.iterator = self.begun = None
-        begun.result = result
-        begun.error = error
-        self.run.run()
-        if not begun.taken:  # the client had gone while the application ran
-            begun.result = begun.error = None
-            if error is None:
-                PyContext_Enter(self.context)
-                try:
-                    self.close_result(result)
-                finally:
-                    PyContext_Exit(self.context)
-            elif _is_failure(error):
-                self.route.failure(self.asked(), "", error)
-        return 0
-
-    cdef dict asked(self):
-        """What the logs are told of the request."""
-        return {"REQUEST_METHOD": self.method, "REQUEST_URI": self.target}
-
-    cdef int warn_of_more(self) except -1:
-        self.route.warn(self.asked(), "the application sent more than its Content-Length; the rest was cut")
-        return 0
-
-    cdef int close_result(self, result) except -1:
-        """In the call's context."""
-        try:
-            close = getattr(result, "close", None)
-            if close is not None:
-                close()
-        except BaseException as error:
-            self.route.failure(self.asked(), ": close()", error)
-        return 0
-
-    cdef int exhaust(self, bint lost) except -1:
-        """The body is out; the application's iterable still has its end and its close(), or if the
-        client is ``lost`` its close() only."""
-        PyContext_Enter(self.context)
-        try:
-            try:
-                if not lost:
-                    for piece in self.iterator:
-                        if _is_piece(piece):
-                            self.warn_of_more()
-                            break
-            except BaseException as error:
-                if _is_failure(error):
-                    self.route.failure(self.asked(), "", error)
-            self.iterator = None
-            self.close_result(self.result)
-        finally:
-            PyContext_Exit(self.context)
-        return 0
+cdef enum State:
+    RESTING
+    SERVING
+    QUEUED
+    SENDING
+    GONE
 
 
 @cython.final
-cdef class LaneConnection:
+cdef class LaneConnection(Seat):
     """Stands in the engine's tables where a general connection stands, with the methods that the
     engine calls on one.  ``deadline``: see `Connection.deadline`."""
 
-    cdef readonly object sock
-    cdef readonly object peer
     cdef public double deadline
     cdef readonly object info
-    cdef Lanes lanes
+    cdef readonly object address
+    cdef readonly int port
+    cdef int family              # of the socket
+    cdef State state
+    cdef int missed              # what it became ready for while it was not RESTING
     cdef Route route             # of the last request
-    cdef int fd
-    cdef bint open
-    cdef double keep_alive
-    cdef object address, port
-    # Where the present request begins in the scratch buffer, and how much is there.
-    cdef Py_ssize_t start, filled
-    cdef object successor        # the general connection that an unbegun request was left to
+    cdef object port_text
+    cdef readonly double idle_since
+    cdef readonly int returns    # how often in a row a general connection has given it back for nothing
+    cdef readonly bint has_answered
+    cdef bytes left              # read and not yet looked at
 
-    def __init__(self, Lanes lanes, sock, peer, info):
+    # SENDING: what the socket has not taken, of which `taken` bytes are out by now.
+    cdef bytes unsent
+    cdef Py_ssize_t taken
+    cdef bint last               # close behind it
+    cdef list unlogged           # the calls whose answers it holds, with their sizes
+    cdef Py_ssize_t sent_before  # of these answers, in front of `unsent`
+    cdef object stall
+
+    def __init__(self, Lanes lanes, int fd, int family, str address, int port, info, int returns=0):
+        """``fd`` is a connected, non-blocking socket of ``family``, which is ours from here on."""
         self.lanes = lanes
-        self.sock = sock
-        self.peer = peer
+        self.fd = fd
+        self.family = family
+        self.address = address
+        self.port = port
         self.info = info
-        self.fd = sock.fileno()
-        self.open = True
-        self.address = peer[0]
-        self.port = str(peer[1])
-        self.keep_alive = lanes.engine.limits.keep_alive
-        self.deadline = _now() + lanes.engine.limits.header_timeout
-        lanes.engine.loop.watch(sock, READ, self.on_ready)
+        self.returns = returns
+        self.port_text = str(port)
+        self.state = RESTING
+        self.idle_since = monotonic()
+        self.deadline = self.idle_since + (lanes.keep_alive if returns else lanes.header_timeout)
+        lanes.loop.add(self, SK_READ | SK_WRITE)
 
-    def on_ready(self, events):
+    cdef tuple client(self):
+        return (self.address, self.port)
+
+    @property
+    def is_idle(self):
+        return self.state == RESTING
+
+    @property
+    def peer(self):
+        return self.client()
+
+    # -- events -----------------------------------------------------------------------------
+
+    cdef int on_ready(self, int ready) except -1:
         try:
-            self.serve()
+            if self.state == RESTING:
+                if ready & SK_READ:
+                    self.serve(ready & SK_END)
+            elif self.state == SENDING:
+                self.missed |= ready
+                if ready & SK_WRITE:
+                    self.send_on()
+            else:
+                self.missed |= ready
         except Exception:
             # The service broke its promise; only this client pays for it.
             self.lanes.engine.report("answering a request")
             self.close()
-
-    cdef int serve(self) except -1:
-        cdef Lanes lanes = self.lanes
-        cdef const unsigned char *data = lanes.scratch
-        cdef Head *head = &lanes.head
-        cdef Route route
-        cdef Py_ssize_t length
-        cdef int answered = 0
-        self.start = 0
-        self.filled = recv(self.fd, lanes.scratch, SCRATCH, 0)
-        if self.filled <= 0:
-            if self.filled == 0 or not (errno == EAGAIN or errno == EINTR):
-                self.close()
-            return 0
-        while self.start < self.filled:
-            if answered == TURN_MAX or recognise(
-                data + self.start, self.filled - self.start, &lanes.limits, head
-            ) != SIMPLE:
-                self.go_general()
-                return 0
-            length = head.consumed
-            route = lanes.find(data + self.start, head, self.route, self.info)
-            if route is None or (route.path_start and head.path.length <= route.path_start + 1):
-                self.go_general()  # no lane, or the slash rule has a word to say
-                return 0
-            if head.content_length > 0:
-                if head.content_length > route.body_max or head.content_length > self.filled - self.start - length:
-                    self.go_general()  # too much, or not all there
-                    return 0
-                length += head.content_length
-            if not head.keep_alive and self.start + length < self.filled:
-                self.go_general()  # bytes behind the last request want the general one's care
-                return 0
-            self.route = route
-            if not self.answer(data + self.start, head, route):
-                return 0
-            self.start += length
-            answered += 1
-        if lanes.engine.draining:
-            self.close()
-        else:
-            self.deadline = _now() + self.keep_alive
-            lanes.engine.stayed_idle(self)
         return 0
 
-    cdef bint answer(self, const unsigned char *data, Head *head, Route route) except -1:
-        """Run the application; False if the connection is closed or no longer this one's."""
+    def resume(self):
+        """The others had their turn."""
+        if self.state == QUEUED:
+            self.state = RESTING
+            self.on_ready(SK_READ)
+
+    cdef int serve(self, bint ended) except -1:
+        """Answer what lies in the socket; ``ended``: nothing will come behind it."""
+        cdef Lanes lanes = self.lanes
+        cdef Workspace work = lanes.work
+        cdef bint more = ended
+        self.state = SERVING
+        while True:
+            work.start = work.ready = 0
+            if self.left is not None:
+                work.filled = PyBytes_GET_SIZE(self.left)
+                memcpy(work.scratch, PyBytes_AS_STRING(self.left), work.filled)
+                self.left = None
+                more = True  # what was reported meanwhile is in `missed`, or was never looked at
+            else:
+                work.filled = recv(self.fd, work.scratch, SCRATCH, 0)
+                if work.filled < 0 and errno == EINTR:
+                    continue
+                if work.filled <= 0:
+                    if work.filled == 0 or errno != EAGAIN:
+                        self.close()
+                        return 0
+                    break
+                more = ended or work.filled == SCRATCH
+            if not self.serve_received(work):
+                return 0
+            if self.missed:
+                more = True
+                self.missed = 0
+            if not more:
+                break
+        self.rest()
+        return 0
+
+    cdef int rest(self) except -1:
+        """All is answered."""
+        self.state = RESTING
+        if self.lanes.draining:
+            self.close()
+        else:
+            self.idle_since = monotonic()
+            self.deadline = self.idle_since + self.lanes.keep_alive
+        return 0
+
+    cdef bint serve_received(self, Workspace work) except -1:
+        """Answer the requests in ``work``; False if the connection is not this thread's any more."""
+        cdef Lanes lanes = self.lanes
+        cdef Head *head = &work.head
+        cdef const unsigned char *data
+        cdef Route route
+        cdef Py_ssize_t length
+        cdef double began_at = 0.0
+        cdef double now = 0.0
+        while work.start < work.filled:
+            data = work.scratch + work.start
+            if recognise(data, work.filled - work.start, &lanes.limits, head) != SIMPLE:
+                return self.go_general(work)
+            length = head.consumed
+            route = lanes.find(data, head, self.route, self.info)
+            if route is None or (route.path_start and head.path.length <= route.path_start + 1):
+                return self.go_general(work)  # no lane, or the slash rule has a word to say
+            if head.content_length > 0:
+                if head.content_length > route.body_max or head.content_length > work.filled - work.start - length:
+                    return self.go_general(work)  # too much, or not all there
+                length += head.content_length
+            if not head.keep_alive and work.start + length < work.filled:
+                return self.go_general(work)  # bytes behind the last request want the general one's care
+            if now and now - began_at > TURN_MAX:
+                return self.give_way(work)
+            self.route = route
+            now = self.answer(work, head, length)
+            if self.state != SERVING:
+                return False
+            if not began_at:
+                began_at = now
+        return True
+
+    cdef bint give_way(self, Workspace work) except -1:
+        """Let the others have their turn.  Always False."""
+        cdef bytes left = _rest(work)
+        cdef Outcome outcome = self.flush(work)
+        if outcome != LOST:
+            self.left = left
+        if outcome == SENT:
+            self.state = QUEUED
+            self.deadline = FOREVER
+            self.lanes.loop.call_soon(self.resume)
+        return False
+
+    # -- one request --------------------------------------------------------------------------
+
+    cdef double answer(self, Workspace work, Head *head, Py_ssize_t length) except -1:
+        """Run the application for the request of ``length`` bytes and send, or keep for a moment,
+        its answer.  The time when it was made; `state` is not SERVING if the connection is closed
+        or not this thread's any more."""
         cdef Call call = Call.__new__(Call)
-        cdef dict environ = self.lanes.environ(data, head, route)
+        cdef const unsigned char *data = work.scratch + work.start
         cdef bint is_head = head.method.length == 4 and memcmp(data + head.method.start, b"HEAD", 4) == 0
-        cdef object failure = None
-        cdef bytes response
-        environ["REMOTE_ADDR"] = self.address
-        environ["REMOTE_PORT"] = self.port
-        if head.content_length > 0:
-            body = PyBytes_FromStringAndSize(<const char *>data + head.consumed, head.content_length)
-            environ["wsgi.input"] = BytesIO(body)
-            environ["CONTENT_LENGTH"] = str(head.content_length)
         call.connection = self
-        call.route = route
-        call.environ = environ
-        call.method = environ["REQUEST_METHOD"]
-        call.target = environ["REQUEST_URI"]
-        call.context = PyContext_CopyCurrent()
-        call.received_at = _now()
-        call.keep_alive = head.keep_alive
-        PyContext_Enter(call.context)
-        try:
-            route.activate(environ, route.application)
-            call.result = route.application(environ, call)
-        except BaseException as error:
-            failure = error
-        finally:
-            PyContext_Exit(call.context)
+        call.lanes = self.lanes
+        call.work = work
+        call.route = self.route
+        call.begin(data, head)
+        call.keep_alive = head.keep_alive and not (
+            self.lanes.draining and work.start + length == work.filled
+        )
+        call.environ["REMOTE_ADDR"] = self.address
+        call.environ["REMOTE_PORT"] = self.port_text
+        call.received_at = monotonic()
+        failure = call.ask()
         if call.run is None:
-            if failure is None and call.status is not None and not is_head and call.take_body():
-                response = call.head()
-                if response is not None:
-                    return self.deliver(call, response)
-                if call.iterator is not None:
-                    call.result = PutBack(chain((call.body,), call.iterator), call.result)
+            if (
+                failure is None
+                and call.status is not None
+                and not is_head
+                and call.take_body()
+                and self.deliver(work, call, length)
+            ):
+                return call.started_at
             if call.run is None:
                 call.leave()
         call.finish(failure)
-        return False
+        call.release()
+        return 0.0
 
-    cdef bint deliver(self, Call call, bytes head) except -1:
-        """Send it; False if the connection is closed or no longer this one's."""
-        cdef bytes response = head + call.body
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(response)
-        cdef double started_at = _now()
-        cdef double delivered_at
-        cdef bint lost
-        cdef ssize_t sent = send(self.fd, PyBytes_AS_STRING(response), size, MSG_NOSIGNAL)
-        if sent < 0 and (errno == EAGAIN or errno == EINTR):
-            sent = 0
-        lost = sent < 0
-        call.over = True
-        if 0 <= sent < size:
-            call.length = len(call.body)
-            exchange = self.leave()
-            self.lanes.service.adopt(exchange)
-            exchange.received_at = call.received_at
-            try:
-                exchange.respond_rest(
-                    call.status.code, call.headers(), call.body, response[sent:], reason=call.status.reason
-                )
-            except ClientDisconnected:
-                lost = True
-        delivered_at = _now()
+    cdef bint deliver(self, Workspace work, Call call, Py_ssize_t length) except -1:
+        """Put the answer behind those that are ready, and send them unless more will come soon;
+        False if it must be looked at."""
+        cdef Py_ssize_t head_size = call.write_head(work.out + work.ready, OUT - work.ready)
+        cdef Py_ssize_t body_size = PyBytes_GET_SIZE(call.body)
+        cdef Outcome outcome = SENT
+        if head_size == NO_ROOM and work.ready:
+            if self.flush(work) != SENT:
+                call.put_back()
+                return False
+            head_size = call.write_head(work.out, OUT)
+        if head_size < 0:
+            call.put_back()
+            return False
+        call.over = self.has_answered = True
+        call.started_at = monotonic()
+        work.start += length
+        work.ready += head_size
+        if call.route.log is not None:
+            work.unlogged.append((call, head_size + body_size))
+        if body_size > COPY_MAX or body_size > OUT - work.ready:
+            outcome = self.push(work, call.body)
+        else:
+            memcpy(work.out + work.ready, PyBytes_AS_STRING(call.body), body_size)
+            work.ready += body_size
+            if (
+                work.start < work.filled
+                and call.iterator is None
+                and call.started_at - call.received_at < TOGETHER_MAX
+            ):
+                call.release()
+                return True  # the next answer will be with it
+            outcome = self.push(work, None)
+        if outcome == WAITING and work.start < work.filled:
+            self.left = _rest(work)
         if call.iterator is not None:
-            call.exhaust(lost)
-        call.result = None  # it may lead back to the call
-        if call.route.log is not None and not 0 <= sent < size:
-            call.route.log(
-                self.peer,
-                call.asked(),
-                call.status.code,
-                0 if lost else size,
-                started_at - call.received_at,
-                delivered_at - started_at,
-            )
-        call.environ.pop("skitai.was", None)  # its way back to the environ would wait for the collector
-        if sent < 0 or not (call.keep_alive or sent < size):
-            self.close()
-        return self.open
+            call.exhaust(outcome == LOST)
+        call.release()
+        if outcome != WAITING:
+            self.log(work, outcome == LOST)
+            if outcome == LOST or not call.keep_alive:
+                self.close()
+        elif not call.keep_alive:
+            self.last = True
+        return True
 
-    # -- out of the lane --------------------------------------------------------------------
-
-    cdef bytes rest(self):
-        """What was read, from the present request on; from here on it is somebody else's."""
-        self.open = False
-        return PyBytes_FromStringAndSize(
-            <const char *>self.lanes.scratch + self.start, self.filled - self.start
+    cdef Outcome push(self, Workspace work, bytes body) except? LOST:
+        """Send what is ready, and ``body``."""
+        cdef Py_ssize_t body_size = PyBytes_GET_SIZE(body) if body is not None else 0
+        cdef Py_ssize_t size = work.ready + body_size
+        cdef Py_ssize_t sent = sk_send(
+            self.fd, work.out, work.ready, PyBytes_AS_STRING(body) if body is not None else NULL, body_size
         )
+        if sent == size:
+            work.ready = 0
+            return SENT
+        if sent < 0 and errno != EAGAIN and errno != EINTR:
+            work.ready = 0
+            return LOST
+        self.keep(work, body, max(sent, 0))
+        return WAITING
 
-    cdef int go_general(self) except -1:
-        """The present request is the general connection's."""
-        data = self.rest()
-        self.successor = self.lanes.engine.replace(self)
-        self.successor.take_over(data)
+    cdef Outcome flush(self, Workspace work) except? LOST:
+        """Send what is ready and log it; where that fails, close."""
+        cdef Outcome outcome
+        if not work.ready:
+            return SENT
+        outcome = self.push(work, None)
+        if outcome != WAITING:
+            self.log(work, outcome == LOST)
+            if outcome == LOST:
+                self.close()
+        return outcome
+
+    cdef int log(self, Workspace work, bint lost) except -1:
+        """The access lines of what was sent, or is lost."""
+        if work.unlogged:
+            unlogged, work.unlogged = work.unlogged, []
+            _log(unlogged, 0 if lost else ALL)
         return 0
 
-    cdef object leave(self):
-        """The exchange of the present request, on the general connection in our place."""
-        data = self.rest()
-        return self.lanes.engine.replace(self).take_over_request(data)
+    # -- SENDING ------------------------------------------------------------------------------
+
+    cdef int keep(self, Workspace work, bytes body, Py_ssize_t sent) except -1:
+        """The socket took ``sent`` bytes; the rest waits for the client."""
+        if sent >= work.ready and body is not None:
+            self.unsent = body
+            self.taken = sent - work.ready
+        else:
+            self.unsent = PyBytes_FromStringAndSize(<const char *>work.out + sent, work.ready - sent)
+            if body is not None:
+                self.unsent += body
+            self.taken = 0
+        self.sent_before = sent - self.taken
+        self.unlogged = work.unlogged
+        work.unlogged = []
+        work.ready = 0
+        self.last = False
+        self.state = SENDING
+        if self.stall is None:
+            self.stall = Stall(self.fd, self.lanes.send_stall_timeout)
+        self.stall.progressed()
+        self.deadline = monotonic() + self.lanes.send_stall_timeout / 2
+        return 0
+
+    cdef int send_on(self) except -1:
+        cdef Py_ssize_t sent
+        while self.taken < PyBytes_GET_SIZE(self.unsent):
+            sent = sk_send(
+                self.fd,
+                PyBytes_AS_STRING(self.unsent) + self.taken,
+                PyBytes_GET_SIZE(self.unsent) - self.taken,
+                NULL,
+                0,
+            )
+            if sent < 0 and errno == EINTR:
+                continue
+            if sent < 0 and errno == EAGAIN:
+                return 0
+            if sent < 0:
+                self.close()
+                return 0
+            self.taken += sent
+            self.stall.progressed()
+        self.unsent = None
+        unlogged, self.unlogged = self.unlogged, None
+        _log(unlogged, ALL)
+        if self.last:
+            self.close()
+        else:
+            self.serve(True)
+        return 0
+
+    cdef int check_stall(self, double now) except -1:
+        cdef Py_ssize_t waiting = PyBytes_GET_SIZE(self.unsent) - self.taken
+        self.deadline = self.stall.patience(now, waiting)
+        if self.deadline <= now:
+            text = f"cut {self.address}, for which {waiting} bytes waited"
+            self.close()
+            self.lanes.service.limited("send_stall_timeout", text)
+        return 0
+
+    # -- out of the lane ----------------------------------------------------------------------
+
+    cdef object become_general(self, Workspace work):
+        """The general connection that has our socket, and what we have not sent."""
+        cdef bytes unsent = PyBytes_FromStringAndSize(<const char *>work.out, work.ready)
+        cdef list unlogged = work.unlogged
+        work.ready = 0
+        work.unlogged = []
+        if self.state == SENDING:
+            unsent = self.unsent[self.taken :] + unsent
+            unlogged = self.unlogged + unlogged
+            self.unsent = self.unlogged = None
+        self.state = GONE
+        self.lanes.loop.forget(self, True)
+        sock = socket.socket(self.family, socket.SOCK_STREAM, 0, self.fd)
+        connection = self.lanes.engine.replace(self, sock)
+        connection.send_first(unsent)
+        _log(unlogged, ALL)
+        return connection
+
+    cdef bint go_general(self, Workspace work) except -1:
+        """The present request is the general connection's.  Always False."""
+        cdef bytes data = _rest(work)
+        cdef Outcome outcome = self.flush(work)
+        if outcome == SENT:
+            self.become_general(work).take_over(data)
+        elif outcome == WAITING:
+            self.left = data
+        return False
+
+    cdef object leave(self, Workspace work):
+        data = _rest(work)
+        return self.become_general(work).take_over_request(data)
 
     # -- what the engine calls ----------------------------------------------------------------
 
-    def expire(self, now):
-        """No request came in time."""
-        self.close()
+    def expire(self, double now):
+        """No request came in time, or the client has stopped reading."""
+        if self.state == SENDING:
+            self.check_stall(now)
+        elif self.state == RESTING:
+            self.close()
 
     def finish_soon(self):
-        """The server stops: answer what lies in the socket, then close."""
-        self.on_ready(READ)
-        self.close()
-        if self.successor is not None:
-            self.successor.finish_soon()
+        """The server stops: answer what has come, then close (`rest`)."""
+        self.resume()
+        if self.state == RESTING:
+            self.on_ready(SK_READ)
 
     def close(self):
         """Idempotent; of no effect once another connection has the socket."""
-        if self.open:
-            self.open = False
-            self.lanes.engine.loop.unwatch(self.sock)
-            self.sock.close()
-            self.lanes.engine.forget(self)
+        cdef list unlogged = self.unlogged
+        if self.state == GONE:
+            return
+        if self.state == SENDING:
+            self.unlogged = None
+            _log(unlogged, self.sent_before + self.taken)
+        self.state = GONE
+        self.deadline = FOREVER
+        self.unsent = self.left = None
+        self.lanes.loop.forget(self, False)
+        close_descriptor(self.fd)
+        self.fd = -1
+        self.lanes.engine.forget(self)
 
 
-cdef bint _is_piece(piece) except -1:
-    """Whether it is a piece of a body, and not an empty one."""
-    if not piece:
-        return False
-    if not isinstance(piece, (bytes, str, bytearray, memoryview)):
-        raise TypeError(f"a WSGI application's body is made of bytes, not {type(piece).__name__} (PEP 3333)")
-    return True
+cdef bytes _rest(Workspace work):
+    """What was read, from the present request on."""
+    return PyBytes_FromStringAndSize(<const char *>work.scratch + work.start, work.filled - work.start)
 
 
-cdef bint _is_failure(error):
-    """Whether it belongs into the application's log."""
-    return not isinstance(error, (ClientDisconnected, HTTPError, AppLoadError))
-
-
-class PutBack:
-    """Stands for an iterable of which something was taken."""
-
-    def __init__(self, pieces, iterable):
-        self._pieces = pieces
-        self._iterable = iterable
-
-    def __iter__(self):
-        return self._pieces
-
-    def close(self):
-        close = getattr(self._iterable, "close", None)
-        if close is not None:
-            close()
-
-
-class _Failed:
-    """An iterator that fails as the one did of which it takes the place."""
-
-    def __init__(self, error):
-        self._error = error
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        raise self._error
+cdef int _log(list calls, Py_ssize_t sent) except -1:
+    """Write the access lines of ``calls``, of whose answers the system took ``sent`` bytes."""
+    cdef double now = monotonic()
+    cdef Call call
+    cdef Py_ssize_t size
+    for call, size in calls:
+        size = min(size, sent)
+        call.log(size, now)
+        sent -= size
+    return 0

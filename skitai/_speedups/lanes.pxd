@@ -3,9 +3,11 @@
 from libc.stdint cimport uint32_t
 
 from skitai._speedups.heads cimport Field, Head, HeadLimits
+from skitai._speedups.loop cimport EventLoop, Watched
 
 cdef enum:
-    SCRATCH = 65536  # what one recv takes, and with it the longest request of the lane
+    SCRATCH = 65536   # what one recv takes, and with it the longest request of the lane
+    OUT = 65536       # answers that are put together before they are sent
 
 cdef enum FieldKind:
     # What a field of an application's answer is to us.
@@ -20,11 +22,14 @@ cdef class Route:
     # A `Lane` for C: one host and one mount.
     cdef bytes host
     cdef bytes prefix
-    cdef object application, activate, log, warn, failure
+    cdef object application, variable, services, log, warn, failure
     cdef dict template
     cdef frozenset withheld
     cdef Py_ssize_t path_start
     cdef long long body_max
+    cdef object file_wrapper
+    # Of the last request, as they stand in the template.
+    cdef str method, target
 
 
 cdef class StatusLine:
@@ -34,23 +39,61 @@ cdef class StatusLine:
     cdef str reason
 
 
+cdef class KnownName:
+    # The name of a field as sent, and its environ key; `key` is None where it is withheld.
+    cdef bytes name
+    cdef frozenset withheld
+    cdef str key
+    cdef str value    # what it had last: of many fields clients send the same again and again
+
+
+cdef class Workspace:
+    # What a thread needs while it leads: the bytes that it has read and those that it will send.
+    # Not on its stack: who takes the lead from a thread whose application lasts finds it here.
+    cdef unsigned long ident     # of the thread
+    cdef unsigned char *scratch
+    cdef unsigned char *out
+    cdef Head head
+    # Where the present request begins in `scratch`, and how much is there.
+    cdef Py_ssize_t start, filled
+    # Answers in `out`, all of one connection, and their calls where somebody wants to log them.
+    cdef Py_ssize_t ready
+    cdef list unlogged
+
+
 cdef class Lanes:
     # What the lane connections of one engine share.
     cdef readonly object engine
     cdef readonly object service
-    cdef object own_fields
-    cdef unsigned char *scratch
-    cdef Head head
+    cdef EventLoop loop
+    cdef Workspace work          # of the leader
+    cdef bint draining
+    cdef double keep_alive, header_timeout, send_stall_timeout
     cdef HeadLimits limits
     cdef int depth
     cdef dict routes
     cdef list names
     cdef dict status_lines
     cdef dict field_kinds
+    # The lines "Date: …" and "Server: …" as they are in this batch of events.
+    cdef bytes date_line, server_line
+    cdef long date_second
+    cdef unsigned long date_batch
 
     cdef Route find(self, const unsigned char *data, Head *head, Route last, object info)
     cdef Route learn_route(self, tuple key)
-    cdef str key_of(self, const unsigned char *data, Field *field, frozenset withheld)
+    cdef KnownName known_name(self, const unsigned char *data, Field *field, frozenset withheld)
     cdef dict environ(self, const unsigned char *data, Head *head, Route route)
     cdef StatusLine status_line(self, str status)
     cdef int kind_of(self, str name) except -1
+    cdef int refresh_date(self) except -1
+
+
+cdef class Seat(Watched):
+    # A connection in its lane, as its calls see it.
+    cdef Lanes lanes
+    # Out of the lane: the exchange of the present request, on a general connection in this one's
+    # place; None if the client is gone.
+    cdef object leave(self, Workspace work)
+    # Address and port of the client.
+    cdef tuple client(self)

@@ -1,25 +1,28 @@
 """The request side of the fast lane: which application a simple request is for, and its environ.
 
-The fast lane is for plain requests to plain applications with ``threads = 0``: read, run and
-answered in one go by a `LaneConnection` (lane_connection.pyx), without an exchange.  Which
+The fast lane is for plain requests to plain applications: read, run and answered in one go by
+a `LaneConnection` (lane_connection.pyx), without an exchange.  Which
 requests have a lane is the service's to say (`skitai._pure.engine.service.Lane`): one for each
 host and mount where nothing but the application has a word.  What has none, and all that is not
 certainly simple, goes to the general connection, which reads the same bytes again.
 
-Loop thread only.  The tables are bounded, because names, hosts and paths come from the network.
+The leader's only.  The tables are bounded, because names, hosts and paths come from the network.
 """
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.dict cimport PyDict_Copy, PyDict_GetItemWithError
+from cpython.dict cimport PyDict_Copy, PyDict_GetItemWithError, PyDict_SetDefault, PyDict_Size
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
-from cpython.unicode cimport PyUnicode_DecodeLatin1
+from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_DecodeLatin1, PyUnicode_GET_LENGTH
 from libc.string cimport memchr, memcmp
 
 from skitai._speedups.environ import add_fields
 
 from skitai._speedups.heads cimport Slice
+
+cdef extern from "<time.h>" nogil:
+    long time(long *place)
 
 cdef extern from *:
     # Set by setup.py on the compiler's command line.
@@ -60,35 +63,75 @@ cdef class StatusLine:
 
 @cython.final
 cdef class KnownName:
-    """The name of a field as sent, and its environ key; ``key`` is None where it is withheld."""
+    pass
 
-    cdef bytes name
-    cdef frozenset withheld
-    cdef str key
+
+@cython.final
+cdef class Workspace:
+    def __cinit__(self):
+        self.scratch = <unsigned char *>PyMem_Malloc(SCRATCH)
+        self.out = <unsigned char *>PyMem_Malloc(OUT)
+        if self.scratch == NULL or self.out == NULL:
+            raise MemoryError
+
+    def __init__(self):
+        self.unlogged = []
+
+    def __dealloc__(self):
+        PyMem_Free(self.scratch)
+        PyMem_Free(self.out)
+
+
+cdef class Seat(Watched):
+    cdef object leave(self, Workspace work):
+        raise NotImplementedError
+
+    cdef tuple client(self):
+        raise NotImplementedError
 
 
 @cython.final
 cdef class Lanes:
-    def __cinit__(self, engine):
-        self.scratch = <unsigned char *>PyMem_Malloc(SCRATCH)
-        if self.scratch == NULL:
-            raise MemoryError
-
     def __init__(self, engine):
+        limits = engine.limits
         self.engine = engine
         self.service = engine.service
-        self.own_fields = engine.own_fields
+        self.loop = engine.loop
+        self.work = Workspace()
         self.depth = engine.service.depth
-        self.limits.request_line_max = engine.limits.request_line_max
-        self.limits.header_block_max = engine.limits.header_block_max
-        self.limits.header_fields_max = engine.limits.header_fields_max
+        self.keep_alive = limits.keep_alive
+        self.header_timeout = limits.header_timeout
+        self.send_stall_timeout = limits.send_stall_timeout
+        self.limits.request_line_max = limits.request_line_max
+        self.limits.header_block_max = limits.header_block_max
+        self.limits.header_fields_max = limits.header_fields_max
         self.routes = {}
         self.names = [None] * NAMES_MAX
         self.status_lines = {}
         self.field_kinds = {}
+        self.date_second = -1
 
-    def __dealloc__(self):
-        PyMem_Free(self.scratch)
+    def begin(self, unsigned long ident):
+        """The thread ``ident`` leads from here on."""
+        self.work.ident = ident
+
+    def drain(self):
+        """No connection outlives the requests that it has sent."""
+        self.draining = True
+
+    cdef int refresh_date(self) except -1:
+        """The clock is looked at once for each batch of events."""
+        cdef long second
+        if self.date_batch == self.loop.batch and self.date_second >= 0:
+            return 0
+        self.date_batch = self.loop.batch
+        second = time(NULL)
+        if second != self.date_second:
+            self.date_second = second
+            date, server = self.engine.own_fields()
+            self.date_line = f"{date[0]}: {date[1]}\r\n".encode("ascii")
+            self.server_line = f"{server[0]}: {server[1]}\r\n".encode("ascii")
+        return 0
 
     cdef Route find(self, const unsigned char *data, Head *head, Route last, object info):
         """The route of the request, None where there is no lane for it; ``last`` is that of the
@@ -133,14 +176,17 @@ cdef class Lanes:
             route.host = host
             route.prefix = prefix
             route.application = lane.application
-            route.activate = lane.activate
+            route.variable = lane.variable
+            route.services = lane.services
             route.log = lane.log
             route.warn = lane.warn
             route.failure = lane.failure
-            route.template = lane.template
+            route.template = lane.template.copy()
+            route.file_wrapper = lane.template["wsgi.file_wrapper"]
             route.withheld = lane.withheld
             route.path_start = lane.path_start
             route.body_max = lane.body_max
+            route.method = route.target = ""
         if len(self.routes) >= ROUTES_MAX:
             self.routes.clear()
         self.routes[key] = route
@@ -148,40 +194,49 @@ cdef class Lanes:
 
     cdef dict environ(self, const unsigned char *data, Head *head, Route route):
         """The environ of the request but for its body and the connection's own keys."""
-        cdef dict environ = PyDict_Copy(route.template)
-        cdef object target = _text(data, head.target)
+        cdef dict environ
         cdef uint32_t index
         cdef Field *field
         cdef PyObject *known
-        cdef str key
-        environ["REQUEST_METHOD"] = _text(data, head.method)
-        environ["REQUEST_URI"] = target
-        environ["RAW_URI"] = target
-        environ["QUERY_STRING"] = _text(data, head.query)
-        if route.path_start == 0 and head.path.length == head.target.length:
-            environ["PATH_INFO"] = target
-        else:
-            environ["PATH_INFO"] = PyUnicode_DecodeLatin1(
-                <const char *>data + head.path.start + route.path_start,
-                head.path.length - route.path_start,
-                NULL,
-            )
+        cdef KnownName name
+        cdef Py_ssize_t size
+        cdef str value
+        # The template has what the last request had: the next one is often for the same.
+        if not _holds(route.method, data, head.method):
+            route.method = _text(data, head.method, None)
+            route.template["REQUEST_METHOD"] = route.method
+        if not _holds(route.target, data, head.target):
+            route.target = _text(data, head.target, None)
+            if route.path_start == 0 and head.path.length == head.target.length:
+                path_info = route.target
+            else:
+                path_info = PyUnicode_DecodeLatin1(
+                    <const char *>data + head.path.start + route.path_start,
+                    head.path.length - route.path_start,
+                    NULL,
+                )
+            route.template["REQUEST_URI"] = route.template["RAW_URI"] = route.target
+            route.template["QUERY_STRING"] = _text(data, head.query, None)
+            route.template["PATH_INFO"] = path_info
+        environ = PyDict_Copy(route.template)
         for index in range(head.count):
             field = &head.fields[index]
             if field.value.start == head.host.start:
                 continue  # the template has it
-            key = self.key_of(data, field, route.withheld)
-            if key is None:
+            name = self.known_name(data, field, route.withheld)
+            if name.key is None:
                 continue
-            value = _text(data, field.value)
-            known = PyDict_GetItemWithError(environ, key)
-            if known == NULL:
-                environ[key] = value
-            else:  # RFC 9110 section 5.3; Cookie by RFC 6265 section 5.4
-                environ[key] = f"{<object>known}{'; ' if key == 'HTTP_COOKIE' else ', '}{value}"
+            value = _text(data, field.value, name.value)
+            if field.value.length <= KEPT_LENGTH_MAX:
+                name.value = value
+            # One look-up instead of two; the size tells whether the key is new.
+            size = PyDict_Size(environ)
+            known = PyDict_SetDefault(environ, name.key, value)
+            if PyDict_Size(environ) == size:  # RFC 9110 section 5.3; Cookie by RFC 6265 section 5.4
+                environ[name.key] = f"{<object>known}{'; ' if name.key == 'HTTP_COOKIE' else ', '}{value}"
         return environ
 
-    cdef str key_of(self, const unsigned char *data, Field *field, frozenset withheld):
+    cdef KnownName known_name(self, const unsigned char *data, Field *field, frozenset withheld):
         cdef int place = (field.name_hash ^ field.name_hash >> 10) & (NAMES_MAX - 1)
         cdef KnownName known = self.names[place]
         cdef dict keys
@@ -196,9 +251,10 @@ cdef class Lanes:
             keys = {}
             add_fields(keys, [(known.name.decode("latin-1"), "")], withheld)  # the one rule about names
             known.key = next(iter(keys), None)
+            known.value = ""
             if field.name.length <= KEPT_LENGTH_MAX:
                 self.names[place] = known
-        return known.key
+        return known
 
     cdef StatusLine status_line(self, str status):
         cdef PyObject *found = PyDict_GetItemWithError(self.status_lines, status)
@@ -230,5 +286,16 @@ cdef inline bint _same(bytes known, const unsigned char *data, Py_ssize_t length
     return PyBytes_GET_SIZE(known) == length and memcmp(PyBytes_AS_STRING(known), data, length) == 0
 
 
-cdef inline object _text(const unsigned char *data, Slice part):
+cdef inline bint _holds(str known, const unsigned char *data, Slice part) noexcept:
+    """``known`` is made by `_text`, so all its characters are of one byte."""
+    return (
+        PyUnicode_GET_LENGTH(known) == part.length
+        and memcmp(PyUnicode_1BYTE_DATA(known), data + part.start, part.length) == 0
+    )
+
+
+cdef inline str _text(const unsigned char *data, Slice part, str known):
+    """``part`` as str; ``known`` if it is the same."""
+    if known is not None and _holds(known, data, part):
+        return known
     return PyUnicode_DecodeLatin1(<const char *>data + part.start, part.length, NULL)

@@ -1,45 +1,41 @@
-"""The event loop of the compiled build, on epoll: the twin of ``skitai/_pure/engine/loop.py``.
+"""The event loop of the compiled build: the twin of ``skitai/_pure/engine/loop.py``.
 
-The same rules: one thread is inside `run`; `call_soon` and `stop` may be called from any
-thread, everything else from the loop thread or before `run`; a callback that raises is reported
-and the loop goes on.  The GIL is let go while the kernel is asked for events, also when calls
-are waiting: it is the moment at which worker threads get theirs.
+The same rules: one thread leads it, that is, is inside `run`; `call_soon` and `stop` may be called
+from any thread, everything else by the leader or before `run`; a callback that raises is reported
+and the loop goes on.  The GIL is let go while the system is asked for events, also when calls
+are waiting: it is the moment at which other threads get theirs.
+
+Sockets of Python code are watched level-triggered (`watch`).  C code has a `Watched` of its own
+(`add`): edge-triggered, registered once and never again.
 """
 
+cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from libc.errno cimport EINTR, errno
-from libc.stdint cimport uint32_t, uint64_t
 
 import heapq
 import os
 import threading
 from collections import deque
 from itertools import count
-from time import monotonic
 
 from skitai._pure.engine.loop import READ, WRITE, Timer
 
-cdef extern from "<sys/epoll.h>" nogil:
-    ctypedef union epoll_data_t:
-        void *ptr
-    struct epoll_event:
-        uint32_t events
-        epoll_data_t data
-    int epoll_create1(int flags)
-    int epoll_ctl(int epoll, int operation, int fd, epoll_event *event)
-    int epoll_wait(int epoll, epoll_event *events, int most, int timeout)
-    const int EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL
-    const uint32_t EPOLLIN, EPOLLOUT
+from skitai._speedups.clock cimport monotonic
+
+cdef extern from "poller.h" nogil:
+    int sk_poller_open()
+    int sk_poller_add(int poller, int fd, int interest, int edge, void *owner)
+    int sk_poller_change(int poller, int fd, int before, int interest, void *owner)
+    int sk_poller_remove(int poller, int fd, int interest)
+    int sk_poller_wait(int poller, sk_event *events, int milliseconds)
+    int sk_waker_open(int *ends)
+    void sk_waker_wake(int end)
+    void sk_waker_drain(int end)
 
 cdef extern from "<unistd.h>" nogil:
-    ssize_t read(int fd, void *buffer, size_t size)
-    ssize_t write(int fd, const void *buffer, size_t size)
     int close(int fd)
-
-cdef extern from "<sys/eventfd.h>" nogil:
-    int eventfd(unsigned int initial, int flags)
-    const int EFD_CLOEXEC, EFD_NONBLOCK
 
 cdef extern from *:
     # Set by setup.py on the compiler's command line.
@@ -47,65 +43,60 @@ cdef extern from *:
 
 SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 
-cdef enum:
-    EVENTS_MAX = 256  # of one epoll_wait
-    _READ = 1
-    _WRITE = 2
-
-assert (READ, WRITE) == (_READ, _WRITE)
+assert (READ, WRITE) == (SK_READ, SK_WRITE)
 
 
-cdef class Watch:
-    """One watched socket.  epoll holds a plain pointer to it: the table of the loop keeps it alive,
-    and for the rest of a batch of events the list of the retired."""
+cdef class Watched:
+    cdef int on_ready(self, int ready) except -1:
+        raise NotImplementedError
 
-    cdef int fd
-    cdef int events
+
+@cython.final
+cdef class SocketWatch(Watched):
+    """A socket of Python code.  The loop's table keeps it alive."""
+
+    cdef int interest
     cdef object sock
     cdef object callback
 
+    cdef int on_ready(self, int ready) except -1:
+        ready &= self.interest
+        if ready:
+            self.callback(ready)
+        return 0
+
 
 cdef class EventLoop:
-    cdef int epoll
-    cdef int wake_fd
-    cdef bint stopping
-    cdef bint wake_pending
-    cdef unsigned long thread_id
-    cdef object on_error
-    cdef object calls
-    cdef list timers
-    cdef object timer_order
-    cdef dict watches
-    cdef list retired
-
     def __cinit__(self, on_error):
-        self.epoll = self.wake_fd = -1
+        self.poller = self.waker[0] = self.waker[1] = -1
 
     def __init__(self, on_error):
         """``on_error(what)`` is called inside the ``except`` block of a failed callback."""
-        cdef epoll_event event
         self.on_error = on_error
         self.calls = deque()
         self.timers = []
         self.timer_order = count()
         self.watches = {}
         self.retired = []
-        self.epoll = epoll_create1(EPOLL_CLOEXEC)
-        self.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
-        event.events = EPOLLIN
-        event.data.ptr = NULL
-        if self.epoll < 0 or self.wake_fd < 0 or epoll_ctl(self.epoll, EPOLL_CTL_ADD, self.wake_fd, &event):
+        self.poller = sk_poller_open()
+        if (
+            self.poller < 0
+            or sk_waker_open(self.waker) < 0
+            or sk_poller_add(self.poller, self.waker[0], SK_READ, False, NULL)
+        ):
             raise _os_error()
 
     def __dealloc__(self):
         self.release()
 
     cdef void release(self) noexcept:
-        if self.epoll >= 0:
-            close(self.epoll)
-        if self.wake_fd >= 0:
-            close(self.wake_fd)
-        self.epoll = self.wake_fd = -1
+        if self.poller >= 0:
+            close(self.poller)
+        if self.waker[0] >= 0:
+            close(self.waker[0])
+        if self.waker[1] >= 0 and self.waker[1] != self.waker[0]:
+            close(self.waker[1])
+        self.poller = self.waker[0] = self.waker[1] = -1
 
     def in_loop_thread(self):
         return threading.get_ident() == self.thread_id
@@ -123,134 +114,151 @@ cdef class EventLoop:
         self.wake()
 
     cdef void wake(self) noexcept:
-        cdef uint64_t one = 1
         # Set before the writing and cleared before the calls are taken, so that a call that is
-        # appended after the taking always writes anew.  A full or closed eventfd needs no word.
+        # appended after the taking always writes anew.
         self.wake_pending = True
-        write(self.wake_fd, &one, sizeof(one))
+        sk_waker_wake(self.waker[1])
 
-    # -- loop thread --------------------------------------------------------------------
+    # -- the leader ---------------------------------------------------------------------
 
     def call_later(self, double delay, callback):
         """Run ``callback()`` once, ``delay`` seconds from now."""
         timer = Timer(callback)
         heapq.heappush(self.timers, (monotonic() + delay, next(self.timer_order), timer))
+        self.next_timer = self.timers[0][0]
         return timer
 
     def watch(self, sock, int events, callback):
         """Call ``callback(events)`` whenever ``sock`` is ready (level-triggered)."""
-        cdef Watch watch = Watch.__new__(Watch)
+        cdef SocketWatch watch = SocketWatch.__new__(SocketWatch)
         watch.fd = sock.fileno()
-        watch.events = events
+        watch.interest = events
         watch.sock = sock
         watch.callback = callback
         if watch.fd in self.watches:  # of a socket whose descriptor somebody else has closed
             raise KeyError(f"descriptor {watch.fd} is watched already")
-        self.control(EPOLL_CTL_ADD, watch)
+        if sk_poller_add(self.poller, watch.fd, events, False, <PyObject *>watch):
+            raise _os_error()
         self.watches[watch.fd] = watch
 
     def rewatch(self, sock, int events, callback):
-        cdef Watch watch = self.watches[sock.fileno()]
-        watch.events = events
+        cdef SocketWatch watch = self.watches[sock.fileno()]
+        if sk_poller_change(self.poller, watch.fd, watch.interest, events, <PyObject *>watch):
+            raise _os_error()
+        watch.interest = events
         watch.callback = callback
-        self.control(EPOLL_CTL_MOD, watch)
 
     def unwatch(self, sock):
-        cdef Watch watch
+        cdef SocketWatch watch
         cdef int fd = sock.fileno()
         if fd < 0:  # closed before
             fd = self.former_fd(sock)
         watch = self.watches.pop(fd)
         # The rest of this batch of events may still point to it, whatever the system says.
         self.retired.append(watch)
-        epoll_ctl(self.epoll, EPOLL_CTL_DEL, watch.fd, NULL)  # as selectors: it may be closed already
-        watch.events = 0
+        sk_poller_remove(self.poller, watch.fd, watch.interest)  # as selectors: it may be closed already
+        watch.interest = 0
         watch.sock = watch.callback = None
 
     cdef int former_fd(self, sock) except -2:
-        cdef Watch watch
+        cdef SocketWatch watch
         for watch in self.watches.values():
             if watch.sock is sock:
                 return watch.fd
         return -1
 
-    cdef int control(self, int operation, Watch watch) except -1:
-        cdef epoll_event event
-        event.events = (EPOLLIN if watch.events & _READ else 0) | (EPOLLOUT if watch.events & _WRITE else 0)
-        event.data.ptr = <PyObject *>watch
-        if epoll_ctl(self.epoll, operation, watch.fd, &event):
+    cdef int add(self, Watched watched, int interest) except -1:
+        """Watch its descriptor, edge-triggered."""
+        if sk_poller_add(self.poller, watched.fd, interest, True, <PyObject *>watched):
             raise _os_error()
+        return 0
+
+    cdef int forget(self, Watched watched, bint is_open) except -1:
+        """Watch it no more.  A descriptor that is closed (not ``is_open``) the system has forgotten."""
+        self.retired.append(watched)
+        if is_open:
+            sk_poller_remove(self.poller, watched.fd, SK_READ | SK_WRITE)
         return 0
 
     def run(self):
         """Serve until `stop`; then close the loop's own descriptors."""
         self.thread_id = threading.get_ident()
         try:
-            while not self.stopping:
-                self.turn()
+            self.lead(self.thread_id)
         finally:
             self.thread_id = 0
             self.release()
 
-    cdef int turn(self) except -1:
-        cdef epoll_event events[EVENTS_MAX]
-        cdef int index, ready, reported
-        cdef int timeout = self.patience()
-        cdef uint64_t counted
-        cdef Watch watch
-        with nogil:
-            ready = epoll_wait(self.epoll, events, EVENTS_MAX, timeout)
-        if ready < 0:
-            if errno == EINTR:
+    cdef int lead(self, unsigned long ident) except -1:
+        """Serve until `stop`, or until another thread than ``ident`` leads."""
+        while not self.stopping and self.thread_id == ident:
+            self.turn(ident)
+        return 0
+
+    cdef int turn(self, unsigned long ident) except -1:
+        cdef sk_event *event
+        cdef Watched watched
+        cdef int timeout
+        cdef Py_ssize_t calls
+        if self.next_event == self.event_count:
+            timeout = self.patience()
+            with nogil:
+                self.event_count = sk_poller_wait(self.poller, self.events, timeout)
+            self.next_event = 0
+            self.batch += 1
+            if self.event_count < 0:
+                self.event_count = 0
+                if errno != EINTR:
+                    raise _os_error()
                 PyErr_CheckSignals()
                 return 0
-            raise _os_error()
-        for index in range(ready):
-            if events[index].data.ptr == NULL:
+        while self.next_event < self.event_count:
+            event = &self.events[self.next_event]
+            self.next_event += 1
+            if event.owner == NULL:
                 self.wake_pending = False
-                read(self.wake_fd, &counted, sizeof(counted))
+                sk_waker_drain(self.waker[0])
                 continue
-            watch = <Watch>events[index].data.ptr
-            # As the selectors module has it: an error or a hang-up is whatever was waited for.
-            reported = 0
-            if events[index].events & ~EPOLLIN:
-                reported |= _WRITE
-            if events[index].events & ~EPOLLOUT:
-                reported |= _READ
-            reported &= watch.events
-            if reported:
-                callback = watch.callback
-                try:
-                    callback(reported)
-                except Exception:
-                    self.report(callback)
+            watched = <Watched>event.owner
+            try:
+                watched.on_ready(event.ready)
+            except Exception:
+                self.report(watched)
+            if self.thread_id != ident:
+                return 0
         if self.retired:
             self.retired.clear()
-        # As many calls as there are now: those that they add come after the next poll, so
+        # As many calls as there are now: those that they add come after the next wait, so
         # that a call which renews itself (a long generator) never starves the sockets.
-        for index in range(len(self.calls)):
+        calls = len(self.calls)
+        while calls:
+            calls -= 1
             callback, args = self.calls.popleft()
             try:
                 callback(*args)
             except Exception:
                 self.report(callback)
+            if self.thread_id != ident:
+                return 0
         if self.timers:
-            self.run_timers()
+            self.run_timers(ident)
         return 0
 
     cdef int patience(self) except -2:
         """Milliseconds; -1 for ever."""
-        if self.calls or self.stopping:
+        if self.stopping or len(self.calls):
             return 0
         if not self.timers:
             return -1
-        delay = self.timers[0][0] - monotonic()
+        cdef double delay = self.next_timer - monotonic()
         return 0 if delay <= 0 else <int>min(delay * 1000 + 1, 3600000.0)
 
-    cdef int run_timers(self) except -1:
+    cdef int run_timers(self, unsigned long ident) except -1:
         cdef double now = monotonic()
-        while self.timers and self.timers[0][0] <= now:
+        while self.timers and self.next_timer <= now and self.thread_id == ident:
             callback = heapq.heappop(self.timers)[2].callback
+            if self.timers:
+                self.next_timer = self.timers[0][0]
             if callback is not None:
                 try:
                     callback()
@@ -259,6 +267,8 @@ cdef class EventLoop:
         return 0
 
     cdef int report(self, callback) except -1:
+        if type(callback) is SocketWatch:
+            callback = (<SocketWatch>callback).callback
         self.on_error(f"event loop callback {getattr(callback, '__qualname__', callback)}")
         return 0
 

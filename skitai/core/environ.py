@@ -14,7 +14,7 @@ from skitai.core.filewrapper import FileWrapper
 __all__ = ["build_environ", "make_template"]
 
 
-def make_template(*, threads: int, processes: int, errors: Any) -> dict[str, Any]:
+def make_template(*, threads: int, processes: int, errors: Any, was: object) -> dict[str, Any]:
     """What is the same in every request to one instance."""
     return {
         "SERVER_SOFTWARE": SERVER_SOFTWARE,
@@ -27,6 +27,7 @@ def make_template(*, threads: int, processes: int, errors: Any) -> dict[str, Any
         "wsgi.file_wrapper": FileWrapper,
         "skitai.version": VERSION,
         "skitai.threads": threads,
+        "skitai.was": was,
     }
 
 

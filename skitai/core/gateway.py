@@ -231,13 +231,15 @@ class Run:
     def _send_whole(self, pieces: list[bytes]) -> bool:
         """All of the body is there: its length is known, and head and body leave at once."""
         size = sum(map(len, pieces))
-        if self._head_sent or not self._status or size > _JOIN_MAX or not self._body_allowed():
+        if size > _JOIN_MAX and len(pieces) > 1:
+            return False
+        if self._head_sent or not self._status or not self._body_allowed():
             return False
         if self._remaining is None:
             self._headers.append(("Content-Length", str(size)))
         elif self._remaining > size:
             return False  # too short: the stream will show it
-        body = self._fit(b"".join(pieces))
+        body = self._fit(b"".join(pieces))  # of one piece no copy is made
         self._exchange.respond(self._status, self._headers, body, reason=self._reason)
         self._head_sent = True
         return True
@@ -354,8 +356,6 @@ class Run:
         finally:
             if self._body is not None:
                 self._body.close()
-            # Its way back to the environ would wait for the collector.
-            self._environ.pop("skitai.was", None)
 
     def _name(self) -> str:
         head = self._exchange.head

@@ -1,7 +1,7 @@
 """Which requests an application may be called for without further ado.
 
-With ``threads = 0`` the compiled engine calls applications itself (`skitai._kernels.engine.Lane`),
-once it has learnt here, by host and mount, that nobody else has a word: no folder in front of the
+The compiled engine calls applications itself (`skitai._kernels.engine.Lane`), once it has learnt
+here, by host and mount, that nobody else has a word: no folder in front of the
 application, no redirect, no early refusal by the application, no reloading, no proxy to be
 believed.  Everything else comes to `HttpService` as ever.
 
@@ -16,6 +16,7 @@ from typing import Any
 from skitai._kernels import engine, http1
 from skitai.core.admission import admission_hook
 from skitai.core.apps import MountedApp
+from skitai.core.binding import Binding
 from skitai.core.bodies import EMPTY_INPUT
 from skitai.core.environ import build_environ
 from skitai.core.forwarded import UNTRUSTED_FIELDS
@@ -30,12 +31,12 @@ class LaneCallbacks:
 
     def __init__(
         self,
-        activate: Callable[[dict[str, Any], Any], object],
+        binding: Binding,
         log: Callable[[tuple[str, int], dict[str, Any], int, int, float, float], None] | None,
         warn: Callable[[dict[str, Any], str], None],
         failure: Callable[[dict[str, Any], str, BaseException], None],
     ) -> None:
-        self.activate = activate
+        self.binding = binding
         self.log = log
         self.warn = warn
         self.failure = failure
@@ -76,7 +77,8 @@ def make_lane(
         len(mount.path.encode("utf-8", "surrogateescape")),
         mount.options.body_max,
         UNTRUSTED_FIELDS,
-        callbacks.activate,
+        callbacks.binding.variable,
+        callbacks.binding.make,
         callbacks.log,
         callbacks.warn,
         callbacks.failure,

@@ -20,6 +20,7 @@ from skitai.core.accessline import access_line
 from skitai.core.admission import LimitedSink, early_refusal
 from skitai.core.answer import Answer
 from skitai.core.apps import MountedApp, WSGIApplication
+from skitai.core.binding import Binding
 from skitai.core.bodies import EMPTY_INPUT, RequestBody, Spool
 from skitai.core.environ import build_environ, make_template
 from skitai.core.errorpages import error_answer
@@ -97,9 +98,9 @@ class HttpService:
         logs: Logs,
         access_log: bool,
         debug: bool,
-        activate: Callable[[dict[str, Any], Any], object],
+        binding: Binding,
     ) -> None:
-        """``activate(environ, application)`` is run inside the context of each request: it makes
+        """``binding`` is applied inside the context of each request: it makes
         the services of `skitai.was` belong to it."""
         self._table = table
         self._apps = apps
@@ -111,10 +112,10 @@ class HttpService:
         self._logs = logs
         self._access_log = access_log
         self._debug = debug
-        self._activate = activate
+        self._binding = binding
         self._chains: dict[tuple[Mount, ...], Chain] = {}
         self._watching_queue = False
-        self._template = make_template(threads=threads, processes=1, errors=logs.wsgi_errors)
+        self._template = make_template(threads=threads, processes=1, errors=logs.wsgi_errors, was=binding.face)
         self._reports = RunReports(
             failure=functools.partial(logs.app, kind="expt"),
             warn=logs.app_warning,
@@ -122,7 +123,7 @@ class HttpService:
         )
         self._limit_log = LimitLog(logs.server)
         self._lane_callbacks = LaneCallbacks(
-            activate,
+            binding,
             self._log_lane if access_log else None,
             self._reports.warn_about,
             self._reports.failure_in,
@@ -207,7 +208,7 @@ class HttpService:
     # -- lanes: see `skitai.core.lanes` -----------------------------------------------------
 
     @property
-    def inline(self) -> bool:
+    def has_lanes(self) -> bool:
         return self._executor.inline
 
     @property
@@ -380,7 +381,7 @@ class HttpService:
         if mounted.refresh() and mounted.error is not None:
             self._logs.app(mounted.error.report, "expt")
         application = mounted.application
-        self._activate(environ, application)
+        self._binding.activate(environ, application)
         return application
 
     def _environ(self, exchange: engine.Exchange, plan: Plan, mount: Mount) -> dict[str, Any]:

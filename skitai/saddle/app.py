@@ -100,12 +100,11 @@ class Saddle:
             status, headers, page = refused
             start_response(status, headers)
             return [] if environ["REQUEST_METHOD"] == "HEAD" else [page]
-        services = environ.get("skitai.was")
-        if services is not None:
-            return self._answer(services, environ, start_response)
+        if "skitai.was" in environ:
+            return self._answer(was.current(), environ, start_response)
         token = was.activate(environ, self)
         try:
-            return self._answer(environ["skitai.was"], environ, start_response)
+            return self._answer(was.current(), environ, start_response)
         finally:
             was.deactivate(token)
 

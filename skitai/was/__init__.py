@@ -15,10 +15,11 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from skitai.was._current import activate, current, deactivate
+from skitai.core.binding import Binding
+from skitai.was._current import VARIABLE, activate, current, deactivate
 from skitai.was._services import Services
 
-__all__ = ["Services", "activate", "current", "deactivate"]
+__all__ = ["BINDING", "Services", "activate", "current", "deactivate"]
 
 if TYPE_CHECKING:
 
@@ -46,3 +47,6 @@ class _Was(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Was
+
+#: For the server, which binds services to each request.
+BINDING = Binding(VARIABLE, Services, sys.modules[__name__])

@@ -6,30 +6,34 @@ Any thread; a request runs in a `contextvars.Context` of its own, so what one se
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
-from typing import Any
+from typing import Any, Protocol
 
 from skitai.errors import OutsideRequest
 from skitai.was._services import Services
 
-__all__ = ["activate", "current", "deactivate"]
-
-_current: ContextVar[Services] = ContextVar("skitai.was")
+__all__ = ["VARIABLE", "activate", "current", "deactivate"]
 
 
-def activate(environ: dict[str, Any], application: Any = None) -> Token[Services]:
-    """Make services for the request of ``environ`` and have `skitai.was` mean them in this context.
+class _Maker(Protocol):
+    def services(self) -> Services: ...
 
-    They are put into ``environ["skitai.was"]`` too, where Saddle finds them.  Called with the
-    request's own context entered, the token need not be kept: the setting goes with the context.
-    Costs about half a microsecond.
+
+#: The services, or what makes them when they are first asked for: most requests never ask.
+VARIABLE: ContextVar[Services | _Maker] = ContextVar("skitai.was")
+
+
+def activate(environ: dict[str, Any], application: Any = None) -> Token[Any]:
+    """Have `skitai.was` mean the request of ``environ`` in this context.
+
+    Called with the request's own context entered, the token need not be kept: the setting goes
+    with the context.
     """
-    services = environ["skitai.was"] = Services(environ, application)
-    return _current.set(services)
+    return VARIABLE.set(Services(environ, application))
 
 
-def deactivate(token: Token[Services]) -> None:
+def deactivate(token: Token[Any]) -> None:
     """Undo one `activate` in the same context."""
-    _current.reset(token)
+    VARIABLE.reset(token)
 
 
 def current(wanted: str = "") -> Services:
@@ -39,7 +43,7 @@ def current(wanted: str = "") -> Services:
         OutsideRequest: there is none; ``wanted`` is named in the text.
     """
     try:
-        return _current.get()
+        found = VARIABLE.get()
     except LookupError:
         raise OutsideRequest(
             f"was.{wanted or 'current'} is used outside a request: the services of skitai.was belong to "
@@ -47,3 +51,4 @@ def current(wanted: str = "") -> Services:
             f"module or in a thread of your own; start such a thread's function with "
             f"contextvars.copy_context().run"
         ) from None
+    return found if isinstance(found, Services) else found.services()

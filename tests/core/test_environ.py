@@ -15,7 +15,7 @@ def environ_of(*fields: str) -> dict[str, object]:
     head = connection.next_event()
     assert isinstance(head, http1.RequestHead)
     return build_environ(
-        make_template(threads=1, processes=1, errors=None),
+        make_template(threads=1, processes=1, errors=None, was=None),
         head,
         script_name="",
         path_info=b"/",

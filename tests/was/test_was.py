@@ -26,8 +26,17 @@ def test_inside_a_request_was_gives_its_services():
     environ: dict[str, Any] = {"PATH_INFO": "/x"}
     application = object()
     assert in_request(environ, lambda: (was.env, was.app), application) == (environ, application)
-    assert isinstance(environ["skitai.was"], Services)
-    assert environ["skitai.was"].env is environ
+    assert in_request(environ, was.current).env is environ
+
+
+def test_services_can_be_made_when_they_are_first_asked_for():
+    class Maker:
+        def services(self) -> Services:
+            return Services({"PATH_INFO": "/late"})
+
+    context = contextvars.copy_context()
+    context.run(was.BINDING.variable.set, Maker())
+    assert context.run(lambda: was.env) == {"PATH_INFO": "/late"}
 
 
 def test_outside_a_request_the_error_says_what_to_do():

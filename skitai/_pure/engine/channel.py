@@ -4,9 +4,6 @@ The loop thread reads, and sends what the socket did not take at once; the threa
 exchange sends from where it is.  `lock` guards the queue and whatever a subclass says.  A
 subclass is told by its ``_on_…`` methods; it decides, the channel only moves bytes.
 
-A client that has stopped reading is told from a slow one by what it takes.  The system's own
-buffer may hold megabytes that a slow client takes for minutes before the socket is writable
-again; so before anybody is cut the system is asked whether that buffer has become emptier.
 """
 
 from __future__ import annotations
@@ -28,22 +25,62 @@ if sys.platform != "win32":
     import fcntl
     import termios
 
-__all__ = ["Channel"]
+__all__ = ["Channel", "Stall"]
 
 #: l_onoff = 1, l_linger = 0: close() sends a reset (see `Channel.abandon`).
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
+class Stall:
+    """Tells a client that has stopped reading from a slow one, by what it takes.
+
+    The system's own buffer may hold megabytes that a slow client takes for minutes before the
+    socket is writable again; so before anybody is cut the system is asked whether that buffer
+    has become emptier.
+    """
+
+    __slots__ = ("_fd", "_progressed_at", "_timeout", "_unsent")
+
+    def __init__(self, fd: int, timeout: float) -> None:
+        """``fd``: the socket's descriptor; ``timeout``: send_stall_timeout."""
+        self._fd = fd
+        self._timeout = timeout
+        #: When the client last took a byte, or there was first one to take.
+        self._progressed_at = 0.0
+        #: What the system had still to deliver at the half of the client's time; None before.
+        self._unsent: int | None = None
+
+    def progressed(self) -> None:
+        """It took a byte, or from now on there is one to take."""
+        self._progressed_at = monotonic()
+        self._unsent = None
+
+    def patience(self, now: float, waiting: int) -> float:
+        """When to look again whether it has stalled, as monotonic seconds; ``now`` or earlier if it
+        has.  ``waiting``: bytes that the system has not taken from us."""
+        if not waiting:
+            return now + self._timeout
+        if self._unsent is None:
+            half = self._progressed_at + self._timeout / 2
+            if now < half:
+                return half
+            self._unsent = _undelivered(self._fd)
+            return max(self._progressed_at + self._timeout, now + self._timeout / 2)
+        if now >= self._progressed_at + self._timeout and _undelivered(self._fd) < self._unsent:
+            self._progressed_at, self._unsent = now, None
+            return now + self._timeout / 2
+        return self._progressed_at + self._timeout
+
+
 class Channel(ABC):
     __slots__ = (
         "_interest",
-        "_unsent",
+        "_stall",
         "_write_wanted",
         "limits",
         "lock",
         "loop",
         "outgoing",
-        "progressed_at",
         "sock",
     )
 
@@ -53,10 +90,7 @@ class Channel(ABC):
         self.limits = limits
         self.lock = threading.Lock()
         self.outgoing = Outgoing()
-        #: When the client last took a byte, or there was first one to take.
-        self.progressed_at = 0.0
-        #: What the system had still to deliver at the half of the client's time; None before.
-        self._unsent: int | None = None
+        self._stall = Stall(sock.fileno(), limits.send_stall_timeout)
         self._write_wanted = False
         self._interest = READ
         loop.watch(sock, READ, self._on_ready)
@@ -91,10 +125,10 @@ class Channel(ABC):
         waiting = self.outgoing.size
         empty = self.outgoing.flush(self.sock)
         if self.outgoing.size < waiting:
-            self._progressed()
+            self._stall.progressed()
         if not empty and not self._write_wanted:
             self._write_wanted = True
-            self._progressed()  # from now on there is something to take
+            self._stall.progressed()  # from now on there is something to take
             self.loop.call_soon(self._watch_writable)
         return empty
 
@@ -112,26 +146,9 @@ class Channel(ABC):
                 reset = False  # already closed by the peer: nothing to mark
         self.loop.call_soon(self.close)
 
-    def _progressed(self) -> None:
-        self.progressed_at = monotonic()
-        self._unsent = None
-
     def patience(self, now: float) -> float:
-        """When to look again whether the client has stalled (send_stall_timeout), as monotonic
-        seconds; ``now`` or earlier if it has."""
-        stall = self.limits.send_stall_timeout
-        if not self.outgoing.size:
-            return now + stall
-        if self._unsent is None:
-            half = self.progressed_at + stall / 2
-            if now < half:
-                return half
-            self._unsent = _undelivered(self.sock)
-            return max(self.progressed_at + stall, now + stall / 2)
-        if now >= self.progressed_at + stall and _undelivered(self.sock) < self._unsent:
-            self.progressed_at, self._unsent = now, None
-            return now + stall / 2
-        return self.progressed_at + stall
+        """When to look again whether the client has stalled (`Stall.patience`)."""
+        return self._stall.patience(now, self.outgoing.size)
 
     # -- loop thread --------------------------------------------------------------------------
 
@@ -156,7 +173,7 @@ class Channel(ABC):
                 self.abandon(reset=False)
                 return
             if self.outgoing.size < waiting:
-                self._progressed()
+                self._stall.progressed()
             if empty:
                 self._write_wanted = False
                 self._set_interest(self._interest & ~WRITE)
@@ -177,13 +194,13 @@ class Channel(ABC):
         self._interest = interest
 
 
-def _undelivered(sock: socket.socket) -> int:
+def _undelivered(fd: int) -> int:
     """Bytes that the system has still to get acknowledged (SIOCOUTQ, tcp(7)); 0 where it can't tell,
     which is never less than before."""
     if sys.platform == "win32":
         return 0
     try:
-        (count,) = struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0\0\0\0"))
+        (count,) = struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, b"\0\0\0\0"))
     except OSError:
         return 0
     return int(count)

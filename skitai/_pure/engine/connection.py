@@ -190,6 +190,15 @@ class Connection(Channel):
                 self._set_interest(self._interest | READ)
             self._advance()
 
+    def send_first(self, data: bytes) -> None:
+        """Send what a simpler writer of this socket has left over."""
+        with self.lock:
+            self.outgoing.append(data)
+            try:
+                self.flush()
+            except WriteError:
+                self.abandon(reset=False)
+
     def take_over(self, data: bytes) -> None:
         """Go on where a simpler reader of this socket stopped; ``data`` is what it has read."""
         self.http.receive_data(data)
@@ -473,6 +482,13 @@ class Connection(Channel):
                 self.exchange._lose()
             self.outgoing.clear()
         self.close()
+
+    def give_away(self) -> socket.socket:
+        """The socket, for a simpler reader: this connection is idle and is no more."""
+        self._move(Phase.CLOSED)
+        self.deadline = _FOREVER
+        self._set_interest(0)
+        return self.sock
 
     def finish_soon(self) -> None:
         """The server stops: answer the request that is here or on its way, then close."""

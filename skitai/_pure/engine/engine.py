@@ -10,7 +10,6 @@ import errno
 import socket
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from time import monotonic, time
 from typing import Any, ClassVar
@@ -23,10 +22,10 @@ from skitai._pure.engine.service import Service
 from skitai._pure.http1 import Headers, ServerConnection
 from skitai.limits import Limits
 
-__all__ = ["Engine", "Listener"]
+__all__ = ["ACCEPT_BATCH", "Engine", "Listener"]
 
 #: Connections accepted in one turn, so that a storm of them does not starve the others.
-_ACCEPT_BATCH = 64
+ACCEPT_BATCH = 64
 #: How often deadlines are looked at while there are connections: the clocks are this exact.
 _SWEEP_INTERVAL = 0.25
 #: Rest after the system refused to give another descriptor; accepting never spins.
@@ -73,6 +72,9 @@ class Engine:
     def listen(self, sock: socket.socket, info: Any) -> None:
         """Serve ``sock``, which is bound and listening, once `run` is entered."""
         sock.setblocking(False)
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            # Accepted sockets inherit it: on Linux by tcp(7), on BSD and macOS too.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._listeners.append(Listener(sock, info))
 
     def drain(self, on_drained: Callable[[], None]) -> None:
@@ -146,7 +148,7 @@ class Engine:
                 self.loop.unwatch(listener.sock)
 
     def _accept(self, listener: Listener, events: int = READ) -> None:
-        for _ in range(_ACCEPT_BATCH):
+        for _ in range(ACCEPT_BATCH):
             if not self._accepting:
                 return
             try:
@@ -154,34 +156,46 @@ class Engine:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                if error.errno not in _OUT_OF_RESOURCES:
-                    raise
-                self.report(f"accepting a connection; paused for {_ACCEPT_PAUSE} s")
-                self._make_room()
-                self._unwatch_listeners()
-                self.loop.call_later(_ACCEPT_PAUSE, self._watch_listeners)
+                self.accepting_failed(error)
                 return
-            self._adopt(listener, sock, _peer(address))
+            peer = _peer(address)
+            if self.admits(peer[0]):
+                sock.setblocking(False)
+                self.add(self._new_connection(sock, peer, listener.info))
+            else:
+                sock.close()
 
-    def _adopt(self, listener: Listener, sock: socket.socket, peer: tuple[str, int]) -> None:
+    def _accept_waiting(self) -> None:
+        for listener in self._listeners:
+            self._accept(listener)
+
+    def accepting_failed(self, error: OSError) -> None:
+        """Within the ``except`` block of ``error``."""
+        if error.errno not in _OUT_OF_RESOURCES:
+            raise error
+        self.report(f"accepting a connection; paused for {_ACCEPT_PAUSE} s")
+        self._make_room()
+        self._unwatch_listeners()
+        self.loop.call_later(_ACCEPT_PAUSE, self._watch_listeners)
+
+    def admits(self, address: str) -> bool:
+        """Whether there is room for one more connection, from ``address``; the one that has been idle
+        for longest gives way."""
         per_address = self.limits.connections_per_address_max
-        if per_address and peer[0] and self._addresses[peer[0]] >= per_address:
-            self.service.limited("connections_per_address_max", f"turned {peer[0]} away")
-            sock.close()
-            return
+        if per_address and address and self._addresses[address] >= per_address:
+            self.service.limited("connections_per_address_max", f"turned {address} away")
+            return False
         full = self.limits.connections_max and len(self.connections) >= self.limits.connections_max
         if full and not self._make_room():
-            self.service.limited("connections_max", f"turned {peer[0]} away; no connection is idle")
-            sock.close()
-            return
-        sock.setblocking(False)
-        if sock.family in (socket.AF_INET, socket.AF_INET6):
-            with suppress(OSError):  # EINVAL on BSD and macOS: reset already, as reading will say
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = self._new_connection(sock, peer, listener.info)
+            self.service.limited("connections_max", f"turned {address} away; no connection is idle")
+            return False
+        return True
+
+    def add(self, connection: Connection) -> None:
+        """A new connection, which is idle as yet."""
         self.connections.add(connection)
         self.became_idle(connection)
-        self._addresses[peer[0]] += 1
+        self._addresses[connection.peer[0]] += 1
         if not self._sweeping:
             self._sweeping = True
             self.loop.call_later(_SWEEP_INTERVAL, self._sweep)
@@ -215,8 +229,7 @@ class Engine:
         if self.draining:
             return
         if self._accepting:
-            for listener in self._listeners:
-                self._accept(listener)  # those who have connected already are not turned away
+            self._accept_waiting()  # those who have connected already are not turned away
         self._unwatch_listeners()
         self.draining = True
         for listener in self._listeners:

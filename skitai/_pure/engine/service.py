@@ -7,7 +7,7 @@ service hands itself to `Engine` and is called back; it never imports the engine
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextvars import Context
+from contextvars import Context, ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -28,7 +28,8 @@ class Lane:
 
     ``template``: the environ but for what is the request's own; ``path_start``: how much of the
     path is the mount's; ``withheld``: fields (lower case) that do not reach the application;
-    ``activate(environ, application)`` is called in the request's context; ``log(peer, environ,
+    ``variable`` is set in the request's context, to something whose ``services()`` are made by
+    ``services(environ, application)`` when they are first asked for; ``log(peer, environ,
     status, size, execution, delivery)`` writes the access line, None where there is none;
     ``warn(environ, text)`` and ``failure(environ, where, error)`` tell what the application did
     wrong behind its response.
@@ -39,7 +40,8 @@ class Lane:
     path_start: int
     body_max: int
     withheld: frozenset[str]
-    activate: Callable[[dict[str, Any], Any], object]
+    variable: ContextVar[Any]
+    services: Callable[[dict[str, Any], Any], object]
     log: Callable[[tuple[str, int], dict[str, Any], int, int, float, float], None] | None
     warn: Callable[[dict[str, Any], str], None]
     failure: Callable[[dict[str, Any], str, BaseException], None]
@@ -81,8 +83,8 @@ class Service(Protocol):
     """All methods run in the loop thread and must be quick."""
 
     @property
-    def inline(self) -> bool:
-        """Whether applications run in the loop thread: only then the compiled engine asks for lanes."""
+    def has_lanes(self) -> bool:
+        """Whether the compiled engine may ask for lanes."""
 
     @property
     def depth(self) -> int:

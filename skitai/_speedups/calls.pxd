@@ -1,0 +1,54 @@
+# One call of an application in its lane: see calls.pyx.
+
+from skitai._speedups.heads cimport Head
+from skitai._speedups.lanes cimport Lanes, Route, Seat, StatusLine, Workspace
+
+cdef class Call:
+    cdef Seat connection
+    cdef Lanes lanes
+    cdef Workspace work
+    cdef Route route
+    cdef dict environ         # the application's: it may have changed or emptied it
+    cdef object method, target
+    cdef object context
+    cdef double received_at, started_at
+    cdef bint keep_alive
+
+    # What start_response was told, if it is plain.
+    cdef StatusLine status
+    cdef list fields          # but for Content-Length
+    cdef long long length     # the Content-Length; -1: none
+    cdef bint has_date, has_server
+
+    # The answer in one piece.
+    cdef bytes body
+    cdef object result        # what the application returned, or stands for it
+    cdef object iterator      # what is left of it behind the piece
+
+    # The answer has been sent from the lane.  An application may keep start_response and write
+    # for longer, when workspace and connection are somebody else's.
+    cdef bint over
+
+    # Set once the call has left its lane.
+    cdef object run
+    cdef object run_write
+    cdef object begun
+
+    cdef object made_services
+
+    cdef object start_response(self, object status, object headers, object exc_info)
+    cdef int begin(self, const unsigned char *data, Head *head) except -1
+    cdef object ask(self)
+    cdef bint note(self, object status, object headers) except -1
+    cdef list headers(self)
+    cdef bint take_body(self) except -1
+    cdef int put_back(self) except -1
+    cdef Py_ssize_t write_head(self, unsigned char *at, Py_ssize_t room) except -3
+    cdef void release(self) noexcept
+    cdef int leave(self) except -1
+    cdef int finish(self, object error) except -1
+    cdef dict asked(self)
+    cdef int warn_of_more(self) except -1
+    cdef int close_result(self, object result) except -1
+    cdef int exhaust(self, bint lost) except -1
+    cdef int log(self, Py_ssize_t size, double delivered_at) except -1

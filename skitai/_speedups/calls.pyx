@@ -1,0 +1,454 @@
+"""One call of an application in its lane: its start_response, and what became of it.
+
+A call stays in its lane as long as all is plain: a status and fields that nobody has to look at, a
+body in one piece.  What is not so leaves it, **before anything about it was decided here**: an
+exchange is made of the request's bytes, `Service.go_on` gives a run, and the run is told what
+the application has said so far, here and now, so that an error reaches it where it made it.
+
+The leader runs this.  An application may keep what it was given and call it later, from any
+thread: `over` is for them.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.contextvars cimport (
+    PyContext_CopyCurrent,
+    PyContext_Enter,
+    PyContext_Exit,
+    PyContextVar_Set,
+)
+from cpython.object cimport PyObject
+from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_GET_LENGTH
+from libc.string cimport memcpy
+
+from io import BytesIO
+from itertools import chain
+
+from skitai._pure.engine.service import Begun
+from skitai.errors import AppLoadError, ClientDisconnected, HTTPError
+
+from skitai._speedups.heads cimport NO_ROOM, write_field
+from skitai._speedups.lanes cimport DATE_FIELD, HOP_FIELD, LENGTH_FIELD, SERVER_FIELD
+
+cdef extern from "Python.h":
+    bint PyUnicode_IS_COMPACT_ASCII(object text)
+    ctypedef object (*PyCFunction)(object, object)
+    const int METH_FASTCALL, METH_KEYWORDS
+    struct PyMethodDef:
+        const char *ml_name
+        PyCFunction ml_meth
+        int ml_flags
+        const char *ml_doc
+    object PyCFunction_New(PyMethodDef *method, object instance)
+
+cdef extern from *:
+    # Set by setup.py on the compiler's command line.
+    const unsigned int SKITAI_SOURCE_CRC32
+
+SOURCE_CRC32 = SKITAI_SOURCE_CRC32
+
+cdef enum:
+    LIST_JOIN_MAX = 65536 # longer lists of pieces are sent piece by piece, by a run
+    LENGTH_DIGITS_MAX = 18
+    OWN_MAX = 64          # the lines of Content-Length and Connection, and the empty one
+    SURPLUS_MAX = 64      # empty pieces taken behind a complete body: nobody else's turn comes meanwhile
+
+cdef object _END = object()
+
+
+@cython.final
+@cython.freelist(16)
+cdef class Call:
+    # -- what the application calls ---------------------------------------------------------
+
+    def services(self):
+        """What `skitai.was` means in this request: made when first asked for."""
+        if self.made_services is None:
+            self.made_services = self.route.services(self.environ, self.route.application)
+        return self.made_services
+
+    cdef object start_response(self, status, headers, exc_info):
+        """PEP 3333's start_response; it gives the call itself as ``write``."""
+        if self.over:
+            if exc_info:
+                try:
+                    raise exc_info[1].with_traceback(exc_info[2])
+                finally:
+                    exc_info = None
+            raise AssertionError("start_response was called twice without exc_info (PEP 3333)")
+        if self.run is None and (exc_info is not None or self.status is not None or not self.note(status, headers)):
+            self.leave()
+        if self.run is not None:
+            return self.run.start_response(status, headers, exc_info)
+        return self
+
+    def __call__(self, data):
+        """``write()``: the client must get it now, so the call leaves its lane."""
+        if self.over:
+            if self.length < 0:
+                raise ClientDisconnected(
+                    "the client has gone, or was answered in your place (response_timeout)"
+                )
+            if _is_piece(data):
+                self.warn_of_more()
+            return
+        if self.run is None:
+            self.leave()
+        self.run_write(data)
+
+    cdef bint note(self, object status, object headers) except -1:
+        """Keep what start_response is told; False if it is not plain."""
+        cdef bint has_date = False, has_server = False
+        cdef int kind
+        cdef list fields
+        cdef long long length = -1
+        cdef StatusLine line
+        if type(status) is not str or type(headers) is not list:
+            return False
+        line = self.lanes.status_line(status)
+        if line.code == 0:
+            return False
+        fields = []
+        for field in <list>headers:
+            if type(field) is not tuple or len(<tuple>field) != 2:
+                return False
+            name, value = <tuple>field
+            if type(name) is not str or type(value) is not str:
+                return False
+            kind = self.lanes.kind_of(name)
+            if kind == LENGTH_FIELD:
+                if length >= 0:
+                    return False
+                length = _number(value)
+                if length < 0:
+                    return False
+                continue
+            if kind == HOP_FIELD:
+                return False
+            has_date = has_date or kind == DATE_FIELD
+            has_server = has_server or kind == SERVER_FIELD
+            fields.append(field)
+        self.status, self.fields, self.length = line, fields, length
+        self.has_date, self.has_server = has_date, has_server
+        return True
+
+    # -- the call ---------------------------------------------------------------------------
+
+    cdef int begin(self, const unsigned char *data, Head *head) except -1:
+        """Make the environ of the request that ``data`` begins with, and the context."""
+        cdef dict environ = self.lanes.environ(data, head, self.route)
+        if head.content_length > 0:
+            body = PyBytes_FromStringAndSize(<const char *>data + head.consumed, head.content_length)
+            environ["wsgi.input"] = BytesIO(body)
+            environ["CONTENT_LENGTH"] = str(head.content_length)
+        self.environ = environ
+        self.method = self.route.method
+        self.target = self.route.target
+        self.length = -1
+        self.context = PyContext_CopyCurrent()
+        return 0
+
+    cdef object ask(self):
+        """Run the application; what it raised, or None."""
+        PyContext_Enter(self.context)
+        try:
+            PyContextVar_Set(self.route.variable, self)
+            self.result = self.route.application(self.environ, PyCFunction_New(&START_RESPONSE, self))
+        except BaseException as error:
+            return error
+        finally:
+            PyContext_Exit(self.context)
+        return None
+
+    cdef bint take_body(self) except -1:
+        """The body in one piece, as long as announced; False if it is not so.
+
+        The first piece of an iterable is taken only where its length is announced: as the whole
+        body it goes out before the next one is asked for (PEP 3333).
+        """
+        cdef object result = self.result
+        cdef Py_ssize_t total
+        if type(result) is list or type(result) is tuple:
+            if len(result) == 1 and type(result[0]) is bytes:
+                self.body = result[0]
+            else:
+                total = 0
+                for piece in result:
+                    if type(piece) is not bytes:
+                        return False
+                    total += PyBytes_GET_SIZE(piece)
+                if total > LIST_JOIN_MAX:
+                    return False
+                self.body = b"".join(result)
+            return self.length < 0 or self.length == PyBytes_GET_SIZE(self.body)
+        if self.length <= 0 or isinstance(result, self.route.file_wrapper):
+            return False
+        PyContext_Enter(self.context)
+        try:
+            iterator = iter(result)
+            piece = next(iterator, _END)
+        except BaseException as error:
+            self.result = PutBack(_Failed(error), result)
+            return False
+        finally:
+            PyContext_Exit(self.context)
+        if piece is _END:
+            self.result = PutBack(iter(()), result)
+            return False
+        # It may have called write(), or start_response again, and so have left its lane.
+        if self.run is None and type(piece) is bytes and PyBytes_GET_SIZE(piece) == self.length:
+            self.body = piece
+            self.iterator = iterator
+            return True
+        self.result = PutBack(chain((piece,), iterator), result)
+        return False
+
+    cdef int put_back(self) except -1:
+        """The piece that `take_body` took is not sent from here after all."""
+        if self.iterator is not None:
+            self.result = PutBack(chain((self.body,), self.iterator), self.result)
+            self.iterator = None
+        return 0
+
+    cdef Py_ssize_t write_head(self, unsigned char *at, Py_ssize_t room) except -3:
+        """The response's head: the number of its bytes, NO_ROOM, or UNCERTAIN if a field of it must
+        be looked at."""
+        cdef Lanes lanes = self.lanes
+        cdef unsigned char *start = at
+        cdef Py_ssize_t length
+        lanes.refresh_date()
+        length = (
+            PyBytes_GET_SIZE(self.status.line)
+            + PyBytes_GET_SIZE(lanes.date_line)
+            + PyBytes_GET_SIZE(lanes.server_line)
+            + OWN_MAX
+        )
+        if length > room:
+            return NO_ROOM
+        room -= length
+        at += _copy(at, self.status.line)
+        if not self.has_date:
+            at += _copy(at, lanes.date_line)
+        if not self.has_server:
+            at += _copy(at, lanes.server_line)
+        for field in self.fields:
+            length = write_field(at, room, (<tuple>field)[0], (<tuple>field)[1])
+            if length < 0:
+                return length
+            at += length
+            room -= length
+        at += _write_length(at, PyBytes_GET_SIZE(self.body))
+        if not self.keep_alive:
+            at += _copy(at, b"Connection: close\r\n")
+        at += _copy(at, b"\r\n")
+        return at - start
+
+    cdef void release(self) noexcept:
+        """It is over.  The context leads back here, by the variable, and what the application returned
+        may too: both would wait for the collector."""
+        self.context = self.result = None
+
+    # -- behind the answer ------------------------------------------------------------------
+
+    cdef dict asked(self):
+        """What the logs are told of the request."""
+        return {"REQUEST_METHOD": self.method, "REQUEST_URI": self.target}
+
+    cdef int log(self, Py_ssize_t size, double delivered_at) except -1:
+        """``size``: the bytes of the answer that the system took."""
+        if self.route.log is not None:
+            self.route.log(
+                self.connection.client(),
+                self.asked(),
+                self.status.code,
+                size,
+                self.started_at - self.received_at,
+                delivered_at - self.started_at,
+            )
+        return 0
+
+    cdef int warn_of_more(self) except -1:
+        self.route.warn(self.asked(), "the application sent more than its Content-Length; the rest was cut")
+        return 0
+
+    cdef int close_result(self, object result) except -1:
+        """In the call's context."""
+        try:
+            close = getattr(result, "close", None)
+            if close is not None:
+                close()
+        except BaseException as error:
+            self.route.failure(self.asked(), ": close()", error)
+        return 0
+
+    cdef int exhaust(self, bint lost) except -1:
+        """The body is out; the application's iterable still has its end and its close(), or if the
+        client is ``lost`` its close() only."""
+        cdef int surplus = 0
+        PyContext_Enter(self.context)
+        try:
+            try:
+                if not lost:
+                    for piece in self.iterator:
+                        surplus += 1
+                        if _is_piece(piece):
+                            self.warn_of_more()
+                            break
+                        if surplus == SURPLUS_MAX:
+                            break
+            except BaseException as error:
+                if _is_failure(error):
+                    self.route.failure(self.asked(), "", error)
+            self.iterator = None
+            self.close_result(self.result)
+        finally:
+            PyContext_Exit(self.context)
+        return 0
+
+    # -- out of the lane --------------------------------------------------------------------
+
+    cdef int leave(self) except -1:
+        """Out of the lane: an exchange, and a run that will do again what was done here."""
+        exchange = self.connection.leave(self.work)
+        exchange.received_at = self.received_at
+        self.begun = Begun(self.environ)
+        self.run = self.lanes.service.go_on(exchange, self.begun, self.context)
+        if self.status is not None:
+            self.run_write = self.run.start_response(
+                f"{self.status.code} {self.status.reason}", self.headers()
+            )
+        return 0
+
+    cdef list headers(self):
+        """What start_response was told, for another one."""
+        if self.length < 0:
+            return self.fields[:]
+        return [*self.fields, ("Content-Length", str(self.length))]
+
+    cdef int finish(self, object error) except -1:
+        """Let the run go on with what the application returned or raised."""
+        cdef object begun = self.begun
+        cdef object result = self.result
+        # Through the iterable or a traceback they lead back here, and would wait for the collector.
+        self.result = self.iterator = self.begun = None
+        begun.result = result
+        begun.error = error
+        self.run.run()
+        if not begun.taken:  # the client had gone while the application ran
+            begun.result = begun.error = None
+            if error is None:
+                PyContext_Enter(self.context)
+                try:
+                    self.close_result(result)
+                finally:
+                    PyContext_Exit(self.context)
+            elif _is_failure(error):
+                self.route.failure(self.asked(), "", error)
+        return 0
+
+
+cdef object _start_response(PyObject *call, PyObject *const *args, Py_ssize_t count, PyObject *names):
+    """``start_response(status, headers, exc_info=None)`` as applications get it: by a method of C, for
+    looking it up and binding it would cost more than what it does."""
+    if names == NULL and count == 2:
+        return (<Call>call).start_response(<object>args[0], <object>args[1], None)
+    if names == NULL and count == 3:
+        return (<Call>call).start_response(<object>args[0], <object>args[1], <object>args[2])
+    return _start_response_named(
+        <Call>call,
+        *[<object>args[index] for index in range(count)],
+        **{name: <object>args[count + index] for index, name in enumerate(<object>names if names != NULL else ())},
+    )
+
+
+def _start_response_named(Call call, status, headers, exc_info=None):
+    return call.start_response(status, headers, exc_info)
+
+
+cdef PyMethodDef START_RESPONSE = PyMethodDef(
+    "start_response",
+    <PyCFunction><void *>_start_response,
+    METH_FASTCALL | METH_KEYWORDS,
+    "start_response(status, headers, exc_info=None): see PEP 3333.",
+)
+
+
+cdef inline long long _number(str text) noexcept:
+    """A Content-Length of few digits; -1 for anything else."""
+    cdef const unsigned char *digit
+    cdef Py_ssize_t left = PyUnicode_GET_LENGTH(text)
+    cdef long long number = 0
+    if not PyUnicode_IS_COMPACT_ASCII(text) or not 0 < left <= LENGTH_DIGITS_MAX:
+        return -1
+    digit = <const unsigned char *>PyUnicode_1BYTE_DATA(text)
+    while left:
+        if not c"0" <= digit[0] <= c"9":
+            return -1
+        number = number * 10 + (digit[0] - c"0")
+        digit += 1
+        left -= 1
+    return number
+
+
+cdef inline Py_ssize_t _copy(unsigned char *at, bytes text) noexcept:
+    memcpy(at, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
+    return PyBytes_GET_SIZE(text)
+
+
+cdef inline Py_ssize_t _write_length(unsigned char *at, Py_ssize_t length) noexcept:
+    """The line of a Content-Length."""
+    cdef unsigned char[20] digits
+    cdef int count = 0
+    memcpy(at, b"Content-Length: ", 16)
+    while True:
+        count += 1
+        digits[20 - count] = <unsigned char>(c"0" + length % 10)
+        length //= 10
+        if not length:
+            break
+    memcpy(at + 16, digits + 20 - count, count)
+    memcpy(at + 16 + count, b"\r\n", 2)
+    return 18 + count
+
+
+cdef bint _is_piece(piece) except -1:
+    """Whether it is a piece of a body, and not an empty one."""
+    if not piece:
+        return False
+    if not isinstance(piece, (bytes, str, bytearray, memoryview)):
+        raise TypeError(f"a WSGI application's body is made of bytes, not {type(piece).__name__} (PEP 3333)")
+    return True
+
+
+cdef bint _is_failure(error):
+    """Whether it belongs into the application's log."""
+    return not isinstance(error, (ClientDisconnected, HTTPError, AppLoadError))
+
+
+class PutBack:
+    """Stands for an iterable of which something was taken."""
+
+    def __init__(self, pieces, iterable):
+        self._pieces = pieces
+        self._iterable = iterable
+
+    def __iter__(self):
+        return self._pieces
+
+    def close(self):
+        close = getattr(self._iterable, "close", None)
+        if close is not None:
+            close()
+
+
+class _Failed:
+    """An iterator that fails as the one did of which it takes the place."""
+
+    def __init__(self, error):
+        self._error = error
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        raise self._error

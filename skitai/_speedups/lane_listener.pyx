@@ -1,0 +1,96 @@
+"""Accepting connections in C: each begins in its lane.
+
+Edge-triggered like everything of the lane, so what is not accepted in one turn is asked for again
+by the listener itself.  What a connection's number, address or the lack of descriptors means is
+the engine's to say (`Engine.admits`, `Engine.accepting_failed`).
+
+The leader's only.
+"""
+
+cimport cython
+from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, errno
+from libc.string cimport strcmp, strcpy
+
+import os
+
+from skitai._speedups.lane_connection import LaneConnection
+
+from skitai._speedups.lanes cimport Lanes, Seat
+from skitai._speedups.loop cimport SK_READ, Watched
+
+cdef extern from "sockets.h" nogil:
+    enum:
+        SK_ADDRESS_MAX
+    int sk_accept(int listener, char *address, int *port, int *family)
+
+cdef extern from "<unistd.h>" nogil:
+    int close_descriptor "close"(int fd)
+
+cdef extern from *:
+    # Set by setup.py on the compiler's command line.
+    const unsigned int SKITAI_SOURCE_CRC32
+
+SOURCE_CRC32 = SKITAI_SOURCE_CRC32
+
+
+@cython.final
+cdef class LaneListener(Watched):
+    cdef Lanes lanes
+    cdef object info
+    cdef int batch_max
+    cdef bint open
+    cdef str last_text           # of `last_address`: a proxy in front is one client for all
+    cdef char[SK_ADDRESS_MAX] last_address
+
+    def __init__(self, Lanes lanes, int fd, info, int batch_max):
+        """``fd``: bound, listening, non-blocking, and somebody else's to close."""
+        self.lanes = lanes
+        self.fd = fd
+        self.info = info
+        self.batch_max = batch_max
+        self.last_text = ""
+        self.open = True
+        lanes.loop.add(self, SK_READ)
+
+    cdef int on_ready(self, int ready) except -1:
+        self.accept()
+        return 0
+
+    def accept(self):
+        """Take those who wait, up to the bound of one turn."""
+        cdef char[SK_ADDRESS_MAX] address
+        cdef int port = 0
+        cdef int family = 0
+        cdef int fd
+        cdef int room = self.batch_max
+        engine = self.lanes.engine
+        while room:
+            room -= 1
+            if not self.open:
+                return
+            fd = sk_accept(self.fd, address, &port, &family)
+            if fd < 0:
+                if errno == EAGAIN:
+                    return
+                if errno != EINTR and errno != ECONNABORTED:
+                    engine.accepting_failed(OSError(errno, os.strerror(errno)))
+                    return
+                continue
+            if strcmp(address, self.last_address):
+                strcpy(self.last_address, address)
+                self.last_text = address.decode("ascii")
+            try:
+                if engine.admits(self.last_text):
+                    engine.add(LaneConnection(self.lanes, fd, family, self.last_text, port, self.info))
+                else:
+                    close_descriptor(fd)
+            except BaseException:
+                close_descriptor(fd)
+                raise
+        self.lanes.loop.call_soon(self.accept)
+
+    def close(self):
+        """Accept no more.  Idempotent."""
+        if self.open:
+            self.open = False
+            self.lanes.loop.forget(self, True)
