@@ -4,7 +4,7 @@ Threads of an instance:
 
     main      loads applications, then waits here for signals; decides when it is over
     loop      sockets, HTTP, files (`skitai._kernels.engine`)
-    workers   applications, at most ``threads`` of them (`skitai.core.threads`)
+    workers   applications, at most ``threads`` of them (`engine.Executor`)
     log       writes what the others queue (`skitai.core.logs`)
 
 Python runs signal handlers in the main thread only, between two of its instructions.
@@ -37,7 +37,6 @@ from skitai.core.processlimits import raise_descriptor_limit
 from skitai.core.routes import Mount, RouteTable
 from skitai.core.service import HttpService, ListenerInfo
 from skitai.core.static import StaticFolder
-from skitai.core.threads import make_executor
 from skitai.errors import AppLoadError, SkitaiError
 from skitai.limits import Limits
 
@@ -100,7 +99,7 @@ class Instance:
         limits = raise_descriptor_limit(settings.limits)
         sockets = [self._bind(listener) for listener in settings.listeners]
         try:
-            self._executor = make_executor(settings.server.threads, limits, self._logs.trace)
+            self._executor = engine.make_executor(settings.server.threads, limits, self._logs.trace)
             self._engine = engine.Engine(self._make_service(limits), limits, self._logs.trace)
         except BaseException:
             self._remove_unix_sockets()

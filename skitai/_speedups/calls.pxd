@@ -3,6 +3,12 @@
 from skitai._speedups.heads cimport Head
 from skitai._speedups.lanes cimport Lanes, Route, Seat, StatusLine, Workspace
 
+cdef enum Stage:
+    # Which code of the application runs, and what becomes of the connection when it lasts.
+    ASKED = 1      # its answer is waited for: the call leaves its lane
+    BEHIND         # its answer is out: the connection goes on without it
+
+
 cdef class Call:
     cdef Seat connection
     cdef Lanes lanes
@@ -35,6 +41,14 @@ cdef class Call:
     cdef object begun
 
     cdef object made_services
+
+    # Another thread has taken the lead while the application ran.
+    cdef bint moved
+
+    cdef int enter(self, Stage stage) except -1
+    cdef int back(self) except -1
+    cdef int await_move(self) except -1
+    cdef int move(self, Workspace former) except -1
 
     cdef object start_response(self, object status, object headers, object exc_info)
     cdef int begin(self, const unsigned char *data, Head *head) except -1

@@ -18,6 +18,7 @@ from cpython.contextvars cimport (
     PyContextVar_Set,
 )
 from cpython.object cimport PyObject
+from cpython.pythread cimport WAIT_LOCK, PyThread_acquire_lock, PyThread_release_lock
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_GET_LENGTH
 from libc.string cimport memcpy
 
@@ -28,7 +29,14 @@ from skitai._pure.engine.service import Begun
 from skitai.errors import AppLoadError, ClientDisconnected, HTTPError
 
 from skitai._speedups.heads cimport NO_ROOM, write_field
-from skitai._speedups.lanes cimport DATE_FIELD, HOP_FIELD, LENGTH_FIELD, SERVER_FIELD
+from skitai._speedups.lanes cimport (
+    DATE_FIELD,
+    HOP_FIELD,
+    LENGTH_FIELD,
+    SERVER_FIELD,
+    sk_call_begins,
+    sk_call_ends,
+)
 
 cdef extern from "Python.h":
     bint PyUnicode_IS_COMPACT_ASCII(object text)
@@ -69,6 +77,8 @@ cdef class Call:
 
     cdef object start_response(self, status, headers, exc_info):
         """PEP 3333's start_response; it gives the call itself as ``write``."""
+        if self.moved:
+            self.await_move()
         if self.over:
             if exc_info:
                 try:
@@ -83,6 +93,8 @@ cdef class Call:
         return self
 
     def __call__(self, data):
+        if self.moved:
+            self.await_move()
         """``write()``: the client must get it now, so the call leaves its lane."""
         if self.over:
             if self.length < 0:
@@ -150,15 +162,53 @@ cdef class Call:
 
     cdef object ask(self):
         """Run the application; what it raised, or None."""
+        cdef object failure = None
         PyContext_Enter(self.context)
+        PyContextVar_Set(self.route.variable, self)
+        self.enter(ASKED)
         try:
-            PyContextVar_Set(self.route.variable, self)
             self.result = self.route.application(self.environ, PyCFunction_New(&START_RESPONSE, self))
         except BaseException as error:
-            return error
-        finally:
-            PyContext_Exit(self.context)
-        return None
+            failure = error
+        self.back()
+        PyContext_Exit(self.context)
+        return failure
+
+    # -- the lead ---------------------------------------------------------------------------
+
+    cdef int enter(self, Stage stage) except -1:
+        """From here to `back` it is the application's code that runs, and may last."""
+        self.work.call = self
+        self.work.stage = stage
+        if self.lanes.lead != NULL and self.lanes.work is self.work:
+            sk_call_begins(self.lanes.lead)
+        return 0
+
+    cdef int back(self) except -1:
+        """No Python code runs between the question whether this thread leads and the end of the call."""
+        if self.lanes.work is self.work:
+            if self.lanes.lead != NULL:
+                sk_call_ends(self.lanes.lead)
+        else:
+            self.await_move()
+        self.work.call = None
+        return 0
+
+    cdef int await_move(self) except -1:
+        """Until who has taken the lead is done with this call."""
+        cdef void *moving = self.work.moving
+        with nogil:
+            PyThread_acquire_lock(moving, WAIT_LOCK)
+            PyThread_release_lock(moving)
+        return 0
+
+    cdef int move(self, Workspace former) except -1:
+        """The new leader: make this call one that its thread can go on with."""
+        if former.stage == BEHIND:
+            self.connection.go_on_without(former)
+        elif self.run is None:
+            self.leave()
+        return 0
 
     cdef bint take_body(self) except -1:
         """The body in one piece, as long as announced; False if it is not so.
@@ -167,6 +217,7 @@ cdef class Call:
         body it goes out before the next one is asked for (PEP 3333).
         """
         cdef object result = self.result
+        cdef object failure = None
         cdef Py_ssize_t total
         if type(result) is list or type(result) is tuple:
             if len(result) == 1 and type(result[0]) is bytes:
@@ -184,14 +235,17 @@ cdef class Call:
         if self.length <= 0 or isinstance(result, self.route.file_wrapper):
             return False
         PyContext_Enter(self.context)
+        self.enter(ASKED)
         try:
             iterator = iter(result)
             piece = next(iterator, _END)
         except BaseException as error:
-            self.result = PutBack(_Failed(error), result)
+            failure = error
+        self.back()
+        PyContext_Exit(self.context)
+        if failure is not None:
+            self.result = PutBack(_Failed(failure), result)
             return False
-        finally:
-            PyContext_Exit(self.context)
         if piece is _END:
             self.result = PutBack(iter(()), result)
             return False
@@ -286,23 +340,23 @@ cdef class Call:
         client is ``lost`` its close() only."""
         cdef int surplus = 0
         PyContext_Enter(self.context)
+        self.enter(BEHIND)
         try:
-            try:
-                if not lost:
-                    for piece in self.iterator:
-                        surplus += 1
-                        if _is_piece(piece):
-                            self.warn_of_more()
-                            break
-                        if surplus == SURPLUS_MAX:
-                            break
-            except BaseException as error:
-                if _is_failure(error):
-                    self.route.failure(self.asked(), "", error)
-            self.iterator = None
-            self.close_result(self.result)
-        finally:
-            PyContext_Exit(self.context)
+            if not lost:
+                for piece in self.iterator:
+                    surplus += 1
+                    if _is_piece(piece):
+                        self.warn_of_more()
+                        break
+                    if surplus == SURPLUS_MAX:
+                        break
+        except BaseException as error:
+            if _is_failure(error):
+                self.route.failure(self.asked(), "", error)
+        self.iterator = None
+        self.close_result(self.result)
+        self.back()
+        PyContext_Exit(self.context)
         return 0
 
     # -- out of the lane --------------------------------------------------------------------
@@ -333,7 +387,11 @@ cdef class Call:
         self.result = self.iterator = self.begun = None
         begun.result = result
         begun.error = error
-        self.run.run()
+        self.enter(ASKED)
+        try:
+            self.run.run()
+        finally:
+            self.back()
         if not begun.taken:  # the client had gone while the application ran
             begun.result = begun.error = None
             if error is None:

@@ -17,8 +17,12 @@ from skitai._pure.engine import (
     Begun,
     BodySink,
     Exchange,
+    Executor,
+    Inline,
+    Job,
     Lane,
     Listener,
+    Pool,
     Progress,
     Refusal,
     Service,
@@ -28,6 +32,7 @@ from skitai._pure.engine import Engine as PureEngine
 from skitai._pure.engine.connection import Connection
 from skitai._pure.engine.engine import ACCEPT_BATCH
 from skitai._pure.engine.phases import Phase
+from skitai._speedups.crew import Crew
 from skitai._speedups.http1 import ServerConnection
 from skitai._speedups.lane_connection import LaneConnection
 from skitai._speedups.lane_listener import LaneListener
@@ -45,13 +50,24 @@ __all__ = [
     "Engine",
     "EventLoop",
     "Exchange",
+    "Executor",
+    "Inline",
+    "Job",
     "Lane",
     "Listener",
+    "Pool",
     "Progress",
     "Refusal",
     "Service",
     "Timer",
+    "make_executor",
 ]
+
+
+
+def make_executor(threads: int, limits: Limits, report: Callable[[str], None]) -> Executor:
+    """As the pure one; the threads also lead the engine's loop."""
+    return Crew(threads, limits, report) if threads else Inline()
 
 
 #: A connection whose requests are never plain is not tried in the lane each time: after so many
@@ -86,15 +102,22 @@ class Engine(PureEngine):
 
     def __init__(self, service: Service, limits: Limits, report: Callable[[str], None]) -> None:
         super().__init__(service, limits, report)
-        self._lanes = Lanes(self) if service.has_lanes else None
+        executor = service.executor
+        self._lanes = Lanes(self) if executor is not None else None
+        self._crew = executor if isinstance(executor, Crew) else None
+        if self._crew is not None and self._lanes is not None:
+            self._crew.attach(self._lanes)
         self._lane_listeners: list[LaneListener] = []
         #: Connections of lanes as they were when somebody had to give way, the longest idle last.
         self._oldest: list[tuple[float, LaneConnection]] = []
 
-    def run(self) -> None:
+    def _serve(self) -> None:
+        if self._crew is not None:
+            self._crew.serve()
+            return
         if self._lanes is not None:
             self._lanes.begin(threading.get_ident())
-        super().run()
+        super()._serve()
 
     # -- accepting --------------------------------------------------------------------------
 

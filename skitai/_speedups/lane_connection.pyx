@@ -229,7 +229,7 @@ cdef class LaneConnection(Seat):
                 return self.give_way(work)
             self.route = route
             now = self.answer(work, head, length)
-            if self.state != SERVING:
+            if self.state != SERVING or lanes.work is not work:
                 return False
             if not began_at:
                 began_at = now
@@ -316,17 +316,18 @@ cdef class LaneConnection(Seat):
                 call.release()
                 return True  # the next answer will be with it
             outcome = self.push(work, None)
-        if outcome == WAITING and work.start < work.filled:
-            self.left = _rest(work)
+        if outcome == WAITING:
+            self.last = not call.keep_alive
+            if work.start < work.filled:
+                self.left = _rest(work)
+        elif outcome == LOST or not call.keep_alive:
+            self.close()
+        # From here on the connection may be another thread's, if the lead goes over.
         if call.iterator is not None:
             call.exhaust(outcome == LOST)
         call.release()
         if outcome != WAITING:
             self.log(work, outcome == LOST)
-            if outcome == LOST or not call.keep_alive:
-                self.close()
-        elif not call.keep_alive:
-            self.last = True
         return True
 
     cdef Outcome push(self, Workspace work, bytes body) except? LOST:
@@ -459,6 +460,18 @@ cdef class LaneConnection(Seat):
         data = _rest(work)
         return self.become_general(work).take_over_request(data)
 
+    cdef int go_on_without(self, Workspace former) except -1:
+        if self.state == SERVING:
+            self.left = _rest(former)
+            self.state = QUEUED
+            self.deadline = FOREVER
+            self.lanes.loop.call_soon(self.resume)
+        return 0
+
+    cdef int give_up(self) except -1:
+        self.close()
+        return 0
+
     # -- what the engine calls ----------------------------------------------------------------
 
     def expire(self, double now):
@@ -467,6 +480,10 @@ cdef class LaneConnection(Seat):
             self.check_stall(now)
         elif self.state == RESTING:
             self.close()
+
+    def cut(self):
+        """The loop has ended."""
+        self.close()
 
     def finish_soon(self):
         """The server stops: answer what has come, then close (`rest`)."""

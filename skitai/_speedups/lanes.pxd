@@ -5,6 +5,12 @@ from libc.stdint cimport uint32_t
 from skitai._speedups.heads cimport Field, Head, HeadLimits
 from skitai._speedups.loop cimport EventLoop, Watched
 
+cdef extern from "lead.h" nogil:
+    ctypedef struct sk_lead:
+        pass
+    void sk_call_begins(sk_lead *lead)
+    void sk_call_ends(sk_lead *lead)
+
 cdef enum:
     SCRATCH = 65536   # what one recv takes, and with it the longest request of the lane
     OUT = 65536       # answers that are put together before they are sent
@@ -59,6 +65,11 @@ cdef class Workspace:
     # Answers in `out`, all of one connection, and their calls where somebody wants to log them.
     cdef Py_ssize_t ready
     cdef list unlogged
+    # The `Call` whose application is running, and for what: see Call.enter.
+    cdef object call
+    cdef int stage
+    # Held by who has taken the lead from this thread, while the call is moved.
+    cdef void *moving
 
 
 cdef class Lanes:
@@ -67,6 +78,7 @@ cdef class Lanes:
     cdef readonly object service
     cdef EventLoop loop
     cdef Workspace work          # of the leader
+    cdef sk_lead *lead           # NULL: nobody takes over from a call that lasts
     cdef bint draining
     cdef double keep_alive, header_timeout, send_stall_timeout
     cdef HeadLimits limits
@@ -97,3 +109,7 @@ cdef class Seat(Watched):
     cdef object leave(self, Workspace work)
     # Address and port of the client.
     cdef tuple client(self)
+    # Another thread leads, and this one's is in the code behind an answer: go on without it.
+    cdef int go_on_without(self, Workspace former) except -1
+    # What could not be moved ends.
+    cdef int give_up(self) except -1

@@ -14,6 +14,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.dict cimport PyDict_Copy, PyDict_GetItemWithError, PyDict_SetDefault, PyDict_Size
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
+from cpython.pythread cimport PyThread_allocate_lock, PyThread_free_lock
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_DecodeLatin1, PyUnicode_GET_LENGTH
 from libc.string cimport memchr, memcmp
 
@@ -71,7 +72,8 @@ cdef class Workspace:
     def __cinit__(self):
         self.scratch = <unsigned char *>PyMem_Malloc(SCRATCH)
         self.out = <unsigned char *>PyMem_Malloc(OUT)
-        if self.scratch == NULL or self.out == NULL:
+        self.moving = PyThread_allocate_lock()
+        if self.scratch == NULL or self.out == NULL or self.moving == NULL:
             raise MemoryError
 
     def __init__(self):
@@ -80,6 +82,8 @@ cdef class Workspace:
     def __dealloc__(self):
         PyMem_Free(self.scratch)
         PyMem_Free(self.out)
+        if self.moving != NULL:
+            PyThread_free_lock(self.moving)
 
 
 cdef class Seat(Watched):
@@ -87,6 +91,12 @@ cdef class Seat(Watched):
         raise NotImplementedError
 
     cdef tuple client(self):
+        raise NotImplementedError
+
+    cdef int go_on_without(self, Workspace former) except -1:
+        raise NotImplementedError
+
+    cdef int give_up(self) except -1:
         raise NotImplementedError
 
 

@@ -25,7 +25,6 @@ from skitai._kernels import engine, http1
 from skitai.core.apps import WSGIApplication
 from skitai.core.bodies import RequestBody
 from skitai.core.filewrapper import FileWrapper
-from skitai.core.threads import Executor
 from skitai.core.wsgichecks import as_bytes, check_headers, parse_status
 from skitai.errors import AppLoadError, ClientDisconnected, HTTPError, LocalProtocolError
 
@@ -102,7 +101,7 @@ class Run:
         application: Callable[[], WSGIApplication],
         environ: dict[str, Any],
         context: contextvars.Context,
-        executor: Executor,
+        executor: engine.Executor,
         reports: RunReports,
         *,
         body: RequestBody | None,

@@ -32,7 +32,6 @@ from skitai.core.logs import Logs
 from skitai.core.redirects import quote_path, redirect
 from skitai.core.routes import Mount, RouteTable
 from skitai.core.static import StaticFolder
-from skitai.core.threads import Executor
 from skitai.errors import AppLoadError, ClientDisconnected, HTTPError, RemoteProtocolError
 from skitai.limits import Limits
 
@@ -92,7 +91,7 @@ class HttpService:
         *,
         limits: Limits,
         threads: int,
-        executor: Executor,
+        executor: engine.Executor,
         spool: Spool,
         proxies: TrustedProxies,
         logs: Logs,
@@ -208,8 +207,8 @@ class HttpService:
     # -- lanes: see `skitai.core.lanes` -----------------------------------------------------
 
     @property
-    def has_lanes(self) -> bool:
-        return self._executor.inline
+    def executor(self) -> engine.Executor:
+        return self._executor
 
     @property
     def depth(self) -> int:

@@ -16,7 +16,6 @@ import pytest
 from skitai._kernels import engine
 from skitai.core.bodies import RequestBody, Spool
 from skitai.core.gateway import Run, RunReports
-from skitai.core.threads import Executor, make_executor
 from skitai.limits import Limits
 from tests.pure.engine_world import world
 from tests.waiting import wait_until
@@ -27,7 +26,7 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 class Gateway:
     """Runs ``application`` for each exchange, as the service does, with a spooled body of its own."""
 
-    def __init__(self, application: Application, executor: Executor, *, debug: Callable[[], bool]) -> None:
+    def __init__(self, application: Application, executor: engine.Executor, *, debug: Callable[[], bool]) -> None:
         self.application = application
         self.executor = executor
         self.debug = debug
@@ -59,13 +58,13 @@ class Gateway:
 
 
 @pytest.fixture(params=[0, 2], ids=["in the loop", "in threads"])
-def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
-    made = make_executor(request.param, Limits(), pytest.fail)
+def executor(request: pytest.FixtureRequest) -> Iterator[engine.Executor]:
+    made = engine.make_executor(request.param, Limits(), pytest.fail)
     yield made
     made.stop()
 
 
-def test_an_error_page_that_fails_ends_the_request(executor: Executor) -> None:
+def test_an_error_page_that_fails_ends_the_request(executor: engine.Executor) -> None:
     """`debug` belongs to the application and may be a property that raises."""
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -87,7 +86,7 @@ def test_an_error_page_that_fails_ends_the_request(executor: Executor) -> None:
     assert second.endswith("ArithmeticError: second\n")
 
 
-def test_everything_is_given_back_when_the_client_leaves(executor: Executor) -> None:
+def test_everything_is_given_back_when_the_client_leaves(executor: engine.Executor) -> None:
     closed: list[str] = []
 
     class Endless:
@@ -113,7 +112,7 @@ def test_everything_is_given_back_when_the_client_leaves(executor: Executor) -> 
     assert gateway.failures == []
 
 
-def test_an_application_that_waits_by_empty_pieces_ends_with_its_request(executor: Executor) -> None:
+def test_an_application_that_waits_by_empty_pieces_ends_with_its_request(executor: engine.Executor) -> None:
     closed: list[bool] = []
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

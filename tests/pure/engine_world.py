@@ -35,7 +35,7 @@ class Collected:
 
 class ScriptedService:
     # No lanes: here the general connection is tested.
-    has_lanes = False
+    executor = None
     depth = 0
 
     """``on_admit`` and ``on_execute`` are the test's; everything that ends is put into ``ended``."""

@@ -30,7 +30,6 @@ from skitai.core.config import for_app
 from skitai.core.forwarded import TrustedProxies
 from skitai.core.routes import RouteTable
 from skitai.core.service import HttpService, ListenerInfo
-from skitai.core.threads import Inline
 from skitai.limits import Limits
 from tests.live.apps import lanes as kinds
 
@@ -237,7 +236,7 @@ class Server:
             {},
             limits=LIMITS,
             threads=0,
-            executor=Inline(),
+            executor=_kernels.engine.make_executor(0, LIMITS, pytest.fail),
             spool=Spool(None, 1 << 20),
             proxies=TrustedProxies(()),
             logs=self.words,  # type: ignore[arg-type]  # a stand-in

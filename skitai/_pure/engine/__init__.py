@@ -7,6 +7,7 @@ from skitai._pure.engine.engine import Engine, Listener
 from skitai._pure.engine.exchange import BodySink, Exchange, Progress
 from skitai._pure.engine.loop import EventLoop, Timer
 from skitai._pure.engine.service import Begun, Lane, Refusal, Service
+from skitai._pure.engine.threads import Executor, Inline, Job, Pool, make_executor
 
 __all__ = [
     "Begun",
@@ -14,10 +15,15 @@ __all__ = [
     "Engine",
     "EventLoop",
     "Exchange",
+    "Executor",
+    "Inline",
+    "Job",
     "Lane",
     "Listener",
+    "Pool",
     "Progress",
     "Refusal",
     "Service",
     "Timer",
+    "make_executor",
 ]

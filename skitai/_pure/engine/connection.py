@@ -502,6 +502,10 @@ class Connection(Channel):
             with self.lock:
                 self.http.refuse_keep_alive()
 
+    def cut(self) -> None:
+        """The loop has ended."""
+        self.sock.close()
+
     def close(self) -> None:
         """Loop thread.  Idempotent."""
         if self.phase is Phase.CLOSED:

@@ -91,12 +91,15 @@ class Engine:
     def run(self) -> None:
         self._watch_listeners()
         try:
-            self.loop.run()
+            self._serve()
         finally:
             for listener in self._listeners:
                 listener.sock.close()
             for connection in list(self.connections):
-                connection.sock.close()
+                connection.cut()
+
+    def _serve(self) -> None:
+        self.loop.run()
 
     def own_fields(self) -> tuple[tuple[str, str], tuple[str, str]]:
         """Date and Server as they are now.  Any thread."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from skitai._pure.engine.exchange import Exchange
+from skitai._pure.engine.threads import Executor
 from skitai._pure.http1 import Headers
 from skitai.errors import RemoteProtocolError
 
@@ -83,8 +84,8 @@ class Service(Protocol):
     """All methods run in the loop thread and must be quick."""
 
     @property
-    def has_lanes(self) -> bool:
-        """Whether the compiled engine may ask for lanes."""
+    def executor(self) -> Executor | None:
+        """Who runs applications; None if there are none: then the compiled engine asks for no lanes."""
 
     @property
     def depth(self) -> int:

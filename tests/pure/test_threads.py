@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from skitai.core.threads import Inline, Pool, make_executor
+from skitai._kernels import engine
+from skitai._pure.engine import Inline
 from skitai.limits import Limits
 from tests.waiting import wait_until
 
@@ -31,13 +32,13 @@ class Work:
         self.log.append(f"{self.name} shed")
 
 
-def pool(threads: int, limits: Limits | None = None) -> tuple[Pool, list[str]]:
+def pool(threads: int, limits: Limits | None = None) -> tuple[engine.Executor, list[str]]:
     reports: list[str] = []
-    return Pool(threads, limits or Limits(), reports.append), reports
+    return engine.make_executor(threads, limits or Limits(), reports.append), reports
 
 
 def test_no_threads_is_the_callers_own() -> None:
-    executor = make_executor(0, Limits(), pytest.fail)
+    executor = engine.make_executor(0, Limits(), pytest.fail)
     log: list[str] = []
     executor.submit(Work("at once", log))
     assert isinstance(executor, Inline)

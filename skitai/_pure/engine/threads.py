@@ -91,7 +91,7 @@ class Pool:
                     self._fresh.append((monotonic(), job))
                 waiting = len(self._fresh) + len(self._resumed)
                 if self._resting:
-                    self._wakeup.notify()
+                    self._wake()
                 if waiting > self._resting and self._started < self._threads_max:
                     self._start_thread()
         if full:
@@ -130,16 +130,33 @@ class Pool:
             self._started += 1
 
     def _work(self) -> None:
-        while True:
-            with self._wakeup:
-                while not self._fresh and not self._resumed:
-                    if self._stopping:
-                        return
-                    self._resting += 1
-                    self._wakeup.wait()
-                    self._resting -= 1
-                job = self._resumed.popleft() if self._resumed else self._fresh.popleft()[1]
-            try:
-                job.run()
-            except BaseException:
-                self._report("a worker thread's job")
+        while (job := self._next_job()) is not None:
+            self._run(job)
+
+    def _next_job(self) -> Job | None:
+        """Rests until there is one; None when the pool stops."""
+        with self._wakeup:
+            while not self._stopping:
+                job = self._take_job()
+                if job is not None:
+                    return job
+                self._resting += 1
+                self._wakeup.wait()
+                self._resting -= 1
+        return None
+
+    def _take_job(self) -> Job | None:
+        """Under the lock."""
+        if self._resumed:
+            return self._resumed.popleft()
+        return self._fresh.popleft()[1] if self._fresh else None
+
+    def _wake(self) -> None:
+        """One thread that rests; under the lock."""
+        self._wakeup.notify()
+
+    def _run(self, job: Job) -> None:
+        try:
+            job.run()
+        except BaseException:
+            self._report("a worker thread's job")

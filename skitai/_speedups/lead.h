@@ -1,0 +1,183 @@
+/* Who leads: the word that tells whether the leader is inside a call, the threads that rest, and the
+ * monitor that wakes one of them when a call lasts.  Plain C without Python, tested alone
+ * (tests/c/lead_stress.c, also under ThreadSanitizer).
+ *
+ * One thread leads the loop.  Around each call of foreign code it says so:
+ *
+ *     sk_call_begins(lead);  ...the application...  sk_call_ends(lead);
+ *
+ * Both add one to the word, so an odd word is one certain call that goes on.  The monitor looks at
+ * the word every SK_TICK; if it finds the same odd word twice, the call has lasted, it notes the word
+ * in `late` and wakes one resting thread.  That thread, once it holds the GIL, asks
+ * sk_lead_is_late; if the word is still the same, the leader is still inside, and the thread takes
+ * the lead by sk_lead_taken, which makes the word even: the former leader, when its call returns,
+ * finds out under the GIL (by the loop's own field) and must not touch the word again.
+ *
+ * Who writes what: `word` only the leader, or who takes the lead from it, holding the GIL: so those
+ * two never write at once.  `late` only the monitor.  The stack of resting threads everybody,
+ * under `lock`.  The monitor reads the word without the GIL and at any time: what it sees may
+ * be old by the time that it acts, and therefore it never decides anything; it only wakes.
+ *
+ * An idle server has no ticks: after SK_IDLE_TICKS without a call the monitor sleeps until
+ * sk_call_begins wakes it.  The exchange of `asleep` and `word` there is the classic one of two
+ * flags: each side writes its own before it reads the other's (both sequentially consistent), so at
+ * least one of them sees the other.
+ */
+#ifndef SKITAI_LEAD_H
+#define SKITAI_LEAD_H
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { SK_TICK = 1000000 /* ns */, SK_IDLE_TICKS = 50, SK_TOKENS_MAX = 64 };
+
+typedef struct sk_rester {
+    struct sk_rester *below; /* in the stack of those that rest */
+    pthread_cond_t woken_up;
+    int woken;
+} sk_rester;
+
+typedef struct {
+    _Atomic uint64_t word;
+    _Atomic uint64_t late;
+    _Atomic int asleep; /* the monitor */
+    pthread_mutex_t lock;
+    pthread_cond_t wake_monitor;
+    pthread_t monitor;
+    sk_rester *top;     /* who rested last is woken first: its memory is warm, and the others may end */
+    int tokens;         /* wake-ups that found nobody resting: so many who would rest go on instead */
+    int has_monitor;
+    int stopping;
+} sk_lead;
+
+static inline void sk_call_begins(sk_lead *lead) {
+    atomic_fetch_add(&lead->word, 1);
+    if (atomic_load(&lead->asleep)) {
+        pthread_mutex_lock(&lead->lock);
+        atomic_store(&lead->asleep, 0);
+        pthread_cond_signal(&lead->wake_monitor);
+        pthread_mutex_unlock(&lead->lock);
+    }
+}
+
+static inline void sk_call_ends(sk_lead *lead) {
+    atomic_store_explicit(
+        &lead->word, atomic_load_explicit(&lead->word, memory_order_relaxed) + 1, memory_order_release);
+}
+
+static inline int sk_lead_is_late(sk_lead *lead) {
+    uint64_t word = atomic_load(&lead->word);
+    return (word & 1) && word == atomic_load(&lead->late);
+}
+
+static inline void sk_lead_taken(sk_lead *lead) { sk_call_ends(lead); }
+
+/* Under the lock. */
+static inline void sk_wake_locked(sk_lead *lead) {
+    sk_rester *rester = lead->top;
+    if (rester == NULL) {
+        if (lead->tokens < SK_TOKENS_MAX)
+            lead->tokens++;
+        return;
+    }
+    lead->top = rester->below;
+    rester->woken = 1;
+    pthread_cond_signal(&rester->woken_up);
+}
+
+/* Wake one resting thread; if there is none, the next one that would rest goes on instead. */
+static inline void sk_wake(sk_lead *lead) {
+    pthread_mutex_lock(&lead->lock);
+    sk_wake_locked(lead);
+    pthread_mutex_unlock(&lead->lock);
+}
+
+/* Rest until woken.  Without the GIL. */
+static inline void sk_rest(sk_lead *lead) {
+    sk_rester rester = {.woken = 0};
+    pthread_mutex_lock(&lead->lock);
+    if (lead->tokens || lead->stopping) {
+        if (lead->tokens)
+            lead->tokens--;
+        pthread_mutex_unlock(&lead->lock);
+        return;
+    }
+    pthread_cond_init(&rester.woken_up, NULL);
+    rester.below = lead->top;
+    lead->top = &rester;
+    while (!rester.woken)
+        pthread_cond_wait(&rester.woken_up, &lead->lock);
+    pthread_mutex_unlock(&lead->lock);
+    pthread_cond_destroy(&rester.woken_up);
+}
+
+static void *sk_monitor(void *argument) {
+    sk_lead *lead = argument;
+    const struct timespec tick = {0, SK_TICK};
+    uint64_t seen = 0;
+    int idle = 0;
+    for (;;) {
+        uint64_t word;
+        nanosleep(&tick, NULL);
+        word = atomic_load(&lead->word);
+        pthread_mutex_lock(&lead->lock);
+        if (lead->stopping) {
+            pthread_mutex_unlock(&lead->lock);
+            return NULL;
+        }
+        if (word != seen) {
+            idle = 0;
+        } else if (word & 1) {
+            if (atomic_load(&lead->late) != word) {
+                atomic_store(&lead->late, word);
+                sk_wake_locked(lead);
+            }
+        }
+        /* Also behind a call that lasts and has been reported: nothing is left to see there. */
+        if (word == seen && ++idle >= SK_IDLE_TICKS) {
+            atomic_store(&lead->asleep, 1);
+            while (atomic_load(&lead->asleep) && atomic_load(&lead->word) == word && !lead->stopping)
+                pthread_cond_wait(&lead->wake_monitor, &lead->lock);
+            atomic_store(&lead->asleep, 0);
+            idle = 0;
+        }
+        pthread_mutex_unlock(&lead->lock);
+        seen = word;
+    }
+}
+
+static inline void sk_lead_open(sk_lead *lead) {
+    atomic_store(&lead->word, 0);
+    atomic_store(&lead->late, 0);
+    atomic_store(&lead->asleep, 0);
+    lead->top = NULL;
+    lead->tokens = lead->has_monitor = lead->stopping = 0;
+    pthread_mutex_init(&lead->lock, NULL);
+    pthread_cond_init(&lead->wake_monitor, NULL);
+}
+
+/* From here on calls that last are noticed.  0, or the error of pthread_create. */
+static inline int sk_lead_watch(sk_lead *lead) {
+    int error = pthread_create(&lead->monitor, NULL, sk_monitor, lead);
+    lead->has_monitor = !error;
+    return error;
+}
+
+/* Wake all and end the monitor.  Nobody rests from here on. */
+static inline void sk_lead_stop(sk_lead *lead) {
+    pthread_mutex_lock(&lead->lock);
+    lead->stopping = 1;
+    while (lead->top)
+        sk_wake_locked(lead);
+    pthread_cond_signal(&lead->wake_monitor);
+    pthread_mutex_unlock(&lead->lock);
+    if (lead->has_monitor)
+        pthread_join(lead->monitor, NULL);
+    lead->has_monitor = 0;
+}
+
+#endif

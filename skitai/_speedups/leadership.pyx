@@ -1,0 +1,109 @@
+"""Who leads the loop, and how the lead goes over (DESIGN section 5).
+
+The loop belongs to no thread.  Exactly one thread leads it; what it is doing there stands in the
+loop (the rest of the batch of events) and in its `Workspace` (the bytes of the present request),
+nothing on its stack.  Applications run in the leader.  When a call lasts, the monitor (lead.h)
+wakes a resting thread; that one takes the lead here, and makes the late call one of a general
+connection, whose exchange may be answered from any thread.  The late thread finds out as soon
+as the application returns or calls `start_response` (`Call.has_moved`): it goes on as any worker
+does, and rests or works afterwards.
+
+**The GIL is the lock of all this**: between the question whether the call is late and the taking
+of the lead no Python code runs, nor between the return of an application and the end of its call.
+What is done behind that for the late call runs Python code; `Workspace.moving` makes the late
+thread wait for the end of it.
+"""
+
+from cpython.pythread cimport (
+    NOWAIT_LOCK,
+    PyThread_acquire_lock,
+    PyThread_get_thread_ident,
+    PyThread_release_lock,
+)
+from libc.stdlib cimport calloc
+
+from skitai._speedups.calls cimport Call
+from skitai._speedups.loop cimport EventLoop
+
+cdef extern from "lead.h" nogil:
+    void sk_lead_open(sk_lead *lead)
+    int sk_lead_watch(sk_lead *lead)
+    void sk_lead_stop(sk_lead *lead)
+    int sk_lead_is_late(sk_lead *lead)
+    void sk_lead_taken(sk_lead *lead)
+    void sk_wake(sk_lead *lead)
+    void sk_rest(sk_lead *lead)
+
+cdef extern from *:
+    # Set by setup.py on the compiler's command line.
+    const unsigned int SKITAI_SOURCE_CRC32
+
+SOURCE_CRC32 = SKITAI_SOURCE_CRC32
+
+
+cdef class Leadership:
+    def __init__(self):
+        self.lead_ = <sk_lead *>calloc(1, sizeof(sk_lead))
+        if self.lead_ == NULL:
+            raise MemoryError
+        sk_lead_open(self.lead_)
+
+    def watch(self, Lanes lanes not None):
+        """Start the monitor; ``lanes`` mark their calls from here on."""
+        error = sk_lead_watch(self.lead_)
+        if error:
+            raise OSError(error, "the monitor thread cannot be started")
+        self.lanes = lanes
+        lanes.lead = self.lead_
+
+    def begin(self, Workspace workspace not None):
+        """The calling thread leads: nobody did before."""
+        workspace.ident = PyThread_get_thread_ident()
+        self.lanes.work = workspace
+        self.lanes.loop.thread_id = workspace.ident
+
+    def take(self, Workspace workspace not None):
+        """Take the lead if the leader's call lasts; whether it did."""
+        cdef Lanes lanes = self.lanes
+        cdef Workspace former
+        cdef Call call
+        if lanes is None or not sk_lead_is_late(self.lead_):
+            return False
+        former = lanes.work
+        call = <Call>former.call
+        workspace.ident = PyThread_get_thread_ident()
+        PyThread_acquire_lock(former.moving, NOWAIT_LOCK)  # free: only who takes the lead has it
+        sk_lead_taken(self.lead_)
+        lanes.work = workspace
+        lanes.loop.thread_id = workspace.ident
+        call.moved = True
+        try:
+            call.move(former)
+        except Exception:
+            lanes.engine.report("taking over from a handler that lasts")
+            call.connection.give_up()
+        finally:
+            PyThread_release_lock(former.moving)
+        return True
+
+    def lead(self):
+        """Run the loop until it stops, then close it, or until another thread has taken the lead."""
+        cdef EventLoop loop = self.lanes.loop
+        loop.lead(PyThread_get_thread_ident())
+        if loop.thread_id == <unsigned long>PyThread_get_thread_ident():
+            loop.thread_id = 0
+            loop.release()
+
+    def wake(self):
+        """One resting thread, or the next that would rest, looks for work.  Any thread."""
+        sk_wake(self.lead_)
+
+    def rest(self):
+        """Until woken."""
+        with nogil:
+            sk_rest(self.lead_)
+
+    def stop(self):
+        """Nobody rests from here on, nobody is late."""
+        with nogil:
+            sk_lead_stop(self.lead_)
