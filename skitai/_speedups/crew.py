@@ -8,8 +8,13 @@ over; here is what each thread does next:
     a job waits                                 run it
     otherwise                                   rest; who rested last is woken first
 
-There are at most ``threads`` threads besides the one that leads, as many as may block at once.
-One of them is kept ready for the lead as soon as there are so many.
+Besides the one that leads there are at most ``threads`` threads, so that somebody rests when all
+that may be busy are.  At most ``threads`` are inside applications at once, the leader included; jobs
+take but ``threads - 1`` of them, for the last one is the leader's, whose quick calls must never wait
+for slow ones.  (With ``threads = 1`` jobs and the leader take turns.)
+
+A job that *burns* spends its time on the processor: more than one of them would only fight for
+the GIL, with each other and with the leader, so they run one by one.
 """
 
 from __future__ import annotations
@@ -27,7 +32,9 @@ __all__ = ["Crew"]
 class Crew(Pool):
     def __init__(self, threads: int, limits: Limits, report: Callable[[str], None]) -> None:
         super().__init__(threads, limits, report)
-        self._leadership = Leadership()
+        self._leadership = Leadership(threads)
+        self._jobs_max = max(1, threads - 1)
+        self._burns = False
         self._failure: BaseException | None = None
 
     def attach(self, lanes: Lanes) -> None:
@@ -57,6 +64,9 @@ class Crew(Pool):
         except BaseException as error:
             self._failure = error
             self.stop()
+        with self._wakeup:
+            if not self._stopping:
+                self._leadership.busy -= 1  # it was late, and has found its way back
 
     def _work(self, workspace: Workspace | None = None) -> None:
         workspace = workspace or Workspace()
@@ -67,12 +77,19 @@ class Crew(Pool):
             job = self._job_or_rest()
             if job is not None:
                 self._run(job)
+                with self._wakeup:
+                    self._leadership.busy -= 1
+                    if job.burns:
+                        self._burns = False
 
     def _job_or_rest(self) -> Job | None:
         with self._wakeup:
-            job = None if self._stopping else self._take_job()
-            if job is not None:
-                return job
+            job = None
+            if not self._stopping and self._leadership.busy < self._jobs_max:
+                job = self._take_job()
+                if job is not None:
+                    self._leadership.busy += 1
+                    return job
             self._resting += 1
         # A wake-up from here on is kept for us: see `tokens` in lead.h.
         self._leadership.rest()
@@ -80,5 +97,27 @@ class Crew(Pool):
             self._resting -= 1
         return None
 
+    def _take_job(self) -> Job | None:
+        job = self._first_that_may_run()
+        if job is not None:
+            self._burns = self._burns or job.burns
+            self._leadership.waiting = len(self._fresh) + len(self._resumed)
+        return job
+
+    def _first_that_may_run(self) -> Job | None:
+        for place, job in enumerate(self._resumed):
+            if not (job.burns and self._burns):
+                del self._resumed[place]
+                return job
+        for place, (_, job) in enumerate(self._fresh):
+            if not (job.burns and self._burns):
+                del self._fresh[place]
+                return job
+        return None
+
     def _wake(self) -> None:
         self._leadership.wake()
+
+    def submit(self, job: Job, *, resumed: bool = False) -> None:
+        super().submit(job, resumed=resumed)
+        self._leadership.waiting = len(self._fresh) + len(self._resumed)

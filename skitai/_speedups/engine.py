@@ -32,6 +32,7 @@ from skitai._pure.engine import Engine as PureEngine
 from skitai._pure.engine.connection import Connection
 from skitai._pure.engine.engine import ACCEPT_BATCH
 from skitai._pure.engine.phases import Phase
+from skitai._pure.http1 import RequestHead
 from skitai._speedups.crew import Crew
 from skitai._speedups.http1 import ServerConnection
 from skitai._speedups.lane_connection import LaneConnection
@@ -78,7 +79,7 @@ _STAYS_MAX = 6
 class GeneralConnection(Connection):
     """Goes back to the lane when it is idle."""
 
-    __slots__ = ("returns", "stays")
+    __slots__ = ("next_burns", "returns", "stays")
 
     def __init__(
         self, owner: Engine, sock: socket.socket, peer: tuple[str, int], info: Any, returns: int
@@ -88,6 +89,13 @@ class GeneralConnection(Connection):
         self.returns = returns
         #: Requests until the next return.
         self.stays = 1 << min(returns, _STAYS_MAX)
+        #: What the lane knows of the request that it leaves to us.
+        self.next_burns = False
+
+    def _new_exchange(self, head: RequestHead) -> Exchange:
+        exchange = super()._new_exchange(head)
+        exchange.burns, self.next_burns = self.next_burns, False
+        return exchange
 
     def _next_cycle(self) -> None:
         super()._next_cycle()
@@ -175,11 +183,10 @@ class Engine(PureEngine):
 
     # -- to and fro ---------------------------------------------------------------------------
 
-    def replace(self, lane: LaneConnection, sock: socket.socket) -> Connection:
+    def replace(self, lane: LaneConnection, sock: socket.socket, returns: int) -> GeneralConnection:
         """A general connection in the place of ``lane``, which has not read or answered the present
         request as far as anybody can tell; ``sock`` is its socket."""
         self.connections.discard(cast(Connection, lane))
-        returns = 0 if lane.has_answered else lane.returns + 1
         connection = GeneralConnection(self, sock, lane.peer, lane.info, returns)
         self.connections.add(connection)
         self.became_idle(connection)

@@ -26,6 +26,7 @@ serves reads on until there is no more, and what is reported meanwhile is kept i
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.errno cimport EAGAIN, EINTR, errno
+from libc.stdint cimport uint32_t
 from libc.string cimport memcmp, memcpy
 
 import socket
@@ -33,9 +34,24 @@ import socket
 from skitai._pure.engine.channel import Stall
 
 from skitai._speedups.calls cimport Call
-from skitai._speedups.clock cimport monotonic
+from skitai._speedups.clock cimport monotonic, processor_time
 from skitai._speedups.heads cimport NO_ROOM, SIMPLE, Head, recognise
-from skitai._speedups.lanes cimport OUT, SCRATCH, Lanes, Route, Seat, Workspace
+from skitai._speedups.lanes cimport (
+    OUT,
+    SCRATCH,
+    SK_BURNS,
+    SK_FAST,
+    SK_LASTS,
+    Lanes,
+    Route,
+    Seat,
+    Workspace,
+    sk_habit,
+    sk_kind,
+    sk_kind_now,
+    sk_learn,
+    sk_may_call,
+)
 from skitai._speedups.loop cimport SK_END, SK_READ, SK_WRITE
 
 cdef extern from "sockets.h" nogil:
@@ -211,6 +227,8 @@ cdef class LaneConnection(Seat):
         cdef Py_ssize_t length
         cdef double began_at = 0.0
         cdef double now = 0.0
+        cdef sk_habit *habit
+        cdef sk_kind kind
         while work.start < work.filled:
             data = work.scratch + work.start
             if recognise(data, work.filled - work.start, &lanes.limits, head) != SIMPLE:
@@ -227,8 +245,15 @@ cdef class LaneConnection(Seat):
                 return self.go_general(work)  # bytes behind the last request want the general one's care
             if now and now - began_at > TURN_MAX:
                 return self.give_way(work)
+            if lanes.lead != NULL and not sk_may_call(lanes.lead):
+                return self.go_general(work)  # to wait until one of the threads is free
+            habit = lanes.habit(data, head, route)
+            if habit != NULL and habit.strikes:
+                kind = sk_kind_now(habit, monotonic())
+                if kind != SK_FAST:
+                    return self.go_general(work, kind)
             self.route = route
-            now = self.answer(work, head, length)
+            now = self.answer(work, head, length, habit)
             if self.state != SERVING or lanes.work is not work:
                 return False
             if not began_at:
@@ -249,10 +274,13 @@ cdef class LaneConnection(Seat):
 
     # -- one request --------------------------------------------------------------------------
 
-    cdef double answer(self, Workspace work, Head *head, Py_ssize_t length) except -1:
+    cdef double answer(self, Workspace work, Head *head, Py_ssize_t length, sk_habit *habit) except -1:
         """Run the application for the request of ``length`` bytes and send, or keep for a moment,
         its answer.  The time when it was made; `state` is not SERVING if the connection is closed
         or not this thread's any more."""
+        cdef uint32_t known = habit.route if habit != NULL else 0
+        cdef double burnt_before = processor_time() if habit != NULL and habit.strikes else -1.0
+        cdef double burnt
         cdef Call call = Call.__new__(Call)
         cdef const unsigned char *data = work.scratch + work.start
         cdef bint is_head = head.method.length == 4 and memcmp(data + head.method.start, b"HEAD", 4) == 0
@@ -268,6 +296,11 @@ cdef class LaneConnection(Seat):
         call.environ["REMOTE_PORT"] = self.port_text
         call.received_at = monotonic()
         failure = call.ask()
+        call.started_at = monotonic()
+        if habit != NULL and habit.route == known:
+            burnt = processor_time() - burnt_before if burnt_before >= 0 else -1.0
+            if habit.strikes or call.started_at - call.received_at >= SK_LASTS:
+                sk_learn(habit, call.started_at - call.received_at, burnt, call.started_at)
         if call.run is None:
             if (
                 failure is None
@@ -298,7 +331,6 @@ cdef class LaneConnection(Seat):
             call.put_back()
             return False
         call.over = self.has_answered = True
-        call.started_at = monotonic()
         work.start += length
         work.ready += head_size
         if call.route.log is not None:
@@ -428,8 +460,11 @@ cdef class LaneConnection(Seat):
 
     # -- out of the lane ----------------------------------------------------------------------
 
-    cdef object become_general(self, Workspace work):
-        """The general connection that has our socket, and what we have not sent."""
+    cdef object become_general(self, Workspace work, sk_kind kind):
+        """The general connection that has our socket, and what we have not sent; ``kind``: how the
+        present request's handler is to be called."""
+        # Only where the lane is of no use to them their connections stay out of it for longer.
+        cdef int returns = 0 if self.has_answered or kind != SK_FAST else self.returns + 1
         cdef bytes unsent = PyBytes_FromStringAndSize(<const char *>work.out, work.ready)
         cdef list unlogged = work.unlogged
         work.ready = 0
@@ -441,24 +476,25 @@ cdef class LaneConnection(Seat):
         self.state = GONE
         self.lanes.loop.forget(self, True)
         sock = socket.socket(self.family, socket.SOCK_STREAM, 0, self.fd)
-        connection = self.lanes.engine.replace(self, sock)
+        connection = self.lanes.engine.replace(self, sock, returns)
+        connection.next_burns = kind == SK_BURNS
         connection.send_first(unsent)
         _log(unlogged, ALL)
         return connection
 
-    cdef bint go_general(self, Workspace work) except -1:
+    cdef bint go_general(self, Workspace work, sk_kind kind=SK_FAST) except -1:
         """The present request is the general connection's.  Always False."""
         cdef bytes data = _rest(work)
         cdef Outcome outcome = self.flush(work)
         if outcome == SENT:
-            self.become_general(work).take_over(data)
+            self.become_general(work, kind).take_over(data)
         elif outcome == WAITING:
             self.left = data
         return False
 
     cdef object leave(self, Workspace work):
         data = _rest(work)
-        return self.become_general(work).take_over_request(data)
+        return self.become_general(work, SK_FAST).take_over_request(data)
 
     cdef int go_on_without(self, Workspace former) except -1:
         if self.state == SERVING:

@@ -7,9 +7,28 @@ from skitai._speedups.loop cimport EventLoop, Watched
 
 cdef extern from "lead.h" nogil:
     ctypedef struct sk_lead:
-        pass
+        int threads
+        int busy
+        int waiting
     void sk_call_begins(sk_lead *lead)
     void sk_call_ends(sk_lead *lead)
+    bint sk_may_call(const sk_lead *lead)
+
+cdef extern from "habits.h" nogil:
+    ctypedef enum sk_kind:
+        SK_FAST
+        SK_WAITS
+        SK_BURNS
+    const double SK_LASTS
+    ctypedef struct sk_habit:
+        uint32_t route
+        unsigned char strikes
+    ctypedef struct sk_habits:
+        pass
+    uint32_t sk_route_of(uint32_t seed, const unsigned char *path, uint32_t length)
+    sk_habit *sk_habit_of(sk_habits *habits, uint32_t route)
+    sk_kind sk_kind_now(const sk_habit *habit, double now)
+    void sk_learn(sk_habit *habit, double elapsed, double burnt, double now)
 
 cdef enum:
     SCRATCH = 65536   # what one recv takes, and with it the longest request of the lane
@@ -36,6 +55,7 @@ cdef class Route:
     cdef object file_wrapper
     # Of the last request, as they stand in the template.
     cdef str method, target
+    cdef uint32_t seed           # tells mounts apart, for habits
 
 
 cdef class StatusLine:
@@ -79,11 +99,13 @@ cdef class Lanes:
     cdef EventLoop loop
     cdef Workspace work          # of the leader
     cdef sk_lead *lead           # NULL: nobody takes over from a call that lasts
+    cdef sk_habits *habits
     cdef bint draining
     cdef double keep_alive, header_timeout, send_stall_timeout
     cdef HeadLimits limits
     cdef int depth
     cdef dict routes
+    cdef uint32_t routes_learnt
     cdef list names
     cdef dict status_lines
     cdef dict field_kinds
@@ -99,6 +121,7 @@ cdef class Lanes:
     cdef StatusLine status_line(self, str status)
     cdef int kind_of(self, str name) except -1
     cdef int refresh_date(self) except -1
+    cdef sk_habit *habit(self, const unsigned char *data, Head *head, Route route) noexcept
 
 
 cdef class Seat(Watched):

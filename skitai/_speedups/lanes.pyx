@@ -12,7 +12,7 @@ The leader's only.  The tables are bounded, because names, hosts and paths come 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_Copy, PyDict_GetItemWithError, PyDict_SetDefault, PyDict_Size
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from cpython.pythread cimport PyThread_allocate_lock, PyThread_free_lock
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_DecodeLatin1, PyUnicode_GET_LENGTH
@@ -102,6 +102,14 @@ cdef class Seat(Watched):
 
 @cython.final
 cdef class Lanes:
+    def __cinit__(self, engine):
+        self.habits = <sk_habits *>PyMem_Calloc(1, sizeof(sk_habits))
+        if self.habits == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        PyMem_Free(self.habits)
+
     def __init__(self, engine):
         limits = engine.limits
         self.engine = engine
@@ -197,10 +205,21 @@ cdef class Lanes:
             route.path_start = lane.path_start
             route.body_max = lane.body_max
             route.method = route.target = ""
+            self.routes_learnt += 1
+            route.seed = self.routes_learnt
         if len(self.routes) >= ROUTES_MAX:
             self.routes.clear()
         self.routes[key] = route
         return route
+
+    cdef sk_habit *habit(self, const unsigned char *data, Head *head, Route route) noexcept:
+        """What is known of the request's route; NULL if nobody takes over from a call that lasts."""
+        if self.lead == NULL:
+            return NULL
+        return sk_habit_of(
+            self.habits,
+            sk_route_of(route.seed ^ head.method_hash, data + head.path.start, head.path.length),
+        )
 
     cdef dict environ(self, const unsigned char *data, Head *head, Route route):
         """The environ of the request but for its body and the connection's own keys."""

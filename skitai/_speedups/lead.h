@@ -52,7 +52,17 @@ typedef struct {
     int tokens;         /* wake-ups that found nobody resting: so many who would rest go on instead */
     int has_monitor;
     int stopping;
+    /* With the GIL held: */
+    int threads;        /* that may be inside applications at once */
+    int busy;           /* that are so, but for the leader */
+    int waiting;        /* jobs */
 } sk_lead;
+
+/* May the leader call an application itself?  One of `threads` is always left to it (see crew.py), unless
+ * there is but one: then those who wait come first. */
+static inline int sk_may_call(const sk_lead *lead) {
+    return lead->busy < lead->threads && (lead->threads > 1 || !lead->waiting);
+}
 
 static inline void sk_call_begins(sk_lead *lead) {
     atomic_fetch_add(&lead->word, 1);

@@ -42,11 +42,31 @@ SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 
 
 cdef class Leadership:
-    def __init__(self):
+    def __init__(self, int threads):
+        """``threads`` may be inside applications at once."""
         self.lead_ = <sk_lead *>calloc(1, sizeof(sk_lead))
         if self.lead_ == NULL:
             raise MemoryError
         sk_lead_open(self.lead_)
+        self.lead_.threads = threads
+
+    @property
+    def busy(self):
+        """How many threads but the leader are inside applications."""
+        return self.lead_.busy
+
+    @busy.setter
+    def busy(self, int count):
+        self.lead_.busy = count
+
+    @property
+    def waiting(self):
+        """How many jobs wait."""
+        return self.lead_.waiting
+
+    @waiting.setter
+    def waiting(self, int count):
+        self.lead_.waiting = count
 
     def watch(self, Lanes lanes not None):
         """Start the monitor; ``lanes`` mark their calls from here on."""
@@ -74,6 +94,7 @@ cdef class Leadership:
         workspace.ident = PyThread_get_thread_ident()
         PyThread_acquire_lock(former.moving, NOWAIT_LOCK)  # free: only who takes the lead has it
         sk_lead_taken(self.lead_)
+        self.lead_.busy += 1
         lanes.work = workspace
         lanes.loop.thread_id = workspace.ident
         call.moved = True

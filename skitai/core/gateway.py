@@ -93,6 +93,7 @@ class Run:
         "_reports",
         "_stage",
         "_status",
+        "burns",
     )
 
     def __init__(
@@ -120,6 +121,7 @@ class Run:
         self._body = body
         self._debug = debug
         self._on_overload = on_overload
+        self.burns = exchange.burns
         self._stage = _Stage.CALL
         self._status = 0
         self._reason = ""

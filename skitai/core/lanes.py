@@ -50,6 +50,7 @@ def make_lane(
     host: str,
     scheme: str,
     server: tuple[str, int],
+    body_memory_max: int,
     callbacks: LaneCallbacks,
 ) -> engine.Lane | None:
     """The lane of ``app`` at ``mount`` for requests to ``host``; None if it cannot have one."""
@@ -75,7 +76,7 @@ def make_lane(
         application,
         environ,
         len(mount.path.encode("utf-8", "surrogateescape")),
-        mount.options.body_max,
+        min(mount.options.body_max, body_memory_max),
         UNTRUSTED_FIELDS,
         callbacks.binding.variable,
         callbacks.binding.make,

@@ -229,6 +229,7 @@ class HttpService:
             host=host,
             scheme=info.scheme,
             server=info.server,
+            body_memory_max=self._limits.body_memory_max,
             callbacks=self._lane_callbacks,
         )
 

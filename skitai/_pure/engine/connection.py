@@ -214,7 +214,7 @@ class Connection(Channel):
         return self.exchange
 
     def _admit(self, head: RequestHead) -> None:
-        exchange = Exchange(self, head)
+        exchange = self._new_exchange(head)
         with self.lock:
             self.exchange = exchange
             self.sent_before = self.outgoing.total
@@ -229,6 +229,9 @@ class Connection(Channel):
             with self.lock:
                 self.outgoing.append(self.http.send_informational(100))
                 exchange._flush()
+
+    def _new_exchange(self, head: RequestHead) -> Exchange:
+        return Exchange(self, head)
 
     def _take_body(self, data: bytes) -> None:
         self._upload.taken += len(data)

@@ -102,6 +102,7 @@ class Exchange:
 
     __slots__ = (
         "_on_room",
+        "burns",
         "bytes_sent",
         "connection",
         "context",
@@ -125,6 +126,8 @@ class Exchange:
         self.sink: BodySink | None = None
         #: Seconds from the complete request to the head of the response.
         self.response_timeout = connection.limits.response_timeout
+        #: What is known of its handler: see `Job.burns`.
+        self.burns = False
         self.progress = Progress.PENDING
         self.status = 0
         self.bytes_sent = 0

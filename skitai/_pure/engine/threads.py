@@ -23,6 +23,9 @@ _START_PAUSE = 1.0
 
 
 class Job(Protocol):
+    #: It is known to spend its time on the processor: the compiled build runs one such at a time.
+    burns: bool
+
     def run(self) -> None:
         """Do the work; exceptions are the job's own affair and must not leave it."""
 

@@ -1,0 +1,107 @@
+/* What the server has learnt about routes: which of them last (DESIGN section 5).
+ *
+ * A route is a mount, a method and the first segments of a path, where a segment that is long or
+ * has a digit counts as any other such one: so that /user/17 and /user/18 are learnt together.  A
+ * place of the table is given to the first route that falls on it, and to another one once
+ * nothing bad is known of the first: the table is bounded whatever clients ask for.
+ *
+ * Each call in the leader is timed.  One that lasts is SK_STRIKE strikes, a quick one takes one back;
+ * from SK_SLOW on the route is slow and is not called in the leader for SK_PAUSE seconds, then once
+ * more on trial.  So one hiccup of the machine makes no route slow, two in a row do, and a route that
+ * became quick is believed after one trial.
+ *
+ * A slow route burns if its calls spend half of their time or more on the processor.  The processor's
+ * clock of a thread is a system call, so it is read only for routes that have a strike.
+ *
+ * Used with the GIL held.
+ */
+#ifndef SKITAI_HABITS_H
+#define SKITAI_HABITS_H
+
+#include <stdint.h>
+
+enum {
+    SK_HABITS = 4096,        /* a power of two */
+    SK_SEGMENTS = 3,         /* of a path */
+    SK_SEGMENT_LONG = 24,    /* bytes */
+    SK_STRIKE = 4,
+    SK_SLOW = 8,
+    SK_STRIKES_MAX = 16
+};
+
+#define SK_LASTS 0.001 /* seconds: the monitor's measure too */
+#define SK_PAUSE 1.0
+#define SK_PAUSE_MAX 16.0
+
+typedef enum { SK_FAST, SK_WAITS, SK_BURNS } sk_kind;
+
+typedef struct {
+    uint32_t route;
+    uint8_t strikes;
+    uint8_t burns;
+    uint8_t failed_trials;
+    double trial_at;         /* as time.monotonic() */
+} sk_habit;
+
+typedef struct {
+    sk_habit table[SK_HABITS];
+} sk_habits;
+
+/* `seed` tells mounts and methods apart. */
+static inline uint32_t sk_route_of(uint32_t seed, const unsigned char *path, uint32_t length) {
+    uint32_t hash = seed * 2654435761u ^ 0x9e3779b9u;
+    const unsigned char *end = path + length;
+    for (int segment = 0; segment < SK_SEGMENTS && path < end; segment++) {
+        uint32_t own = 17;
+        const unsigned char *start = ++path; /* behind the slash */
+        int folded = 0;
+        while (path < end && *path != '/') {
+            folded |= *path >= '0' && *path <= '9';
+            own = own * 31 + *path++;
+        }
+        if (folded || path - start > SK_SEGMENT_LONG)
+            own = 1;
+        hash = (hash ^ own) * 16777619u;
+    }
+    return hash ^ hash >> 15;
+}
+
+/* Its habit; NULL where the place is taken by a route that is known to last. */
+static inline sk_habit *sk_habit_of(sk_habits *habits, uint32_t route) {
+    sk_habit *habit = &habits->table[(route ^ route >> 12) & (SK_HABITS - 1)];
+    if (habit->route == route)
+        return habit;
+    if (habit->strikes)
+        return NULL;
+    habit->route = route;
+    habit->burns = habit->failed_trials = 0;
+    return habit;
+}
+
+/* How to call it now; a slow route whose pause is over is fast, on trial. */
+static inline sk_kind sk_kind_now(const sk_habit *habit, double now) {
+    if (habit->strikes < SK_SLOW || now >= habit->trial_at)
+        return SK_FAST;
+    return habit->burns ? SK_BURNS : SK_WAITS;
+}
+
+/* A call in the leader took `elapsed` seconds, `burnt` of them on the processor (negative: not known). */
+static inline void sk_learn(sk_habit *habit, double elapsed, double burnt, double now) {
+    if (elapsed < SK_LASTS) {
+        if (habit->strikes >= SK_SLOW)
+            habit->strikes = SK_SLOW - 1; /* on trial, and quick */
+        else if (habit->strikes)
+            habit->strikes--;
+        habit->failed_trials = 0;
+        return;
+    }
+    if (habit->strikes >= SK_SLOW && habit->failed_trials < 4)
+        habit->failed_trials++;
+    habit->strikes = habit->strikes + SK_STRIKE > SK_STRIKES_MAX ? SK_STRIKES_MAX : habit->strikes + SK_STRIKE;
+    if (burnt >= 0)
+        habit->burns = burnt >= elapsed / 2;
+    double pause = SK_PAUSE * (1 << habit->failed_trials);
+    habit->trial_at = now + (pause < SK_PAUSE_MAX ? pause : SK_PAUSE_MAX);
+}
+
+#endif
