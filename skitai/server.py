@@ -96,6 +96,8 @@ class Instance:
         if settings.server.chdir is not None:
             os.chdir(settings.server.chdir)
         sys.path[:0] = [str(path) for path in settings.import_path if str(path) not in sys.path]
+        # For the process of a server, and here only: importing skitai changes nothing.
+        sys.setswitchinterval(settings.server.switch_interval)
         limits = raise_descriptor_limit(settings.limits)
         sockets = [self._bind(listener) for listener in settings.listeners]
         try:

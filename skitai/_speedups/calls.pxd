@@ -1,7 +1,7 @@
 # One call of an application in its lane: see calls.pyx.
 
 from skitai._speedups.heads cimport Head
-from skitai._speedups.lanes cimport Lanes, Route, Seat, StatusLine, Workspace
+from skitai._speedups.lanes cimport Lanes, Route, Seat, StatusLine, Workspace, sk_habit
 
 cdef enum Stage:
     # Which code of the application runs, and what becomes of the connection when it lasts.
@@ -41,6 +41,9 @@ cdef class Call:
     cdef object begun
 
     cdef object made_services
+
+    # What is known of its route; NULL where nobody takes over, or nothing may be learnt.
+    cdef sk_habit *habit
 
     # Another thread has taken the lead while the application ran.
     cdef bint moved

@@ -28,14 +28,17 @@ from itertools import chain
 from skitai._pure.engine.service import Begun
 from skitai.errors import AppLoadError, ClientDisconnected, HTTPError
 
+from skitai._speedups.clock cimport monotonic
 from skitai._speedups.heads cimport NO_ROOM, write_field
 from skitai._speedups.lanes cimport (
     DATE_FIELD,
     HOP_FIELD,
     LENGTH_FIELD,
     SERVER_FIELD,
+    SK_LASTS,
     sk_call_begins,
     sk_call_ends,
+    sk_learn,
 )
 
 cdef extern from "Python.h":
@@ -204,6 +207,9 @@ cdef class Call:
 
     cdef int move(self, Workspace former) except -1:
         """The new leader: make this call one that its thread can go on with."""
+        if self.habit != NULL and former.stage == ASKED:
+            sk_learn(self.habit, SK_LASTS, monotonic())
+            self.habit = NULL
         if former.stage == BEHIND:
             self.connection.go_on_without(former)
         elif self.run is None:

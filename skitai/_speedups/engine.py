@@ -79,7 +79,7 @@ _STAYS_MAX = 6
 class GeneralConnection(Connection):
     """Goes back to the lane when it is idle."""
 
-    __slots__ = ("next_burns", "returns", "stays")
+    __slots__ = ("next_meter", "returns", "stays")
 
     def __init__(
         self, owner: Engine, sock: socket.socket, peer: tuple[str, int], info: Any, returns: int
@@ -90,11 +90,11 @@ class GeneralConnection(Connection):
         #: Requests until the next return.
         self.stays = 1 << min(returns, _STAYS_MAX)
         #: What the lane knows of the request that it leaves to us.
-        self.next_burns = False
+        self.next_meter: Callable[[float, float], None] | None = None
 
     def _new_exchange(self, head: RequestHead) -> Exchange:
         exchange = super()._new_exchange(head)
-        exchange.burns, self.next_burns = self.next_burns, False
+        exchange.meter, self.next_meter = self.next_meter, None
         return exchange
 
     def _next_cycle(self) -> None:

@@ -5,13 +5,14 @@
  * place of the table is given to the first route that falls on it, and to another one once
  * nothing bad is known of the first: the table is bounded whatever clients ask for.
  *
- * Each call in the leader is timed.  One that lasts is SK_STRIKE strikes, a quick one takes one back;
- * from SK_SLOW on the route is slow and is not called in the leader for SK_PAUSE seconds, then once
- * more on trial.  So one hiccup of the machine makes no route slow, two in a row do, and a route that
- * became quick is believed after one trial.
+ * Each call in the leader is timed.  One that lasts is SK_STRIKE strikes, as soon as it is taken over
+ * or when it ends; a quick one takes one back.  From SK_SLOW on the route is slow and is not called in
+ * the leader for SK_PAUSE seconds, then once more on trial.  So one hiccup of the machine makes no
+ * route slow, two in a row do, and a route that became quick is believed after one trial.
  *
- * A slow route burns if its calls spend half of their time or more on the processor.  The processor's
- * clock of a thread is a system call, so it is read only for routes that have a strike.
+ * A slow route waits or burns (spends its time on the processor).  Which of them cannot be told while
+ * several of its calls fight for the GIL; so at first it is taken to burn, its calls run one by one,
+ * and each of these is measured (sk_measured).
  *
  * Used with the GIL held.
  */
@@ -26,12 +27,14 @@ enum {
     SK_SEGMENT_LONG = 24,    /* bytes */
     SK_STRIKE = 4,
     SK_SLOW = 8,
-    SK_STRIKES_MAX = 16
+    SK_STRIKES_MAX = 16,
+    SK_TRIALS_MAX = 4
 };
 
 #define SK_LASTS 0.001 /* seconds: the monitor's measure too */
 #define SK_PAUSE 1.0
-#define SK_PAUSE_MAX 16.0
+/* Of its time, for a call that shares the GIL with the leader: one that only computes gets half of it. */
+#define SK_BURNING 0.35
 
 typedef enum { SK_FAST, SK_WAITS, SK_BURNS } sk_kind;
 
@@ -85,8 +88,8 @@ static inline sk_kind sk_kind_now(const sk_habit *habit, double now) {
     return habit->burns ? SK_BURNS : SK_WAITS;
 }
 
-/* A call in the leader took `elapsed` seconds, `burnt` of them on the processor (negative: not known). */
-static inline void sk_learn(sk_habit *habit, double elapsed, double burnt, double now) {
+/* A call in the leader took `elapsed` seconds, or lasts and took so many until now. */
+static inline void sk_learn(sk_habit *habit, double elapsed, double now) {
     if (elapsed < SK_LASTS) {
         if (habit->strikes >= SK_SLOW)
             habit->strikes = SK_SLOW - 1; /* on trial, and quick */
@@ -95,13 +98,20 @@ static inline void sk_learn(sk_habit *habit, double elapsed, double burnt, doubl
         habit->failed_trials = 0;
         return;
     }
-    if (habit->strikes >= SK_SLOW && habit->failed_trials < 4)
+    if (habit->strikes == 0)
+        habit->burns = 1; /* until measured */
+    if (habit->strikes >= SK_SLOW && habit->failed_trials < SK_TRIALS_MAX)
         habit->failed_trials++;
-    habit->strikes = habit->strikes + SK_STRIKE > SK_STRIKES_MAX ? SK_STRIKES_MAX : habit->strikes + SK_STRIKE;
-    if (burnt >= 0)
-        habit->burns = burnt >= elapsed / 2;
-    double pause = SK_PAUSE * (1 << habit->failed_trials);
-    habit->trial_at = now + (pause < SK_PAUSE_MAX ? pause : SK_PAUSE_MAX);
+    if (habit->strikes <= SK_STRIKES_MAX - SK_STRIKE)
+        habit->strikes += SK_STRIKE;
+    habit->trial_at = now + SK_PAUSE * (1 << habit->failed_trials);
+}
+
+/* A call that ran alone in its lane took `elapsed` seconds, `burnt` of them on the processor. */
+static inline void sk_measured(sk_habit *habit, double elapsed, double burnt) {
+    habit->burns = burnt >= elapsed * SK_BURNING;
+    if (elapsed < SK_LASTS && habit->strikes >= SK_SLOW)
+        habit->strikes = SK_SLOW - 1;
 }
 
 #endif

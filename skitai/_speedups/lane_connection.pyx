@@ -34,7 +34,7 @@ import socket
 from skitai._pure.engine.channel import Stall
 
 from skitai._speedups.calls cimport Call
-from skitai._speedups.clock cimport monotonic, processor_time
+from skitai._speedups.clock cimport monotonic
 from skitai._speedups.heads cimport NO_ROOM, SIMPLE, Head, recognise
 from skitai._speedups.lanes cimport (
     OUT,
@@ -43,6 +43,7 @@ from skitai._speedups.lanes cimport (
     SK_FAST,
     SK_LASTS,
     Lanes,
+    Meter,
     Route,
     Seat,
     Workspace,
@@ -123,6 +124,7 @@ cdef class LaneConnection(Seat):
     cdef list unlogged           # the calls whose answers it holds, with their sizes
     cdef Py_ssize_t sent_before  # of these answers, in front of `unsent`
     cdef object stall
+    cdef Meter meter             # of the request that it leaves to the general connection
 
     def __init__(self, Lanes lanes, int fd, int family, str address, int port, info, int returns=0):
         """``fd`` is a connected, non-blocking socket of ``family``, which is ours from here on."""
@@ -251,6 +253,9 @@ cdef class LaneConnection(Seat):
             if habit != NULL and habit.strikes:
                 kind = sk_kind_now(habit, monotonic())
                 if kind != SK_FAST:
+                    self.meter = Meter.__new__(Meter)
+                    self.meter.lanes = lanes
+                    self.meter.route = habit.route
                     return self.go_general(work, kind)
             self.route = route
             now = self.answer(work, head, length, habit)
@@ -278,9 +283,6 @@ cdef class LaneConnection(Seat):
         """Run the application for the request of ``length`` bytes and send, or keep for a moment,
         its answer.  The time when it was made; `state` is not SERVING if the connection is closed
         or not this thread's any more."""
-        cdef uint32_t known = habit.route if habit != NULL else 0
-        cdef double burnt_before = processor_time() if habit != NULL and habit.strikes else -1.0
-        cdef double burnt
         cdef Call call = Call.__new__(Call)
         cdef const unsigned char *data = work.scratch + work.start
         cdef bint is_head = head.method.length == 4 and memcmp(data + head.method.start, b"HEAD", 4) == 0
@@ -294,13 +296,13 @@ cdef class LaneConnection(Seat):
         )
         call.environ["REMOTE_ADDR"] = self.address
         call.environ["REMOTE_PORT"] = self.port_text
+        call.habit = habit
         call.received_at = monotonic()
         failure = call.ask()
         call.started_at = monotonic()
-        if habit != NULL and habit.route == known:
-            burnt = processor_time() - burnt_before if burnt_before >= 0 else -1.0
-            if habit.strikes or call.started_at - call.received_at >= SK_LASTS:
-                sk_learn(habit, call.started_at - call.received_at, burnt, call.started_at)
+        # A call that was moved has had its strike, and another route may have its place since.
+        if call.habit != NULL and (habit.strikes or call.started_at - call.received_at >= SK_LASTS):
+            sk_learn(habit, call.started_at - call.received_at, call.started_at)
         if call.run is None:
             if (
                 failure is None
@@ -477,7 +479,8 @@ cdef class LaneConnection(Seat):
         self.lanes.loop.forget(self, True)
         sock = socket.socket(self.family, socket.SOCK_STREAM, 0, self.fd)
         connection = self.lanes.engine.replace(self, sock, returns)
-        connection.next_burns = kind == SK_BURNS
+        if kind == SK_BURNS:
+            connection.next_meter = self.meter
         connection.send_first(unsent)
         _log(unlogged, ALL)
         return connection

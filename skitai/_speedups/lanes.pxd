@@ -28,7 +28,8 @@ cdef extern from "habits.h" nogil:
     uint32_t sk_route_of(uint32_t seed, const unsigned char *path, uint32_t length)
     sk_habit *sk_habit_of(sk_habits *habits, uint32_t route)
     sk_kind sk_kind_now(const sk_habit *habit, double now)
-    void sk_learn(sk_habit *habit, double elapsed, double burnt, double now)
+    void sk_learn(sk_habit *habit, double elapsed, double now)
+    void sk_measured(sk_habit *habit, double elapsed, double burnt)
 
 cdef enum:
     SCRATCH = 65536   # what one recv takes, and with it the longest request of the lane
@@ -122,6 +123,12 @@ cdef class Lanes:
     cdef int kind_of(self, str name) except -1
     cdef int refresh_date(self) except -1
     cdef sk_habit *habit(self, const unsigned char *data, Head *head, Route route) noexcept
+
+
+cdef class Meter:
+    # Told how long a call of a route took that ran alone.
+    cdef Lanes lanes
+    cdef uint32_t route
 
 
 cdef class Seat(Watched):

@@ -86,6 +86,14 @@ cdef class Workspace:
             PyThread_free_lock(self.moving)
 
 
+@cython.final
+cdef class Meter:
+    def __call__(self, double elapsed, double burnt):
+        cdef sk_habit *habit = sk_habit_of(self.lanes.habits, self.route)
+        if habit != NULL:
+            sk_measured(habit, elapsed, burnt)
+
+
 cdef class Seat(Watched):
     cdef object leave(self, Workspace work):
         raise NotImplementedError

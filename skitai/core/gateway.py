@@ -19,6 +19,7 @@ import os
 import stat
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from time import monotonic, thread_time
 from typing import Any
 
 from skitai._kernels import engine, http1
@@ -121,7 +122,7 @@ class Run:
         self._body = body
         self._debug = debug
         self._on_overload = on_overload
-        self.burns = exchange.burns
+        self.burns = exchange.meter is not None
         self._stage = _Stage.CALL
         self._status = 0
         self._reason = ""
@@ -164,7 +165,13 @@ class Run:
 
     def _call(self) -> None:
         application = self._application()
-        result = application(self._environ, self.start_response)
+        meter = self._exchange.meter
+        if meter is None:
+            result = application(self._environ, self.start_response)
+        else:
+            began, burnt = monotonic(), thread_time()
+            result = application(self._environ, self.start_response)
+            meter(monotonic() - began, thread_time() - burnt)
         self._iterable = result
         if isinstance(result, FileWrapper) and self._send_file(result):
             return

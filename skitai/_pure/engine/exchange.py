@@ -102,12 +102,12 @@ class Exchange:
 
     __slots__ = (
         "_on_room",
-        "burns",
         "bytes_sent",
         "connection",
         "context",
         "delivered_at",
         "head",
+        "meter",
         "progress",
         "received_at",
         "response_timeout",
@@ -126,8 +126,9 @@ class Exchange:
         self.sink: BodySink | None = None
         #: Seconds from the complete request to the head of the response.
         self.response_timeout = connection.limits.response_timeout
-        #: What is known of its handler: see `Job.burns`.
-        self.burns = False
+        #: Set where the handler is known to last, and perhaps to compute (`Job.burns`): to be told how
+        #: long it took, and how long on the processor; seconds.
+        self.meter: Callable[[float, float], None] | None = None
         self.progress = Progress.PENDING
         self.status = 0
         self.bytes_sent = 0

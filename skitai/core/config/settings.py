@@ -52,9 +52,18 @@ class ServerSettings:
     """``[server]`` without the limits."""
 
     threads: int = field(
-        default=4,
+        default=8,
         metadata=key(
             INT, "that may run applications at once; 0 runs them in the loop", unit="threads", most=10000
+        ),
+    )
+    switch_interval: float = field(
+        default=0.0005,
+        metadata=key(
+            SECONDS,
+            "after which a thread that computes lets another one have Python's lock (sys.setswitchinterval)",
+            unit="seconds",
+            least=0.00001,
         ),
     )
     processes: int = field(
