@@ -19,6 +19,7 @@
 #ifndef SKITAI_HABITS_H
 #define SKITAI_HABITS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum {

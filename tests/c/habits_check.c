@@ -1,0 +1,90 @@
+/* habits.h: what is learnt of routes, step by step. */
+#include "habits.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static sk_habits habits;
+
+#define CHECK(condition)                                                                                     \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            printf("line %d: %s\n", __LINE__, #condition);                                                   \
+            exit(1);                                                                                         \
+        }                                                                                                    \
+    } while (0)
+
+static uint32_t route(const char *path) {
+    return sk_route_of(7, (const unsigned char *)path, (uint32_t)strlen(path));
+}
+
+static void paths_are_folded(void) {
+    CHECK(route("/user/17") == route("/user/18"));
+    CHECK(route("/user/17") == route("/user/0123456789abcdef0123456789abcdef"));
+    CHECK(route("/user/17/edit") != route("/user/17"));
+    CHECK(route("/user") != route("/users"));
+    CHECK(route("/a/b/c/d") == route("/a/b/c/e"));
+    CHECK(route("/") != route("/a"));
+    CHECK(sk_route_of(1, (const unsigned char *)"/a", 2) != sk_route_of(2, (const unsigned char *)"/a", 2));
+}
+
+static void two_calls_that_last_make_a_route_slow(void) {
+    sk_habit *habit = sk_habit_of(&habits, 1);
+    CHECK(sk_kind_now(habit, 0) == SK_FAST);
+    sk_learn(habit, 0.02, 100);
+    CHECK(sk_kind_now(habit, 100) == SK_FAST);
+    sk_learn(habit, 0.02, 100);
+    CHECK(sk_kind_now(habit, 100) == SK_BURNS); /* until measured */
+    sk_measured(habit, 0.05, 0.001);
+    CHECK(sk_kind_now(habit, 100) == SK_WAITS);
+    sk_measured(habit, 0.04, 0.02);
+    CHECK(sk_kind_now(habit, 100) == SK_BURNS);
+}
+
+static void a_slow_route_is_tried_again_and_ever_more_rarely(void) {
+    sk_habit *habit = sk_habit_of(&habits, 2);
+    double now = 0, pause;
+    sk_learn(habit, 0.02, now);
+    sk_learn(habit, 0.02, now);
+    for (pause = SK_PAUSE; pause <= 16; pause *= 2) {
+        CHECK(sk_kind_now(habit, now + pause - 0.01) != SK_FAST);
+        CHECK(sk_kind_now(habit, now + pause) == SK_FAST);
+        now += pause;
+        sk_learn(habit, 0.02, now);
+    }
+    CHECK(sk_kind_now(habit, now + 15.9) != SK_FAST && sk_kind_now(habit, now + 16) == SK_FAST);
+    sk_learn(habit, 0.0001, now + 16);
+    CHECK(sk_kind_now(habit, now + 16) == SK_FAST);
+}
+
+static void one_hiccup_is_forgotten(void) {
+    sk_habit *habit = sk_habit_of(&habits, 3);
+    for (int round = 0; round < 10; round++) {
+        sk_learn(habit, 0.02, 0);
+        CHECK(sk_kind_now(habit, 0) == SK_FAST);
+        for (int quick = 0; quick < SK_STRIKE; quick++)
+            sk_learn(habit, 0.0001, 0);
+        CHECK(habit->strikes == 0);
+    }
+}
+
+static void a_place_is_given_away_when_nothing_bad_is_known(void) {
+    uint32_t other = 4;
+    sk_habit *habit = sk_habit_of(&habits, 4);
+    while (++other, (other ^ other >> 12) % SK_HABITS != 4)
+        continue;
+    CHECK(sk_habit_of(&habits, other) == habit && habit->route == other);
+    sk_learn(habit, 0.02, 0);
+    CHECK(sk_habit_of(&habits, 4) == NULL);
+    CHECK(sk_habit_of(&habits, other) == habit);
+}
+
+int main(void) {
+    paths_are_folded();
+    two_calls_that_last_make_a_route_slow();
+    a_slow_route_is_tried_again_and_ever_more_rarely();
+    one_hiccup_is_forgotten();
+    a_place_is_given_away_when_nothing_bad_is_known();
+    return 0;
+}

@@ -1,0 +1,149 @@
+/* The lead of lead.h under stress: threads that lead, are late, take over, work and rest at random.
+ *
+ *     cc -O1 -g -fsanitize=thread -I skitai/_speedups tests/c/lead_stress.c -pthread && ./a.out SECONDS
+ *
+ * A mutex plays the GIL: it is held wherever Skitai holds it, and let go of inside "applications",
+ * which sleep, compute or return at once.  What is checked:
+ *
+ *   one leader     the field that names the leader is changed only by who may change it; a leader whose
+ *                  call returns and who still leads finds the word odd, as it left it
+ *   nobody lost    every request that was begun is ended once, by the thread that began it
+ *   no lost wake   every job is done: at the end the queue is empty although threads rest in between
+ *
+ * Prints one line of figures; exit code 1 and a line of what was broken otherwise.
+ */
+#include "lead.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { THREADS = 8 };
+
+static sk_lead lead;
+static pthread_mutex_t gil = PTHREAD_MUTEX_INITIALIZER;
+
+/* With the GIL held: */
+static int leader = -1;
+static int stopping, jobs_waiting;
+static long begun, ended, jobs_made, jobs_done, taken, woken_for_nothing;
+
+static void broken(const char *what) {
+    printf("broken: %s\n", what);
+    exit(1);
+}
+
+static unsigned draw(unsigned *seed) {
+    *seed = *seed * 1103515245u + 12345u;
+    return *seed >> 8;
+}
+
+static void application(unsigned *seed) {
+    unsigned kind = draw(seed) % 100;
+    if (kind < 90)
+        return;
+    pthread_mutex_unlock(&gil);
+    if (kind < 96)
+        usleep(draw(seed) % 4000);
+    else
+        for (volatile int step = 0; step < 2000000; step++)
+            continue;
+    pthread_mutex_lock(&gil);
+}
+
+/* The leader's loop, with the GIL held, until another thread leads. */
+static void lead_on(int self, unsigned *seed) {
+    while (!stopping && leader == self) {
+        uint64_t before;
+        pthread_mutex_unlock(&gil); /* as around epoll_wait */
+        if (draw(seed) % 50 == 0)
+            usleep(draw(seed) % 300);
+        pthread_mutex_lock(&gil);
+        if (leader != self)
+            broken("the lead was taken outside a call");
+        if (draw(seed) % 4 == 0) {
+            jobs_made++;
+            jobs_waiting++;
+            sk_wake(&lead);
+        }
+        begun++;
+        sk_call_begins(&lead);
+        before = atomic_load(&lead.word);
+        if (!(before & 1))
+            broken("the word is even inside a call");
+        application(seed);
+        ended++;
+        if (leader != self)
+            return; /* late */
+        if (atomic_load(&lead.word) != before)
+            broken("somebody else has written the word");
+        sk_call_ends(&lead);
+    }
+}
+
+static void *run(void *argument) {
+    int self = (int)(intptr_t)argument;
+    unsigned seed = (unsigned)self * 7919u + (unsigned)time(NULL);
+    pthread_mutex_lock(&gil);
+    if (self == 0) {
+        leader = 0;
+        lead_on(self, &seed);
+    }
+    while (!stopping) {
+        if (sk_lead_is_late(&lead)) {
+            if (leader == self)
+                broken("the leader takes over from itself");
+            sk_lead_taken(&lead);
+            leader = self;
+            taken++;
+            lead_on(self, &seed);
+        } else if (jobs_waiting) {
+            jobs_waiting--;
+            application(&seed);
+            jobs_done++;
+        } else {
+            pthread_mutex_unlock(&gil);
+            sk_rest(&lead);
+            pthread_mutex_lock(&gil);
+            woken_for_nothing += !jobs_waiting && !sk_lead_is_late(&lead);
+        }
+    }
+    pthread_mutex_unlock(&gil);
+    return NULL;
+}
+
+int main(int count, char **arguments) {
+    pthread_t threads[THREADS];
+    sk_lead_open(&lead);
+    if (sk_lead_watch(&lead))
+        broken("no monitor");
+    for (intptr_t self = 0; self < THREADS; self++)
+        pthread_create(&threads[self], NULL, run, (void *)self);
+    for (int step = 0; step < (count > 1 ? atoi(arguments[1]) : 2) * 10; step++) {
+        long before;
+        pthread_mutex_lock(&gil);
+        before = begun;
+        pthread_mutex_unlock(&gil);
+        usleep(100000);
+        pthread_mutex_lock(&gil);
+        if (begun == before)
+            broken("nobody leads");
+        pthread_mutex_unlock(&gil);
+    }
+    pthread_mutex_lock(&gil);
+    stopping = 1;
+    pthread_mutex_unlock(&gil);
+    sk_lead_stop(&lead);
+    for (int self = 0; self < THREADS; self++)
+        pthread_join(threads[self], NULL);
+    if (begun != ended)
+        broken("a call has no end");
+    if (jobs_made != jobs_done + jobs_waiting)
+        broken("a job was lost or doubled");
+    if (!taken)
+        broken("nobody was ever late: nothing was tested");
+    printf(
+        "%ld calls, taken over %ld times, %ld jobs (%d left), %ld wakings for nothing\n", begun, taken,
+        jobs_made, jobs_waiting, woken_for_nothing);
+    return 0;
+}
