@@ -148,7 +148,8 @@ class ChunkedReader(PureChunkedReader):
         self._remaining = state.remaining
         self._total = total + (room - state.room)
         joined = _joined(held, data + start, &pieces)
-        buffer.skip(pieces.consumed)
+        if pieces.consumed:
+            buffer.skip(pieces.consumed)
         return joined
 
 

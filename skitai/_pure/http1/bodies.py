@@ -101,8 +101,8 @@ class ChunkedReader:
     incomplete, what is bad), which is read in single steps.  Since the data before a fault is given
     before the fault is looked at, it does not matter how the bytes were cut.
 
-    A body is bounded on the wire too: a plain chunk has at most 20 bytes around its data, and
-    all extensions together have a limit of their own.
+    A body is bounded on the wire too: without extension a chunk has at most 20 bytes around its
+    data, and all extensions together have a limit of their own.
     """
 
     __slots__ = ("_body_max", "_extensions", "_limits", "_part", "_remaining", "_total", "_trailers")
@@ -170,7 +170,8 @@ class ChunkedReader:
             remaining = size
             part = _DATA
         self._part, self._remaining, self._total = part, remaining, total
-        buffer.skip(at - start)
+        if at > start:  # or the buffer would forget how far it has been searched
+            buffer.skip(at - start)
         return b"".join(pieces)
 
     def _step(self, buffer: ReceiveBuffer) -> bool:
