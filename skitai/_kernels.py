@@ -12,7 +12,9 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any, Literal
 
-__all__ = ["add_fields", "engine", "http1", "implementation", "percent_decode"]
+from skitai._pure import producers  # the same in both builds; it says why
+
+__all__ = ["add_fields", "engine", "http1", "implementation", "percent_decode", "producers"]
 
 Implementation = Literal["pure", "compiled"]
 

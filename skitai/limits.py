@@ -33,6 +33,11 @@ class Limits:
 
     # The body of a request
     chunk_line_max: int = _limit(1024, "bytes", "longest chunk size line with its extensions; longer is 400")
+    chunk_extensions_max: int = _limit(
+        16384,
+        "bytes",
+        "all chunk extensions of one body together; more is 413 (RFC 9112 section 7.1.1 asks for a bound)",
+    )
     body_max: int = _limit(1 << 30, "bytes", "longest request body; longer is 413")
     body_memory_max: int = _limit(
         262144, "bytes", "longest body kept in memory; a longer one goes to spool_dir"

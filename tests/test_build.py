@@ -36,7 +36,8 @@ def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         env={**os.environ, **environment},
         text=True,
         capture_output=True,
-        timeout=60,
+        # Translating and compiling all kernels takes 28 s of a processor that may have others to serve.
+        timeout=110,
         check=False,
     )
 

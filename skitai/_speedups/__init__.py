@@ -1,7 +1,8 @@
 """The compiled kernels, built on ``skitai/_pure``: what stands here is a quick way to the same end.
 
     percent, environ    twins: the function of ``_pure/NAME`` once more, in Cython
-    heads               no twin but a recogniser: it takes the simple heads and leaves the others
+    heads, responses    no twins but recognisers: they take the simple heads and leave the others
+    chunks              the same for the chunked coding
     http1, engine       the pure ones over these kernels: subclasses of a few lines, plain Python
 
 Nobody imports this package but ``skitai/_kernels.py``, which takes all of it or none.

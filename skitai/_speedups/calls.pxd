@@ -47,9 +47,12 @@ cdef class Call:
 
     # Another thread has taken the lead while the application ran.
     cdef bint moved
+    # It is leaving its lane while the application runs.
+    cdef bint leaving
 
     cdef int enter(self, Stage stage) except -1
     cdef int back(self) except -1
+    cdef int leave_within(self) except -1
     cdef int await_move(self) except -1
     cdef int move(self, Workspace former) except -1
 

@@ -18,7 +18,7 @@ from cpython.contextvars cimport (
     PyContextVar_Set,
 )
 from cpython.object cimport PyObject
-from cpython.pythread cimport WAIT_LOCK, PyThread_acquire_lock, PyThread_release_lock
+from cpython.pythread cimport NOWAIT_LOCK, WAIT_LOCK, PyThread_acquire_lock, PyThread_release_lock
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_GET_LENGTH
 from libc.string cimport memcpy
 
@@ -38,6 +38,7 @@ from skitai._speedups.lanes cimport (
     SK_LASTS,
     sk_call_begins,
     sk_call_ends,
+    sk_lead,
     sk_learn,
 )
 
@@ -90,7 +91,7 @@ cdef class Call:
                     exc_info = None
             raise AssertionError("start_response was called twice without exc_info (PEP 3333)")
         if self.run is None and (exc_info is not None or self.status is not None or not self.note(status, headers)):
-            self.leave()
+            self.leave_within()
         if self.run is not None:
             return self.run.start_response(status, headers, exc_info)
         return self
@@ -108,7 +109,7 @@ cdef class Call:
                 self.warn_of_more()
             return
         if self.run is None:
-            self.leave()
+            self.leave_within()
         self.run_write(data)
 
     cdef bint note(self, object status, object headers) except -1:
@@ -189,6 +190,8 @@ cdef class Call:
 
     cdef int back(self) except -1:
         """No Python code runs between the question whether this thread leads and the end of the call."""
+        if self.leaving:
+            self.await_move()
         if self.lanes.work is self.work:
             if self.lanes.lead != NULL:
                 sk_call_ends(self.lanes.lead)
@@ -197,8 +200,25 @@ cdef class Call:
         self.work.call = None
         return 0
 
+    cdef int leave_within(self) except -1:
+        """Leave while the application runs, which has called us: perhaps from a thread of its own, so that
+        its call may end meanwhile (`back`).  Nobody takes over until this is done."""
+        cdef sk_lead *lead = self.lanes.lead if self.lanes.work is self.work else NULL
+        PyThread_acquire_lock(self.work.moving, NOWAIT_LOCK)
+        self.leaving = True
+        if lead != NULL:
+            sk_call_ends(lead)
+        try:
+            self.leave()
+        finally:
+            if lead != NULL:
+                sk_call_begins(lead)
+            self.leaving = False
+            PyThread_release_lock(self.work.moving)
+        return 0
+
     cdef int await_move(self) except -1:
-        """Until who has taken the lead is done with this call."""
+        """Until this call has left its lane, which another thread sees to."""
         cdef void *moving = self.work.moving
         with nogil:
             PyThread_acquire_lock(moving, WAIT_LOCK)

@@ -74,3 +74,36 @@ cdef enum:
     UNCERTAIN = -2
 
 cdef Py_ssize_t write_field(unsigned char *at, Py_ssize_t room, object name, object value) noexcept
+
+# What heads of both directions are made of.
+
+cdef enum:
+    NOT_SAID = 2 # keep_alive before a Connection field was seen
+
+# Take note of a field that means something for the connection; false: not simple because of it.
+ctypedef bint (*Heed)(void *head, const unsigned char *data, const Field *field) noexcept nogil
+
+# Read the fields behind a start line of `line_length` bytes, its CRLF included, and the empty line:
+# all are shown to `heed`; `fields`, with room for HEAD_FIELDS_MAX, and `count` are filled, and
+# `consumed` is set to the bytes of the whole head.  Looks after all three limits.
+cdef Verdict read_fields(
+    const unsigned char *data,
+    size_t line_length,
+    size_t length,
+    const HeadLimits *limits,
+    Heed heed,
+    void *head,
+    Field *fields,
+    uint32_t *count,
+    uint32_t *consumed,
+) noexcept nogil
+
+cdef bint is_word(const unsigned char *text, size_t length, const char *lower) noexcept nogil
+cdef int64_t read_length(const unsigned char *text, size_t length) noexcept nogil
+cdef bint read_connection(int *keep_alive, const unsigned char *value, size_t length) noexcept nogil
+
+# The same as objects; these need the GIL.
+cdef const HeadLimits *limits_of(limits) except NULL
+cdef object name_of(const unsigned char *data, Slice part, uint32_t hashed)
+cdef object text_of(const unsigned char *data, Slice part)
+cdef list header_list(const unsigned char *data, const Field *fields, uint32_t count)

@@ -78,7 +78,7 @@ cdef inline Slice _slice(
     return part
 
 
-cdef inline bint _is(const unsigned char *text, size_t length, const char *lower) noexcept nogil:
+cdef bint is_word(const unsigned char *text, size_t length, const char *lower) noexcept nogil:
     """``text`` without regard to case is ``lower``, which has as many characters, letters and "-"."""
     cdef size_t index
     for index in range(length):
@@ -106,7 +106,7 @@ cdef bint _read_host(Head *head, const unsigned char *text, size_t length) noexc
     return index == length
 
 
-cdef int64_t _read_length(const unsigned char *text, size_t length) noexcept nogil:
+cdef int64_t read_length(const unsigned char *text, size_t length) noexcept nogil:
     """The number, or -1 for what is not 1 to 18 digits (19 may not fit)."""
     cdef int64_t number = 0
     cdef size_t index
@@ -119,47 +119,45 @@ cdef int64_t _read_length(const unsigned char *text, size_t length) noexcept nog
     return number
 
 
-cdef bint _heed(Head *head, const unsigned char *data, const Field *field) noexcept nogil:
+cdef bint _heed(void *request, const unsigned char *data, const Field *field) noexcept nogil:
     """Take note of a field that frames or routes; false if the head is not simple because of it."""
+    cdef Head *head = <Head *>request
     cdef const unsigned char *name = data + field.name.start
     cdef const unsigned char *value = data + field.value.start
     cdef size_t length = field.value.length
     if field.name.length == 4:
-        if _is(name, 4, b"host"):
+        if is_word(name, 4, b"host"):
             if head.host.length or not _read_host(head, value, length):
                 return False
             head.host = field.value
     elif field.name.length == 6:
-        return not _is(name, 6, b"expect")
+        return not is_word(name, 6, b"expect")
     elif field.name.length == 7:
-        return not _is(name, 7, b"upgrade")
+        return not is_word(name, 7, b"upgrade")
     elif field.name.length == 10:
-        if _is(name, 10, b"connection"):
-            return _read_connection(head, value, length)
+        if is_word(name, 10, b"connection"):
+            return read_connection(&head.keep_alive, value, length)
     elif field.name.length == 14:
-        if _is(name, 14, b"content-length"):
+        if is_word(name, 14, b"content-length"):
             if head.content_length >= 0:
                 return False
-            head.content_length = _read_length(value, length)
+            head.content_length = read_length(value, length)
             return head.content_length >= 0
     elif field.name.length == 17:
-        return not _is(name, 17, b"transfer-encoding")
+        return not is_word(name, 17, b"transfer-encoding")
     return True
 
 
-# Head.keep_alive before a Connection field was seen.
-cdef enum:
-    NOT_SAID = 2
-
-
-cdef bint _read_connection(Head *head, const unsigned char *value, size_t length) noexcept nogil:
-    if head.keep_alive != NOT_SAID:
+cdef bint read_connection(
+    int *keep_alive, const unsigned char *value, size_t length
+) noexcept nogil:
+    if keep_alive[0] != NOT_SAID:
         return False
-    if length == 10 and _is(value, 10, b"keep-alive"):
-        head.keep_alive = True
+    if length == 10 and is_word(value, 10, b"keep-alive"):
+        keep_alive[0] = True
         return True
-    if length == 5 and _is(value, 5, b"close"):
-        head.keep_alive = False
+    if length == 5 and is_word(value, 5, b"close"):
+        keep_alive[0] = False
         return True
     return False
 
@@ -206,26 +204,31 @@ cdef Verdict _read_line(
     return SIMPLE if 0 <= head.minor <= 1 else NOT_SIMPLE
 
 
-cdef Verdict _read_fields(
+cdef Verdict _walk_fields(
     const unsigned char *data,
     const unsigned char *at,
     const unsigned char *end,
     size_t most,
-    Head *head,
+    Heed heed,
+    void *head,
+    Field *fields,
+    uint32_t *count,
+    uint32_t *consumed,
 ) noexcept nogil:
     """Read the fields and the empty line, which begin at ``at``."""
     cdef const unsigned char *start
     cdef const unsigned char *last
     cdef Field *field
     cdef uint32_t hashed
+    count[0] = 0
     while True:
         if at == end:
             return INCOMPLETE
         if at[0] == c"\r":
             break
-        if head.count == most:
+        if count[0] == most:
             return NOT_SIMPLE
-        field = &head.fields[head.count]
+        field = &fields[count[0]]
         start = at
         hashed = 0
         while at < end and CLASSES[at[0]] & TCHAR:
@@ -251,27 +254,50 @@ cdef Verdict _read_fields(
         while last > start and ((last - 1)[0] == c" " or (last - 1)[0] == c"\t"):
             last -= 1
         field.value = _slice(data, start, last)
-        if not _heed(head, data, field):
+        if not heed(head, data, field):
             return NOT_SIMPLE
-        head.count += 1
+        count[0] += 1
         at += 2
     if end - at < 2:
         return INCOMPLETE
-    if at[1] != c"\n" or not head.host.length:
+    if at[1] != c"\n":
         return NOT_SIMPLE
-    head.consumed = <uint32_t>(at + 2 - data)
+    consumed[0] = <uint32_t>(at + 2 - data)
     return SIMPLE
+
+
+cdef Verdict read_fields(
+    const unsigned char *data,
+    size_t line_length,
+    size_t length,
+    const HeadLimits *limits,
+    Heed heed,
+    void *head,
+    Field *fields,
+    uint32_t *count,
+    uint32_t *consumed,
+) noexcept nogil:
+    cdef size_t most = min(limits.header_fields_max, <size_t>HEAD_FIELDS_MAX)
+    cdef Verdict verdict
+    if line_length > limits.request_line_max + 2:
+        return NOT_SIMPLE
+    verdict = _walk_fields(
+        data, data + line_length, data + length, most, heed, head, fields, count, consumed
+    )
+    if verdict == INCOMPLETE:
+        return INCOMPLETE if length - line_length < limits.header_block_max + 2 else NOT_SIMPLE
+    if verdict == SIMPLE and consumed[0] - line_length > limits.header_block_max + 2:
+        return NOT_SIMPLE
+    return verdict
 
 
 cdef Verdict recognise(
     const unsigned char *data, size_t length, const HeadLimits *limits, Head *head
 ) noexcept nogil:
     cdef const unsigned char *fields = NULL
-    cdef size_t line_length
     cdef Verdict verdict
     if length > UINT32_MAX:
         return NOT_SIMPLE  # slices are of 32 bits
-    head.count = 0
     head.host.length = 0
     head.content_length = -1
     head.keep_alive = NOT_SAID
@@ -280,16 +306,11 @@ cdef Verdict recognise(
         return INCOMPLETE if length < limits.request_line_max + 2 else NOT_SIMPLE
     if verdict == NOT_SIMPLE:
         return NOT_SIMPLE
-    line_length = fields - data
-    if line_length > limits.request_line_max + 2:
-        return NOT_SIMPLE
-    verdict = _read_fields(
-        data, fields, data + length, min(limits.header_fields_max, <size_t>HEAD_FIELDS_MAX), head
+    verdict = read_fields(
+        data, fields - data, length, limits, _heed, head, head.fields, &head.count, &head.consumed
     )
-    if verdict == INCOMPLETE:
-        return INCOMPLETE if length - line_length < limits.header_block_max + 2 else NOT_SIMPLE
     if verdict == SIMPLE:
-        if head.consumed - line_length > limits.header_block_max + 2:
+        if not head.host.length:
             return NOT_SIMPLE
         if head.keep_alive == NOT_SAID:
             head.keep_alive = head.minor == 1
@@ -306,7 +327,7 @@ cdef enum:
 cdef PyObject *NAMES[NAMES_MAX]
 
 
-cdef object _name(const unsigned char *data, Slice part, uint32_t hashed):
+cdef object name_of(const unsigned char *data, Slice part, uint32_t hashed):
     cdef PyObject **place = &NAMES[(hashed ^ hashed >> 10) & (NAMES_MAX - 1)]
     cdef object name
     if place[0] != NULL:
@@ -316,7 +337,7 @@ cdef object _name(const unsigned char *data, Slice part, uint32_t hashed):
             and memcmp(PyUnicode_1BYTE_DATA(name), data + part.start, part.length) == 0
         ):
             return name
-    name = _text(data, part)
+    name = text_of(data, part)
     if place[0] == NULL and part.length <= NAME_LENGTH_MAX:
         name = intern(name)
         Py_INCREF(name)
@@ -324,7 +345,7 @@ cdef object _name(const unsigned char *data, Slice part, uint32_t hashed):
     return name
 
 
-cdef inline object _text(const unsigned char *data, Slice part):
+cdef object text_of(const unsigned char *data, Slice part):
     return PyUnicode_DecodeLatin1(<const char *>data + part.start, part.length, NULL)
 
 
@@ -333,15 +354,16 @@ cdef object known_limits = None
 cdef HeadLimits known
 
 
-cdef int _learn_limits(limits) except -1:
+cdef const HeadLimits *limits_of(limits) except NULL:
     global known_limits, known
     cdef HeadLimits fresh
-    fresh.request_line_max = limits.request_line_max
-    fresh.header_block_max = limits.header_block_max
-    fresh.header_fields_max = limits.header_fields_max
-    known = fresh
-    known_limits = limits
-    return 0
+    if limits is not known_limits:
+        fresh.request_line_max = limits.request_line_max
+        fresh.header_block_max = limits.header_block_max
+        fresh.header_fields_max = limits.header_fields_max
+        known = fresh
+        known_limits = limits
+    return &known
 
 
 def read_request_head(bytes data not None, Py_ssize_t start, limits):
@@ -354,10 +376,8 @@ def read_request_head(bytes data not None, Py_ssize_t start, limits):
     cdef Py_ssize_t length = PyBytes_GET_SIZE(data) - start
     if start < 0 or length < 0:
         raise IndexError(f"read_request_head: {start} is outside of {PyBytes_GET_SIZE(data)} bytes")
-    if limits is not known_limits:
-        _learn_limits(limits)
     bytes_ = <const unsigned char *>PyBytes_AS_STRING(data) + start
-    if recognise(bytes_, length, &known, &head) != SIMPLE:
+    if recognise(bytes_, length, limits_of(limits), &head) != SIMPLE:
         return None
     return _request_head(bytes_, &head), head.consumed
 
@@ -370,43 +390,47 @@ def verdict(bytes data not None, limits):
     """
     cdef Head head
     cdef size_t length = PyBytes_GET_SIZE(data)
+    cdef const HeadLimits *most = limits_of(limits)
     cdef unsigned char *copy
     cdef Verdict said
-    if limits is not known_limits:
-        _learn_limits(limits)
     copy = <unsigned char *>malloc(length)
     if copy == NULL and length:
         raise MemoryError
     memcpy(copy, PyBytes_AS_STRING(data), length)
-    said = recognise(copy, length, &known, &head)
+    said = recognise(copy, length, most, &head)
     free(copy)
     return <int>said
 
 
-cdef object _request_head(const unsigned char *data, const Head *head):
-    cdef list headers = PyList_New(head.count)
+cdef list header_list(const unsigned char *data, const Field *fields, uint32_t count):
+    cdef list headers = PyList_New(count)
     cdef const Field *field
     cdef uint32_t index
-    cdef object host = None
-    for index in range(head.count):
-        field = &head.fields[index]
-        value = _text(data, field.value)
-        if field.value.start == head.host.start:
-            host = value
-        pair = (_name(data, field.name, field.name_hash), value)
+    for index in range(count):
+        field = &fields[index]
+        pair = (name_of(data, field.name, field.name_hash), text_of(data, field.value))
         Py_INCREF(pair)
         PyList_SET_ITEM(headers, index, pair)
-    target = _text(data, head.target)
+    return headers
+
+
+cdef object _request_head(const unsigned char *data, const Head *head):
+    cdef list headers = header_list(data, head.fields, head.count)
+    cdef uint32_t index = 0
+    while head.fields[index].value.start != head.host.start:
+        index += 1
+    cdef object host = headers[index][1]
+    target = text_of(data, head.target)
     return RequestHead(
-        _name(data, head.method, head.method_hash),
+        name_of(data, head.method, head.method_hash),
         target,
         "1.1" if head.minor else "1.0",
         headers,
         "origin",
         "",
         host if head.host_is_lower else host.lower(),
-        target if head.path.length == head.target.length else _text(data, head.path),
-        _text(data, head.query),
+        target if head.path.length == head.target.length else text_of(data, head.path),
+        text_of(data, head.query),
         None if head.content_length < 0 else head.content_length,
         False,
         True if head.keep_alive else False,

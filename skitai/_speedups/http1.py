@@ -1,9 +1,9 @@
-"""The HTTP kernel of the compiled build: the pure one, with compiled heads where they are simple.
+"""The HTTP kernel of the compiled build: the pure one, with compiled short cuts where it is simple.
 
-``ServerConnection`` is the pure class with two short cuts: a head that the recogniser in
-``heads.pyx`` accepts, and a response head whose every byte is certainly good.  Both give up
-without a trace, and then the pure kernel does the work as if nobody had tried.  States,
-events, errors and all the rest are the pure kernel's own code.
+Both ends of a connection are the pure classes with a head that a recogniser accepts
+(``heads.pyx``, ``responses.pyx``), a head of ours whose every byte is certainly good, and chunks that
+are plain (``chunks.pyx``).  All of them give up without a trace, and then the pure kernel does the
+work as if nobody had tried.  States, events, errors and all the rest are the pure kernel's own code.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 from skitai._pure.http1 import (
     NEED_DATA,
     PAUSED,
-    ClientConnection,
     ConnectionClosed,
     Data,
     EndOfMessage,
@@ -22,8 +21,11 @@ from skitai._pure.http1 import (
     Signal,
     State,
 )
+from skitai._pure.http1 import ClientConnection as PureClientConnection
 from skitai._pure.http1 import ServerConnection as PureServerConnection
+from skitai._speedups.chunks import ChunkedReader, ChunkedWriter
 from skitai._speedups.heads import encode_head, read_request_head
+from skitai._speedups.responses import read_response_head
 
 __all__ = [
     "NEED_DATA",
@@ -45,6 +47,9 @@ __all__ = [
 class ServerConnection(PureServerConnection):
     """One connection as its server sees it."""
 
+    _chunked_reader = ChunkedReader
+    _chunked_writer = ChunkedWriter
+
     def _next_head(self) -> Event:
         # A head that the pure reader has begun is the pure reader's to the end.
         if self.our_state is State.IDLE and self._heads.untouched:
@@ -52,6 +57,28 @@ class ServerConnection(PureServerConnection):
             # A bytearray holds a head that came in pieces: rare, and not worth a copy.
             if type(data) is bytes:
                 simple = read_request_head(data, start, self._limits)
+                if simple is not None:
+                    head, count = simple
+                    self._buffer.skip(count)
+                    return self._begin(head)
+        return super()._next_head()
+
+    def _encode_head(self, line: bytes, fields: Headers) -> bytes:
+        return encode_head(line, fields) or super()._encode_head(line, fields)
+
+
+class ClientConnection(PureClientConnection):
+    """One connection as its client sees it."""
+
+    _chunked_reader = ChunkedReader
+    _chunked_writer = ChunkedWriter
+
+    def _next_head(self) -> Event:
+        # The same two conditions as above.
+        if self._heads.untouched:
+            data, start = self._buffer.unread
+            if type(data) is bytes:
+                simple = read_response_head(data, start, self._limits, self._method)
                 if simple is not None:
                     head, count = simple
                     self._buffer.skip(count)

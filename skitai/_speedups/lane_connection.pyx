@@ -272,10 +272,14 @@ cdef class LaneConnection(Seat):
         if outcome != LOST:
             self.left = left
         if outcome == SENT:
-            self.state = QUEUED
-            self.deadline = FOREVER
-            self.lanes.loop.call_soon(self.resume)
+            self.queue()
         return False
+
+    cdef int queue(self) except -1:
+        self.state = QUEUED
+        self.deadline = FOREVER
+        self.lanes.loop.call_soon(self.resume)
+        return 0
 
     # -- one request --------------------------------------------------------------------------
 
@@ -502,9 +506,7 @@ cdef class LaneConnection(Seat):
     cdef int go_on_without(self, Workspace former) except -1:
         if self.state == SERVING:
             self.left = _rest(former)
-            self.state = QUEUED
-            self.deadline = FOREVER
-            self.lanes.loop.call_soon(self.resume)
+            self.queue()
         return 0
 
     cdef int give_up(self) except -1:
@@ -525,10 +527,10 @@ cdef class LaneConnection(Seat):
         self.close()
 
     def finish_soon(self):
-        """The server stops: answer what has come, then close (`rest`)."""
-        self.resume()
+        """The server stops: answer what has come, then close (`rest`).  Not here: an application may
+        last, and who called us must not go on then."""
         if self.state == RESTING:
-            self.on_ready(SK_READ)
+            self.queue()
 
     def close(self):
         """Idempotent; of no effect once another connection has the socket."""

@@ -32,7 +32,7 @@ def complaints(text: str, base: Path = Path("/base"), **sources: dict[str, str])
 
 def test_without_anything_there_are_the_defaults() -> None:
     settings = load(None)
-    assert settings.server.threads == 4
+    assert settings.server.threads == 8
     assert settings.limits == Limits()
     assert [listener.address for listener in settings.listeners] == [Address("", 5000)]
     assert settings.origin("server", "threads") == "default"

@@ -530,7 +530,7 @@ def test_tiny_chunks_do_not_keep_the_others_waiting() -> None:
         modest.get("/modest")
         assert greedy.response()[2] == b"/greedy"
         assert modest.response()[2] == b"/modest"
-        assert before_modest[0] < 500
+        assert before_modest[0] < 2500  # a turn is 32 events, of 32 chunks each
         assert admitted["/greedy"].context.data == b"x" * 9000
 
 

@@ -147,6 +147,33 @@ def test_the_longest_chunk_line():
     assert chunked(b"5;" + b"x" * 100, chunk_line_max=100).refusal[0] == 400
 
 
+def test_all_extensions_of_a_body_together():
+    """RFC 9112 section 7.1.1; white space before the semicolon is counted too."""
+    chunk = b"1 ;" + b"x" * 8 + b"\r\n!\r\n"
+    assert chunked(chunk * 3 + b"0\r\n\r\n", chunk_extensions_max=30).bodies == [b"!!!"]
+    for cut_at in range(1, len(chunk)):
+        heard = hear(CHUNKED + chunk * 2, chunk[:cut_at], chunk[cut_at:], chunk_extensions_max=29)
+        assert heard.refusal == (
+            413,
+            "chunk extensions longer than 29 bytes together "
+            "(RFC 9112 section 7.1.1, limit chunk_extensions_max)",
+        )
+        assert heard.bodies == [b"!!"]
+    # The last chunk can have one as well, and the next body begins anew.
+    assert chunked(b"0;" + b"x" * 30 + b"\r\n\r\n", chunk_extensions_max=30).refusal[0] == 413
+    body = chunk * 2 + b"0\r\n\r\n"
+    assert hear((CHUNKED + body) * 2, chunk_extensions_max=29).bodies == [b"!!", b"!!"]
+
+
+def test_an_upload_of_tiny_chunks_has_an_end_on_the_wire():
+    """However its sender lays it out, 20 bytes around each byte of data and the extensions is all."""
+    plain, extended = b"%016x\r\n!\r\n" % 1, b"1;" + b"x" * 1000 + b"\r\n!\r\n"
+    assert chunked(plain * 101, body_max=100).refusal[0] == 413
+    assert chunked(extended * 17, body_max=100).refusal[0] == 413
+    heard = chunked(plain * 84 + extended * 16 + b"0\r\n\r\n", body_max=100)
+    assert heard.bodies == [b"!" * 100]
+
+
 def test_chunks_beyond_body_max_are_refused_at_the_size_line():
     heard = chunked(b"5\r\nhello\r\n6\r\n", body_max=10)
     assert heard.refusal[0] == 413

@@ -1,5 +1,6 @@
 """Both builds of the server's kernel, side by side in one process, hear and say the same.
 
+(For the client's: ``test_two_clients.py``.)
 All that can be seen of a connection is compared after every piece of every stream: events,
 states, what is buffered, what is answered and how what is wrong is worded.  (The other tests run
 on one build at a time, whichever the process has chosen.)
@@ -7,7 +8,7 @@ on one build at a time, whichever the process has chosen.)
 
 from __future__ import annotations
 
-from itertools import pairwise
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,8 +19,9 @@ from skitai._pure import http1 as pure
 from skitai.errors import LocalProtocolError, RemoteProtocolError
 from skitai.limits import Limits
 from tests.corpus_format import CORPUS, SENTINEL, Case, read_folder
+from tests.pure.test_chunks import BOUNDS, CHUNKED_BODIES, Bounds
 from tests.pure.test_heads import HEADS, LIMITS, MUTATIONS, mutated, thorough
-from tests.pure.test_http1_cuts import STREAMS
+from tests.pure.test_http1_cuts import STREAMS, cut
 
 compiled = pytest.importorskip("skitai._speedups.http1", reason="no extensions are built here")
 
@@ -70,11 +72,6 @@ def check(pieces: list[bytes], eof: bool, limits: Limits) -> None:
     assert conversation(compiled.ServerConnection(limits), pieces, eof) == expected
 
 
-def cut(data: bytes, points: list[int]) -> list[bytes]:
-    edges = [0, *sorted(point % (len(data) + 1) for point in points), len(data)]
-    return [data[start:end] for start, end in pairwise(edges)]
-
-
 @pytest.mark.parametrize("case", REQUESTS, ids=lambda case: case.name)
 def test_the_corpus(case: Case) -> None:
     stream = case.raw if case.eof else case.raw + SENTINEL
@@ -113,6 +110,20 @@ def test_heads_cut_anywhere(
 @given(stream=STREAMS, points=POINTS, eof=st.booleans(), limits=LIMITS)
 def test_streams_cut_anywhere(stream: bytes, points: list[int], eof: bool, limits: Limits) -> None:
     check(cut(stream, points), eof, limits)
+
+
+@thorough
+@given(body=CHUNKED_BODIES, mutations=MUTATIONS, points=POINTS, eof=st.booleans(), bounds=BOUNDS)
+def test_chunks_cut_anywhere(
+    body: bytes,
+    mutations: list[tuple[int, int, bytes]],
+    points: list[int],
+    eof: bool,
+    bounds: Bounds,
+) -> None:
+    head = b"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    limits = replace(bounds.limits, body_max=40 if bounds.body_max is None else bounds.body_max)
+    check(cut(head + mutated(body, mutations) + SENTINEL, points), eof, limits)
 
 
 def test_a_body_beyond_the_limit_is_refused_alike() -> None:

@@ -5,20 +5,17 @@ Owned by its connection and used only under the connection's lock.  `flush` neve
 
 from __future__ import annotations
 
-import errno
-import os
 import socket
 from collections import deque
 from typing import BinaryIO
 
+from skitai._pure.producers import FileRange
 from skitai.errors import WriteError
 
 __all__ = ["Outgoing"]
 
 #: Buffers handed to one sendmsg; IOV_MAX is 16 at the least (POSIX) and 1024 on Linux.
 _BUFFERS_AT_ONCE = 16
-#: One sendfile or read: large enough to fill a socket buffer, small enough to be fair.
-_FILE_BLOCK = 1 << 20
 #: Sent in one `flush`: a client that takes as fast as we give would never let it end, while the
 #: loop thread has others to serve.
 _FLUSH_MAX = 1 << 20
@@ -29,43 +26,11 @@ _HAS_SENDMSG = hasattr(socket.socket, "sendmsg")  # not on Windows
 _WOULD_BLOCK = (BlockingIOError, InterruptedError)
 
 
-class _FileRange:
-    __slots__ = ("count", "file", "offset")
-
-    def __init__(self, file: BinaryIO, offset: int, count: int) -> None:
-        self.file = file
-        self.offset = offset
-        self.count = count
-
-    def send(self, sock: socket.socket) -> int:
-        block = min(self.count, _FILE_BLOCK)
-        if hasattr(os, "sendfile"):
-            try:
-                sent = os.sendfile(sock.fileno(), self.file.fileno(), self.offset, block)
-            except OSError as error:
-                # A file system or socket family that knows no sendfile.
-                if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSOCK, errno.EOPNOTSUPP):
-                    raise
-                sent = self._send_copied(sock, block)
-        else:
-            sent = self._send_copied(sock, block)
-        if sent == 0:
-            raise WriteError("the file became shorter while it was being sent")
-        self.offset += sent
-        self.count -= sent
-        return sent
-
-    def _send_copied(self, sock: socket.socket, block: int) -> int:
-        self.file.seek(self.offset)
-        data = self.file.read(min(block, 65536))
-        return sock.send(data) if data else 0
-
-
 class Outgoing:
     __slots__ = ("_pieces", "size", "total")
 
     def __init__(self) -> None:
-        self._pieces: deque[memoryview | _FileRange] = deque()
+        self._pieces: deque[memoryview | FileRange] = deque()
         #: Bytes waiting.
         self.size = 0
         #: Bytes ever appended.
@@ -86,14 +51,14 @@ class Outgoing:
         if count == 0:
             file.close()
             return
-        self._pieces.append(_FileRange(file, offset, count))
+        self._pieces.append(FileRange(file, offset, count))
         self.size += count
         self.total += count
 
     def clear(self) -> None:
         for piece in self._pieces:
-            if type(piece) is _FileRange:
-                piece.file.close()
+            if type(piece) is FileRange:
+                piece.close()
         self._pieces.clear()
         self.size = 0
 
@@ -105,10 +70,10 @@ class Outgoing:
         try:
             while pieces and self.size > enough:
                 first = pieces[0]
-                if type(first) is _FileRange:
+                if type(first) is FileRange:
                     self.size -= first.send(sock)
                     if first.count == 0:
-                        first.file.close()
+                        first.close()
                         pieces.popleft()
                 elif len(pieces) == 1 or not _HAS_SENDMSG:
                     self._consume(sock.send(first))  # type: ignore[arg-type]  # mypy: not narrowed by type()
@@ -123,7 +88,7 @@ class Outgoing:
     def _leading_buffers(self) -> list[memoryview]:
         buffers: list[memoryview] = []
         for piece in self._pieces:
-            if type(piece) is _FileRange or len(buffers) == _BUFFERS_AT_ONCE:
+            if type(piece) is FileRange or len(buffers) == _BUFFERS_AT_ONCE:
                 break
             buffers.append(piece)  # type: ignore[arg-type]  # as above
         return buffers

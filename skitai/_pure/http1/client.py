@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from skitai._pure.http1.bodies import ChunkedReader, SizedReader, UntilCloseReader
+from skitai._pure.http1.bodies import SizedReader, UntilCloseReader
 from skitai._pure.http1.connection import Connection
 from skitai._pure.http1.events import NEED_DATA, ConnectionClosed, Event, Headers, ResponseHead
 from skitai._pure.http1.fields import excerpt
@@ -18,7 +18,7 @@ from skitai._pure.http1.framing import connection_options, response_has_body, re
 from skitai._pure.http1.grammar import NOT_TARGET, TOKEN
 from skitai._pure.http1.heads import HeadReader, StatusLine, parse_status_line
 from skitai._pure.http1.states import REQUESTER, RESPONDER, State, Step
-from skitai._pure.http1.writing import BodyWriter, ChunkedWriter, SizedWriter, announced_length, encode_fields
+from skitai._pure.http1.writing import BodyWriter, SizedWriter, announced_length
 from skitai.errors import LocalProtocolError, RemoteProtocolError
 from skitai.limits import Limits
 
@@ -56,8 +56,8 @@ class ClientConnection(Connection[StatusLine]):
             raise LocalProtocolError(f"bad request target {excerpt(target)}", rule="RFC 9112 section 3.2")
         if len(values.get("host", ())) != 1:
             raise LocalProtocolError("a request needs exactly one Host field", rule="RFC 9112 section 3.2")
-        writer = _request_writer(values)
-        head = f"{method} {target} HTTP/1.1\r\n{encode_fields(fields)}".encode("latin-1")
+        writer = self._request_writer(values)
+        head = self._encode_head(f"{method} {target} HTTP/1.1\r\n".encode("latin-1"), fields)
         self._our_step(Step.HEAD)
         self._their_step(Step.REQUEST)
         self._writer = writer
@@ -72,8 +72,23 @@ class ClientConnection(Connection[StatusLine]):
         error.status = 502
         return error
 
+    def _request_writer(self, values: dict[str, list[str]]) -> BodyWriter:
+        codings = values.get("transfer-encoding")
+        length = announced_length(values.get("content-length", []))
+        if codings is None:
+            return SizedWriter(length or 0)
+        if length is not None or [coding.lower() for coding in codings] != ["chunked"]:
+            raise LocalProtocolError(
+                "a body is framed by Content-Length or by exactly Transfer-Encoding: chunked",
+                rule="RFC 9112 section 6",
+            )
+        return self._chunked_writer()
+
     def _head(self, line: StatusLine, headers: Headers) -> ResponseHead:
-        head = response_head(line, headers, self._method)
+        return self._begin(response_head(line, headers, self._method))
+
+    def _begin(self, head: ResponseHead) -> ResponseHead:
+        """Get ready for the body of ``head``, or for the response that is still to come."""
         if switches(self._method, head.status):
             self._switch(head.status)
             return head
@@ -83,7 +98,7 @@ class ClientConnection(Connection[StatusLine]):
         if not response_has_body(self._method, head.status):
             self._reader = SizedReader(0)
         elif head.chunked:
-            self._reader = ChunkedReader(self._limits, None)
+            self._reader = self._chunked_reader(self._limits, None)
         elif head.content_length is not None:
             self._reader = SizedReader(head.content_length)
         else:
@@ -113,16 +128,3 @@ class ClientConnection(Connection[StatusLine]):
 
     def _closed_before_head(self) -> ConnectionClosed:
         raise RemoteProtocolError("the server closed without an answer", rule="RFC 9112 section 9.2")
-
-
-def _request_writer(values: dict[str, list[str]]) -> BodyWriter:
-    codings = values.get("transfer-encoding")
-    length = announced_length(values.get("content-length", []))
-    if codings is None:
-        return SizedWriter(length or 0)
-    if length is not None or [coding.lower() for coding in codings] != ["chunked"]:
-        raise LocalProtocolError(
-            "a body is framed by Content-Length or by exactly Transfer-Encoding: chunked",
-            rule="RFC 9112 section 6",
-        )
-    return ChunkedWriter()

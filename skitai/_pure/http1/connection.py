@@ -24,7 +24,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import ClassVar, Generic
 
-from skitai._pure.http1.bodies import BodyReader, SizedReader
+from skitai._pure.http1.bodies import BodyReader, ChunkedReader, SizedReader
 from skitai._pure.http1.buffer import ReceiveBuffer
 from skitai._pure.http1.events import (
     NEED_DATA,
@@ -38,7 +38,7 @@ from skitai._pure.http1.events import (
 )
 from skitai._pure.http1.heads import HeadReader, Line
 from skitai._pure.http1.states import State, Step, Table, advance
-from skitai._pure.http1.writing import BodyWriter, NoBodyWriter
+from skitai._pure.http1.writing import BodyWriter, ChunkedWriter, NoBodyWriter, encode_fields
 from skitai.errors import LocalProtocolError, RemoteProtocolError
 from skitai.limits import Limits
 
@@ -52,6 +52,9 @@ class Connection(ABC, Generic[Line]):
     _their_table: ClassVar[Table]
     _head_state: ClassVar[State]
     """Their state in which a head is expected."""
+    # What a build may have a quicker one of.
+    _chunked_reader: ClassVar[type[ChunkedReader]] = ChunkedReader
+    _chunked_writer: ClassVar[type[ChunkedWriter]] = ChunkedWriter
 
     def __init__(self, limits: Limits, heads: HeadReader[Line]) -> None:
         self.our_state = State.IDLE
@@ -212,6 +215,10 @@ class Connection(ABC, Generic[Line]):
         ours = advance(self._our_table, self.our_state, Step.CYCLE)
         self.their_state = advance(self._their_table, self.their_state, Step.CYCLE)
         self.our_state = ours
+
+    def _encode_head(self, line: bytes, fields: Headers) -> bytes:
+        """A head of ours: its start line, which ends with CRLF, its fields and the empty line."""
+        return line + encode_fields(fields).encode("latin-1")
 
     def _check_our(self, step: Step) -> State:
         return advance(self._our_table, self.our_state, step)

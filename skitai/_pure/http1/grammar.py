@@ -20,6 +20,7 @@ __all__ = [
     "FIELD",
     "NOT_TARGET",
     "NOT_TOKEN",
+    "PLAIN_CHUNK_LINE",
     "REQUEST_LINE",
     "STATUS_LINE",
     "TOKEN",
@@ -79,3 +80,5 @@ CODINGS_THEN_CHUNKED = re.compile(
 # chunk-size [ chunk-ext ] CRLF; chunk-ext = *( BWS ";" BWS chunk-ext-name ... )    RFC 9112 section 7.1
 # The extension is read as any text, since nobody uses it and no one's reading may differ.
 CHUNK_LINE = re.compile(rf"([0-9A-Fa-f]{{1,16}})(?:[ \t]*;[{_VALUE}]*)?\r\n")
+# The same as nearly everybody sends it, to be found in the bytes of a buffer.
+PLAIN_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")

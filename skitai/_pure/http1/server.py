@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from skitai._pure.http1.bodies import ChunkedReader, SizedReader, refuse_size
+from skitai._pure.http1.bodies import SizedReader, refuse_size
 from skitai._pure.http1.connection import Connection
 from skitai._pure.http1.events import PAUSED, ConnectionClosed, Event, Headers, RequestHead
 from skitai._pure.http1.framing import connection_options, request_head, response_has_body, switches
@@ -22,7 +22,6 @@ from skitai._pure.http1.writing import (
     SizedWriter,
     UntilCloseWriter,
     announced_length,
-    encode_fields,
     status_line,
 )
 from skitai.errors import LocalProtocolError
@@ -80,7 +79,7 @@ class ServerConnection(Connection[RequestLine]):
         if head.content_length is not None and head.content_length > body_max:
             refuse_size(body_max)
         if head.chunked:
-            self._reader = ChunkedReader(self._limits, body_max)
+            self._reader = self._chunked_reader(self._limits, body_max)
         else:
             self._reader = SizedReader(head.content_length or 0)
         self._expecting = head.expect_continue and head.has_body
@@ -153,7 +152,7 @@ class ServerConnection(Connection[RequestLine]):
         elif length is not None:
             writer = SizedWriter(length)
         elif modern:
-            writer = ChunkedWriter()
+            writer = self._chunked_writer()
             fields.append(("Transfer-Encoding", "chunked"))
         else:
             writer = UntilCloseWriter()
@@ -189,9 +188,6 @@ class ServerConnection(Connection[RequestLine]):
         super().start_next_cycle()
         self.request = None
         self._writer = NoBodyWriter()
-
-    def _encode_head(self, line: bytes, fields: Headers) -> bytes:
-        return line + encode_fields(fields).encode("latin-1")
 
     def _switch(self) -> None:
         """Leave HTTP; the request must be complete, or its rest would be read as the new protocol."""

@@ -141,6 +141,7 @@ class SizedWriter:
 
 
 class ChunkedWriter:
+    __slots__ = ()
     remaining = None
 
     def data(self, data: bytes) -> bytes:
@@ -151,6 +152,8 @@ class ChunkedWriter:
         raise LocalProtocolError("a body that is sent by other means needs a Content-Length")
 
     def end(self, trailers: Headers) -> bytes:
+        if not trailers:
+            return b"0\r\n\r\n"
         forbidden = forbidden_in_trailers(trailers)
         if forbidden is not None:
             raise LocalProtocolError(f"field {forbidden!r} in the trailers", rule="RFC 9110 section 6.5.1")

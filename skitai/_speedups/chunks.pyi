@@ -1,0 +1,6 @@
+from skitai._pure.http1 import bodies, writing
+
+SOURCE_CRC32: int
+
+class ChunkedReader(bodies.ChunkedReader): ...
+class ChunkedWriter(writing.ChunkedWriter): ...
