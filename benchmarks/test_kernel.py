@@ -107,7 +107,7 @@ def environ_of(request: http1.RequestHead) -> dict[str, Any]:
         TEMPLATE,
         request,
         script_name="",
-        path_info=percent_decode(request.path),
+        path_info=percent_decode(request.path).decode("latin-1"),
         client=CLIENT,
         scheme="http",
         host=request.host,

@@ -20,7 +20,8 @@ _PLAIN_KEYS = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH
 #: Field names come from the network: the table of known ones is bounded, in number and in length.
 _KEYS_MAX = 1024
 _KEY_LENGTH_MAX = 64
-_keys: dict[str, str] = {}
+#: Field name as sent to its key ("" if it is withheld from all) and its lower case.
+_keys: dict[str, tuple[str, str]] = {}
 
 
 def add_fields(environ: dict[str, Any], headers: Iterable[tuple[str, str]], withheld: frozenset[str]) -> None:
@@ -30,8 +31,8 @@ def add_fields(environ: dict[str, Any], headers: Iterable[tuple[str, str]], with
     that none ever does.
     """
     for field, value in headers:
-        key = _keys.get(field) or _learn(field)
-        if not key or (withheld and field.lower() in withheld):
+        key, lower = _keys.get(field) or _learn(field)
+        if not key or lower in withheld:
             continue
         known = environ.get(key)
         if known is None:
@@ -41,14 +42,15 @@ def add_fields(environ: dict[str, Any], headers: Iterable[tuple[str, str]], with
             environ[key] = f"{known}; {value}" if key == "HTTP_COOKIE" else f"{known}, {value}"
 
 
-def _learn(field: str) -> str:
-    """The environ key of a field name, "" if it is withheld."""
+def _learn(field: str) -> tuple[str, str]:
+    """What `_keys` has to say of ``field``."""
     lower = field.lower()
     # ``X_Y`` and ``X-Y`` would share a key: a client could forge what a proxy sets.
     if "_" in field or lower in _WITHHELD:
-        return ""
+        return "", lower
     key = _PLAIN_KEYS.get(lower) or "HTTP_" + field.upper().replace("-", "_")
     if len(_keys) < _KEYS_MAX and len(field) <= _KEY_LENGTH_MAX:
         # Only what is kept: some Pythons never give up an interned string.
-        key = _keys[field] = sys.intern(key)
-    return key
+        key = sys.intern(key)
+        _keys[field] = key, lower
+    return key, lower

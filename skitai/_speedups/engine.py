@@ -65,7 +65,6 @@ __all__ = [
 ]
 
 
-
 def make_executor(threads: int, limits: Limits, report: Callable[[str], None]) -> Executor:
     """As the pure one; the threads also lead the engine's loop."""
     return Crew(threads, limits, report) if threads else Inline()
@@ -84,7 +83,7 @@ class GeneralConnection(Connection):
     def __init__(
         self, owner: Engine, sock: socket.socket, peer: tuple[str, int], info: Any, returns: int
     ) -> None:
-        super().__init__(owner, sock, peer, info)
+        super().__init__(cast(PureEngine, owner), sock, peer, info)
         #: How often in a row its lane was left again with the first request.
         self.returns = returns
         #: Requests until the next return.
@@ -159,9 +158,9 @@ class Engine(PureEngine):
         rested since the last look are still the oldest."""
         if self._close_oldest():
             return True
-        resting = [(c.idle_since, c) for c in self.connections if isinstance(c, LaneConnection) and c.is_idle]
-        resting.sort(key=itemgetter(0), reverse=True)
-        self._oldest = resting
+        lanes = (c for c in cast(set[object], self.connections) if isinstance(c, LaneConnection))
+        self._oldest = [(connection.idle_since, connection) for connection in lanes if connection.is_idle]
+        self._oldest.sort(key=itemgetter(0), reverse=True)
         return self._close_oldest() or super()._make_room()
 
     def _close_oldest(self) -> bool:
@@ -196,6 +195,7 @@ class Engine(PureEngine):
 
     def give_back(self, connection: GeneralConnection) -> None:
         """A lane connection in the place of ``connection``, which is idle."""
+        assert self._lanes is not None
         self.connections.discard(connection)
         sock = connection.give_away()
         family = sock.family

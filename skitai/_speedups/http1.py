@@ -49,19 +49,7 @@ class ServerConnection(PureServerConnection):
 
     _chunked_reader = ChunkedReader
     _chunked_writer = ChunkedWriter
-
-    def _next_head(self) -> Event:
-        # A head that the pure reader has begun is the pure reader's to the end.
-        if self.our_state is State.IDLE and self._heads.untouched:
-            data, start = self._buffer.unread
-            # A bytearray holds a head that came in pieces: rare, and not worth a copy.
-            if type(data) is bytes:
-                simple = read_request_head(data, start, self._limits)
-                if simple is not None:
-                    head, count = simple
-                    self._buffer.skip(count)
-                    return self._begin(head)
-        return super()._next_head()
+    _read_simple_head = staticmethod(read_request_head)
 
     def _encode_head(self, line: bytes, fields: Headers) -> bytes:
         return encode_head(line, fields) or super()._encode_head(line, fields)

@@ -16,24 +16,21 @@ from skitai.core.apps import MountedApp
 from skitai.core.bodies import RequestBody
 from skitai.errors import AppLoadError, HTTPError, SpoolFull
 
-__all__ = ["LimitedSink", "early_refusal"]
+__all__ = ["LimitedSink", "admission_hook", "early_refusal"]
 
 AdmissionHook = Callable[[dict[str, Any]], "tuple[str, http1.Headers, bytes] | None"]
 
 
 def early_refusal(
-    app: MountedApp, environ: Callable[[], dict[str, Any]], failure: Callable[[str], None]
+    hook: AdmissionHook, environ: dict[str, Any], failure: Callable[[str], None]
 ) -> Answer | None:
-    """The refusal of ``app``, if it has something to say and says no.
+    """The refusal of the application that ``hook`` belongs to, if it says no.
 
-    ``environ()`` makes the environ where it is needed; ``failure(what)`` is called inside the
-    ``except`` block if the application's method raises.  Raises HTTPError (500) then.
+    ``failure(what)`` is called inside the ``except`` block if the application's method raises.
+    Raises HTTPError (500) then.
     """
-    hook = admission_hook(app)
-    if hook is None:
-        return None
     try:
-        refusal = hook(environ())
+        refusal = hook(environ)
         if refusal is None:
             return None
         status, headers, body = refusal
@@ -45,6 +42,7 @@ def early_refusal(
 
 
 def admission_hook(app: MountedApp) -> AdmissionHook | None:
+    """The application's ``skitai_admit``, if it has one."""
     try:
         return getattr(app.application, "skitai_admit", None)
     except AppLoadError:

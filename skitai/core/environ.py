@@ -9,9 +9,10 @@ from typing import Any
 
 from skitai._constants import SERVER_SOFTWARE, VERSION
 from skitai._kernels import add_fields, http1
+from skitai.core.bodies import EMPTY_INPUT
 from skitai.core.filewrapper import FileWrapper
 
-__all__ = ["build_environ", "make_template"]
+__all__ = ["build_environ", "make_template", "wsgi_string"]
 
 
 def make_template(*, threads: int, processes: int, errors: Any, was: object) -> dict[str, Any]:
@@ -19,6 +20,7 @@ def make_template(*, threads: int, processes: int, errors: Any, was: object) -> 
     return {
         "SERVER_SOFTWARE": SERVER_SOFTWARE,
         "wsgi.version": (1, 0),
+        "wsgi.input": EMPTY_INPUT,  # where there is no body
         "wsgi.errors": errors,
         "wsgi.multithread": threads > 1,
         "wsgi.multiprocess": processes > 1,
@@ -31,26 +33,31 @@ def make_template(*, threads: int, processes: int, errors: Any, was: object) -> 
     }
 
 
+def wsgi_string(path: str) -> str:
+    """A decoded path, or a part of one between slashes, as PEP 3333 wants it: bytes as latin-1."""
+    return path if path.isascii() else path.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
 def build_environ(
     template: dict[str, Any],
     head: http1.RequestHead,
     *,
     script_name: str,
-    path_info: bytes,
+    path_info: str,
     client: tuple[str, int],
     scheme: str,
     host: str,
     server: tuple[str, int],
     withheld: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
-    """``path_info`` is percent-decoded; ``host`` the authority as the client named it;
+    """``script_name`` and ``path_info`` are `wsgi_string`; ``host`` the authority as the client named it;
     ``server`` what SERVER_NAME and SERVER_PORT fall back to when the client named none;
     ``withheld`` lower-case names of further fields that the application must not see."""
     environ = template.copy()
     name, port = _split_host(host, scheme) if host else (server[0], str(server[1]))
     environ["REQUEST_METHOD"] = head.method
     environ["SCRIPT_NAME"] = script_name
-    environ["PATH_INFO"] = path_info.decode("latin-1")
+    environ["PATH_INFO"] = path_info
     environ["QUERY_STRING"] = head.query
     environ["REQUEST_URI"] = environ["RAW_URI"] = head.target
     environ["SERVER_PROTOCOL"] = f"HTTP/{head.http_version}"

@@ -46,6 +46,10 @@ class _Stage(enum.Enum):
     DONE = enum.auto()
 
 
+# By their own names: see `skitai._pure.http1.states`.
+_CALL, _PULL, _DONE = _Stage
+
+
 class _Pulled(enum.Enum):
     ALL = "the response is complete"
     NO_ROOM = "the client is slower than the application"
@@ -123,7 +127,7 @@ class Run:
         self._debug = debug
         self._on_overload = on_overload
         self.burns = exchange.meter is not None
-        self._stage = _Stage.CALL
+        self._stage = _CALL
         self._status = 0
         self._reason = ""
         self._headers: http1.Headers = []
@@ -137,9 +141,9 @@ class Run:
 
     def run(self) -> None:
         try:
-            if self._stage is _Stage.CALL and self._exchange.is_current:
+            if self._stage is _CALL and self._exchange.is_current:
                 self._context.run(self._call)
-            while self._stage is _Stage.PULL:
+            while self._stage is _PULL:
                 # Rest only after the context was left: the next thread may be in it at once.
                 pulled = self._context.run(self._pull)
                 if pulled is _Pulled.ALL:
@@ -176,13 +180,13 @@ class Run:
         if isinstance(result, FileWrapper) and self._send_file(result):
             return
         if isinstance(result, (list, tuple)):
-            pieces = [as_bytes(piece) for piece in result]
+            pieces = [piece if type(piece) is bytes else as_bytes(piece) for piece in result]
             if self._send_whole(pieces):
                 return
             self._iterator = iter(pieces)
         else:
             self._iterator = iter(result)
-        self._stage = _Stage.PULL
+        self._stage = _PULL
 
     def start_response(
         self, status: str, headers: http1.Headers, exc_info: Any = None
@@ -351,9 +355,9 @@ class Run:
 
     def _leave(self) -> None:
         """Once, whatever happened: the iterable's close() and the request's body."""
-        if self._stage is _Stage.DONE:
+        if self._stage is _DONE:
             return
-        self._stage = _Stage.DONE
+        self._stage = _DONE
         iterable, self._iterable, self._iterator = self._iterable, None, None
         close = getattr(iterable, "close", None)
         try:

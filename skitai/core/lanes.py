@@ -17,8 +17,7 @@ from skitai._kernels import engine, http1
 from skitai.core.admission import admission_hook
 from skitai.core.apps import MountedApp
 from skitai.core.binding import Binding
-from skitai.core.bodies import EMPTY_INPUT
-from skitai.core.environ import build_environ
+from skitai.core.environ import build_environ, wsgi_string
 from skitai.core.forwarded import UNTRUSTED_FIELDS
 from skitai.core.routes import Mount
 from skitai.errors import AppLoadError
@@ -64,14 +63,13 @@ def make_lane(
     environ = build_environ(
         template,
         http1.RequestHead("", "", "1.1", [], "origin", "", host, "", "", None, False, True, False),
-        script_name=mount.path.encode("utf-8", "surrogateescape").decode("latin-1"),
-        path_info=b"",
+        script_name=wsgi_string(mount.path),
+        path_info="",
         client=("", 0),
         scheme=scheme,
         host=host,
         server=server,
     )
-    environ["wsgi.input"] = EMPTY_INPUT
     return engine.Lane(
         application,
         environ,

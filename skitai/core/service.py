@@ -17,12 +17,12 @@ from typing import Any
 
 from skitai._kernels import engine, http1, percent_decode
 from skitai.core.accessline import access_line
-from skitai.core.admission import LimitedSink, early_refusal
+from skitai.core.admission import LimitedSink, admission_hook, early_refusal
 from skitai.core.answer import Answer
 from skitai.core.apps import MountedApp, WSGIApplication
 from skitai.core.binding import Binding
-from skitai.core.bodies import EMPTY_INPUT, RequestBody, Spool
-from skitai.core.environ import build_environ, make_template
+from skitai.core.bodies import RequestBody, Spool
+from skitai.core.environ import build_environ, make_template, wsgi_string
 from skitai.core.errorpages import error_answer
 from skitai.core.forwarded import ClientView, TrustedProxies
 from skitai.core.gateway import Run, RunReports
@@ -114,7 +114,9 @@ class HttpService:
         self._binding = binding
         self._chains: dict[tuple[Mount, ...], Chain] = {}
         self._watching_queue = False
-        self._template = make_template(threads=threads, processes=1, errors=logs.wsgi_errors, was=binding.face)
+        self._template = make_template(
+            threads=threads, processes=1, errors=logs.wsgi_errors, was=binding.face
+        )
         self._reports = RunReports(
             failure=functools.partial(logs.app, kind="expt"),
             warn=logs.app_warning,
@@ -150,7 +152,7 @@ class HttpService:
         plan: Plan = exchange.context
         method = exchange.head.method
         answer = plan.answer
-        if answer is None and method in _FILE_METHODS:
+        if answer is None and plan.chain.folders and method in _FILE_METHODS:
             answer = self._find_file(exchange, plan)
         mount, app = plan.chain.mount, plan.chain.app
         if answer is None and mount is not None and app is not None:
@@ -276,10 +278,13 @@ class HttpService:
                 200, [("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS"), ("Content-Length", "0")]
             )
             return
-        raw_path = percent_decode(head.path)
-        if b"\0" in raw_path:
-            raise HTTPError(400, "The path contains a NUL byte.")
-        plan.path = raw_path.decode("utf-8", "surrogateescape")
+        if "%" in head.path:
+            raw_path = percent_decode(head.path)
+            if b"\0" in raw_path:
+                raise HTTPError(400, "The path contains a NUL byte.")
+            plan.path = raw_path.decode("utf-8", "surrogateescape")
+        else:
+            plan.path = head.path  # visible ASCII, as the kernel has it
         if plan.path == "/ping":
             plan.answer = Answer(200, [("Content-Type", "text/plain"), ("Content-Length", "4")], b"pong")
             return
@@ -289,7 +294,7 @@ class HttpService:
         if site.redirect_to:
             # 308 keeps the method: a form must not become a GET of the other site.
             status = 301 if head.method in _FILE_METHODS else 308
-            plan.answer = redirect(status, site.redirect_to + quote_path(raw_path), head.query)
+            plan.answer = redirect(status, site.redirect_to + quote_path(_raw(plan.path)), head.query)
             return
         mounts = site.match(plan.path)
         if not mounts:
@@ -319,10 +324,12 @@ class HttpService:
         if (head.content_length or 0) > body_max:
             raise HTTPError(413, f"The body is larger than {body_max} bytes, the limit of this mount.")
         exchange.response_timeout = mount.options.response_timeout
-        refusal = early_refusal(app, lambda: self._environ(exchange, plan, mount), self._logs.trace_app)
-        if refusal is not None:
-            _send(exchange, refusal)
-            return
+        hook = admission_hook(app)
+        if hook is not None:
+            refusal = early_refusal(hook, self._environ(exchange, plan, mount), self._logs.trace_app)
+            if refusal is not None:
+                _send(exchange, refusal)
+                return
         if head.has_body:
             plan.body = RequestBody(self._spool, self._limits.body_memory_max)
             exchange.sink = LimitedSink(plan.body, body_max, self._limit_log.note)
@@ -387,23 +394,20 @@ class HttpService:
     def _environ(self, exchange: engine.Exchange, plan: Plan, mount: Mount) -> dict[str, Any]:
         listener: ListenerInfo = exchange.listener
         client = plan.client
-        raw = plan.path.encode("utf-8", "surrogateescape")
-        script_name = mount.path.encode("utf-8", "surrogateescape")
-        plan.environ = environ = build_environ(
+        plan.environ = build_environ(
             self._template,
             exchange.head,
-            script_name=script_name.decode("latin-1"),
+            script_name=wsgi_string(mount.path),
             # "/" where PEP 3333 would also allow "": frameworks would redirect that to a slash,
             # which the mount would take away again.
-            path_info=raw[len(script_name) :] or b"/",
+            path_info=wsgi_string(plan.path[len(mount.path) :]) or "/",
             client=(client.address, client.port),
             scheme=client.scheme,
             host=client.host,
             server=listener.server,
             withheld=client.withheld,
         )
-        environ["wsgi.input"] = EMPTY_INPUT
-        return environ
+        return plan.environ
 
     def _shed(self, exchange: engine.Exchange) -> None:
         head = exchange.head
@@ -423,6 +427,11 @@ def _in_debug(mounted: MountedApp) -> bool:
         return bool(getattr(mounted.application, "debug", False))
     except AppLoadError:
         return mounted.reloads  # somebody is working on it
+
+
+def _raw(path: str) -> bytes:
+    """A decoded path as the client sent it, but for its percent-escapes."""
+    return path.encode("utf-8", "surrogateescape")
 
 
 def _send(exchange: engine.Exchange, answer: Answer) -> None:

@@ -7,6 +7,7 @@ the application's fault and goes to its log: a text says what was given and what
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from skitai._kernels import http1
@@ -35,6 +36,11 @@ def parse_status(status: Any) -> tuple[int, str]:
     """Code and reason phrase of ``status``.  Raises TypeError and ValueError."""
     if not isinstance(status, str):
         raise TypeError(f"status must be a str such as '200 OK', not {type(status).__name__} (PEP 3333)")
+    return _split_status(status)
+
+
+@lru_cache(maxsize=256)  # an application has few
+def _split_status(status: str) -> tuple[int, str]:
     code, _, reason = status.partition(" ")
     if not (len(code) == 3 and code.isascii() and code.isdigit() and "200" <= code <= "599"):
         raise ValueError(f"status must be a str such as '200 OK', not {status!r} (PEP 3333)")

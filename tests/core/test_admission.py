@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from skitai.core.admission import LimitedSink, early_refusal
+from skitai.core.admission import LimitedSink, admission_hook, early_refusal
 from skitai.core.bodies import RequestBody, Spool
 from skitai.errors import AppLoadError, HTTPError
 
 
 class Mounted:
-    """An application that is mounted; only what `early_refusal` looks at."""
+    """An application that is mounted; only what `admission_hook` looks at."""
 
     def __init__(self, hook: Any = None, error: AppLoadError | None = None) -> None:
         self._error = error
@@ -25,12 +25,14 @@ class Mounted:
 
 def refusal_of(mounted: Mounted, failures: list[str] | None = None) -> Any:
     said = [] if failures is None else failures
-    return early_refusal(mounted, lambda: {"PATH_INFO": "/x"}, said.append)  # type: ignore[arg-type]  # a stand-in
+    hook = admission_hook(mounted)  # type: ignore[arg-type]  # a stand-in
+    assert hook is not None
+    return early_refusal(hook, {"PATH_INFO": "/x"}, said.append)
 
 
 def test_an_application_without_a_word_is_not_asked() -> None:
-    assert refusal_of(Mounted()) is None
-    assert refusal_of(Mounted(error=AppLoadError("broken", target="x"))) is None
+    for mounted in (Mounted(), Mounted(error=AppLoadError("broken", target="x"))):
+        assert admission_hook(mounted) is None  # type: ignore[arg-type]  # a stand-in
 
 
 def test_yes_and_no() -> None:

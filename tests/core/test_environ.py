@@ -18,7 +18,7 @@ def environ_of(*fields: str) -> dict[str, object]:
         make_template(threads=1, processes=1, errors=None, was=None),
         head,
         script_name="",
-        path_info=b"/",
+        path_info="/",
         client=("127.0.0.1", 1),
         scheme="http",
         host="a",

@@ -26,7 +26,9 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 class Gateway:
     """Runs ``application`` for each exchange, as the service does, with a spooled body of its own."""
 
-    def __init__(self, application: Application, executor: engine.Executor, *, debug: Callable[[], bool]) -> None:
+    def __init__(
+        self, application: Application, executor: engine.Executor, *, debug: Callable[[], bool]
+    ) -> None:
         self.application = application
         self.executor = executor
         self.debug = debug

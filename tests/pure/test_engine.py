@@ -17,7 +17,7 @@ import pytest
 
 from skitai._kernels import engine
 from skitai._pure.engine.outgoing import Outgoing
-from skitai.errors import ClientDisconnected, HTTPError
+from skitai.errors import ClientDisconnected, HTTPError, WriteError
 from skitai.limits import Limits
 from tests.pure.engine_world import Client, World, hello, world
 from tests.waiting import wait_until
@@ -29,6 +29,27 @@ def in_thread(work: Callable[[engine.Exchange], None]) -> Callable[[engine.Excha
 
 
 # -- the ordinary life of a connection ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "own"),
+    [
+        ([], ["date", "server"]),
+        ([("Vary", "x"), ("Cookie", "y")], ["date", "server"]),
+        ([("dATE", "today")], ["server"]),
+        ([("Server", "mine")], ["date"]),
+        ([("SERVER", "mine"), ("Vary", "x"), ("Date", "today")], []),
+    ],
+)
+def test_date_and_server_where_the_application_gave_none(
+    given: list[tuple[str, str]], own: list[str]
+) -> None:
+    with world(lambda exchange: exchange.respond(204, given)) as w:
+        client = w.client()
+        client.get()
+        fields = client.response()[1]
+    assert list(fields) == [*own, *(name.lower() for name, _ in given)]
+    assert all(fields[name.lower()] == value for name, value in given)
 
 
 def test_two_requests_on_one_connection() -> None:
@@ -548,6 +569,58 @@ def test_a_reader_as_fast_as_we_are_does_not_hold_the_loop() -> None:
     while not outgoing.flush(Insatiable()):  # type: ignore[arg-type]  # a socket that takes everything
         turns += 1
     assert turns == 5
+
+
+class Scripted:
+    """A socket that takes so many bytes of each `send`, or raises."""
+
+    def __init__(self, *takes: int | OSError) -> None:
+        self.takes = list(takes)
+        self.taken = b""
+
+    def send(self, data: bytes | memoryview) -> int:
+        take = self.takes.pop(0)
+        if isinstance(take, OSError):
+            raise take
+        self.taken += data[:take]
+        return min(take, len(data))
+
+
+BLOCKED = BlockingIOError()
+
+
+@pytest.mark.parametrize(
+    ("takes", "left", "calls"),
+    [
+        ([9], 0, 1),
+        ([4, 9], 0, 2),
+        ([4, 2, BLOCKED], 3, 3),
+        ([BLOCKED, BLOCKED], 9, 2),
+        ([0, BLOCKED], 9, 2),
+        ([BLOCKED, 9], 0, 2),
+    ],
+)
+def test_what_a_socket_does_not_take_at_once_waits(takes: list[int | OSError], left: int, calls: int) -> None:
+    outgoing, sock = Outgoing(), Scripted(*takes, 99)
+    assert outgoing.send(sock, b"123456789") is (left == 0)  # type: ignore[arg-type]  # no socket
+    assert (outgoing.size, outgoing.total) == (left, 9)
+    assert sock.taken == b"123456789"[: 9 - left]
+    assert len(sock.takes) == len(takes) + 1 - calls
+    # What comes later goes behind it.
+    sock.takes = [99]
+    assert outgoing.send(sock, b"abc")  # type: ignore[arg-type]
+    assert sock.taken == b"123456789abc"
+    assert (outgoing.size, outgoing.total) == (0, 12)
+    assert outgoing.send(sock, b"")  # type: ignore[arg-type]  # nothing to send, and no call
+
+
+@pytest.mark.parametrize("takes", [[ConnectionResetError(104, "reset")], [4, BrokenPipeError(32, "broken")]])
+def test_a_socket_that_breaks(takes: list[int | OSError]) -> None:
+    outgoing, sock = Outgoing(), Scripted(*takes)
+    with pytest.raises(WriteError, match=r"sending to the client failed: (reset|broken)"):
+        outgoing.send(sock, b"123456789")  # type: ignore[arg-type]
+    # So many count as sent.
+    assert outgoing.total - outgoing.size == len(sock.taken)
 
 
 def test_tiny_pieces_for_a_slow_reader_take_no_more_memory_than_their_bytes() -> None:

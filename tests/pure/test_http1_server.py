@@ -382,6 +382,39 @@ def test_calls_out_of_order():
         server().send_informational(100)
 
 
+def test_a_call_out_of_order_says_what_cannot_be_done_and_where_we_are():
+    connection = asked(get())
+    text = "our side cannot end the message now: its state is SEND_RESPONSE"
+    with pytest.raises(LocalProtocolError, match=text):
+        connection.end_of_message()
+    connection.refuse_keep_alive()  # which changes the step, not the words
+    with pytest.raises(LocalProtocolError, match=text):
+        connection.end_of_message()
+    with pytest.raises(
+        LocalProtocolError, match="cannot start the next cycle now: its state is SEND_RESPONSE"
+    ):
+        connection.start_next_cycle()
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        (("", "x"), "field name '' is not a token"),
+        (("a b", "x"), "field name 'a b' is not a token"),
+        (("a: b", "x"), "field name 'a: b' is not a token"),
+        (("X\r\nY", "x"), "is not a token"),
+        (("X", "a\r\nY: b"), "the value of field 'X' has a line end"),
+        (("X", "\u20ac"), "the value of field 'X' has a line end"),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_bad_field_is_found_among_good_ones_and_named(field, words, place):
+    fields = [("A", "b"), ("Empty", "")]
+    fields.insert(place, field)
+    with pytest.raises(LocalProtocolError, match=words):
+        asked(get()).send_response(200, fields)
+
+
 # Interim responses, Expect and switching
 
 

@@ -391,7 +391,8 @@ def test_plain_requests_stay_in_their_lane_and_others_come_back_ever_more_rarely
             return type(connection).__name__ == "LaneConnection"
 
         assert all(is_in_lane_after(path) for path in ("/one_list", "/announced", "/echo"))
-        assert [is_in_lane_after("/stream") for _ in range(7)] == [True, False, True, False, False, False, True]
+        returned = [is_in_lane_after("/stream") for _ in range(7)]
+        assert returned == [True, False, True, False, False, False, True]
         assert is_in_lane_after("/one_list")
         assert is_in_lane_after("/stream"), "an answer in the lane and its return is free again"
 

@@ -119,12 +119,15 @@ class Channel(ABC):
 
     # -- any thread, under the lock ---------------------------------------------------------
 
-    def flush(self) -> bool:
-        """Send what the socket takes now, leave the rest to the loop thread; True when nothing is
-        left.  Raises WriteError."""
-        waiting = self.outgoing.size
-        empty = self.outgoing.flush(self.sock)
-        if self.outgoing.size < waiting:
+    def flush(self, data: bytes = b"") -> bool:
+        """Send what waits, and ``data`` behind it, as far as the socket takes it now; leave the rest to
+        the loop thread.  True when nothing is left.  Raises WriteError."""
+        outgoing = self.outgoing
+        waiting = outgoing.size + len(data)
+        empty = outgoing.send(self.sock, data)
+        if empty and not self._write_wanted:
+            return True  # nothing waited before either: no clock has run
+        if outgoing.size < waiting:
             self._stall.progressed()
         if not empty and not self._write_wanted:
             self._write_wanted = True

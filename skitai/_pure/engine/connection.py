@@ -20,9 +20,9 @@ from time import monotonic
 from typing import Any, ClassVar, Protocol
 
 from skitai._pure.engine.channel import Channel
-from skitai._pure.engine.exchange import Exchange, Progress
+from skitai._pure.engine.exchange import DELIVERED, ENDED, GONE, PENDING, Exchange
 from skitai._pure.engine.loop import READ, WRITE, EventLoop
-from skitai._pure.engine.phases import READING, Phase, check_move
+from skitai._pure.engine.phases import ANSWERING, BODY, CLOSED, HEAD, IDLE, LINGER, MOVES, READING, Phase
 from skitai._pure.engine.service import Service
 from skitai._pure.engine.upload import Upload
 from skitai._pure.http1 import (
@@ -92,7 +92,7 @@ class Connection(Channel):
         self.peer = peer
         self.http = owner.http_connection(owner.limits)
         self.exchange: Exchange | None = None
-        self.phase = Phase.IDLE
+        self.phase = IDLE
         #: Checked by the engine's sweep; `expire` is called once it has passed.
         self.deadline = monotonic() + owner.limits.header_timeout
         #: `outgoing.total` when the current response began.
@@ -101,6 +101,7 @@ class Connection(Channel):
         self._eof = False
         self._held_back = False
         self._advancing = False
+        #: Of the last request that had a body.
         self._upload = Upload(owner.limits, 0.0)
         self._linger_until = 0.0
 
@@ -114,9 +115,9 @@ class Connection(Channel):
         except OSError:
             self._hang_up()
             return
-        if self.phase is Phase.ANSWERING:
+        if self.phase is ANSWERING:
             self._read_ahead(data)
-        elif self.phase is Phase.LINGER:
+        elif self.phase is LINGER:
             self._discard(data)
         else:
             if not data:
@@ -154,8 +155,8 @@ class Connection(Channel):
                     return
                 event = self.http.next_event()
                 if event is NEED_DATA or event is PAUSED:
-                    if self.phase is Phase.IDLE and self.http.mid_message:
-                        self._move(Phase.HEAD)
+                    if self.phase is IDLE and self.http.mid_message:
+                        self._move(HEAD)
                         self.deadline = monotonic() + self.limits.header_timeout
                     return
                 if isinstance(event, RequestHead):
@@ -218,17 +219,17 @@ class Connection(Channel):
         with self.lock:
             self.exchange = exchange
             self.sent_before = self.outgoing.total
-        self._move(Phase.BODY)
-        self._upload = Upload(self.limits, exchange.received_at)
-        self.deadline = self._upload.deadline
+        self._move(BODY)
+        self.deadline = exchange.received_at + self.limits.body_rate_grace
+        if head.has_body:
+            self._upload = Upload(self.limits, exchange.received_at)
         if not self._held_back:
             self._owner.service.admit(exchange)
-        if exchange.progress is Progress.DELIVERED:
+        if exchange.progress is DELIVERED:
             self._answered(exchange)
-        elif exchange.progress is Progress.PENDING and self.http.waiting_for_continue:
+        elif head.expect_continue and exchange.progress is PENDING and self.http.waiting_for_continue:
             with self.lock:
-                self.outgoing.append(self.http.send_informational(100))
-                exchange._flush()
+                exchange._flush(self.http.send_informational(100))
 
     def _new_exchange(self, head: RequestHead) -> Exchange:
         return Exchange(self, head)
@@ -252,8 +253,8 @@ class Connection(Channel):
             else:
                 self._next_cycle()
             return
-        self._move(Phase.ANSWERING)
-        if exchange.progress is Progress.PENDING:
+        self._move(ANSWERING)
+        if exchange.progress is PENDING:
             if exchange.sink is not None:
                 exchange.sink.finish()
                 exchange.sink = None  # from here on the service's
@@ -264,12 +265,12 @@ class Connection(Channel):
                 self._owner.service.execute(exchange)
         else:
             self.deadline = self.patience(monotonic())
-        if exchange.progress is Progress.DELIVERED:
+        if exchange.progress is DELIVERED:
             self._answered(exchange)
 
     def prepare_response(self, exchange: Exchange) -> None:
         """Before a head is written, under the lock: may the connection outlive an unread body?"""
-        if self.phase is not Phase.BODY:
+        if self.phase is not BODY:
             return
         head = exchange.head
         unread = (head.content_length or 0) - self._upload.taken
@@ -290,11 +291,11 @@ class Connection(Channel):
         self._release(exchange)
         if self.http.must_close:
             self._shut()
-        elif self.phase is Phase.ANSWERING:
+        elif self.phase is ANSWERING:
             self._next_cycle()
             if not self._advancing:
                 self._advance()
-        elif self.phase is Phase.BODY and not self._advancing:
+        elif self.phase is BODY and not self._advancing:
             self._advance()
 
     def _release(self, exchange: Exchange) -> None:
@@ -310,7 +311,7 @@ class Connection(Channel):
 
     def _next_cycle(self) -> None:
         self.http.start_next_cycle()
-        self._move(Phase.IDLE)
+        self._move(IDLE)
         if self._owner.draining:
             self.close()
             return
@@ -320,7 +321,7 @@ class Connection(Channel):
             self._ahead.clear()
         if self._eof:
             self.http.receive_data(b"")
-        else:
+        elif not self._interest & READ:
             self._set_interest(self._interest | READ)
 
     def _shut(self) -> None:
@@ -335,7 +336,7 @@ class Connection(Channel):
         except OSError:
             self.close()
             return
-        self._move(Phase.LINGER)
+        self._move(LINGER)
         self._ahead.clear()
         now = monotonic()
         self._linger_until = now + self.limits.linger_timeout
@@ -347,16 +348,16 @@ class Connection(Channel):
     def _refuse(self, error: RemoteProtocolError) -> None:
         """The peer broke the protocol or a limit: say so once, then close."""
         exchange = self.exchange
-        if exchange is not None and exchange.progress is not Progress.PENDING:
+        if exchange is not None and exchange.progress is not PENDING:
             # Its answer is out already (an early one); the rest of the body is rubbish.
             with self.lock:
                 self.http.refuse_keep_alive()
-                delivered = exchange.progress is Progress.DELIVERED
+                delivered = exchange.progress is DELIVERED
             if delivered:
                 self._release(exchange)
                 self._shut()
             else:
-                self._move(Phase.ANSWERING)
+                self._move(ANSWERING)
                 self.deadline = monotonic() + self.limits.send_stall_timeout
             return
         if exchange is None and self.http.our_state is not State.IDLE:
@@ -366,14 +367,14 @@ class Connection(Channel):
         if exchange is None:
             self._send_last(error.status, headers, body)
             return
-        if self.phase is not Phase.ANSWERING:
-            self._move(Phase.ANSWERING)
+        if self.phase is not ANSWERING:
+            self._move(ANSWERING)
         self.http.refuse_keep_alive()
         try:
             exchange.respond(error.status, headers, body)
         except ClientDisconnected:
             return
-        if exchange.progress is Progress.DELIVERED:
+        if exchange.progress is DELIVERED:
             self._answered(exchange)
 
     def _send_last(self, status: int, headers: Headers, body: bytes) -> None:
@@ -398,20 +399,20 @@ class Connection(Channel):
 
     def expire(self, now: float) -> None:
         """The deadline has passed."""
-        if self.phase is Phase.IDLE or self.phase is Phase.LINGER:
+        if self.phase is IDLE or self.phase is LINGER:
             self.close()
-        elif self.phase is Phase.HEAD:
+        elif self.phase is HEAD:
             self._refuse(
                 RemoteProtocolError("The request head did not arrive in time (header_timeout).", status=408)
             )
-        elif self.phase is Phase.BODY:
+        elif self.phase is BODY:
             too_slow = self._upload.is_too_slow(now)
             self.deadline = self._upload.deadline
             if too_slow:
                 self._refuse(
                     RemoteProtocolError("The request body arrives too slowly (body_rate_min).", status=408)
                 )
-        elif self.phase is Phase.ANSWERING:
+        elif self.phase is ANSWERING:
             self._check_answer(now)
 
     def _check_answer(self, now: float) -> None:
@@ -419,7 +420,7 @@ class Connection(Channel):
         if exchange is None:
             return
         with self.lock:
-            replacement = self._replace(exchange) if exchange.progress is Progress.PENDING else None
+            replacement = self._replace(exchange) if exchange.progress is PENDING else None
         if replacement is None:
             self._check_stall(exchange, now)
             return
@@ -455,18 +456,18 @@ class Connection(Channel):
     # -- writing: what the channel tells ----------------------------------------------------
 
     def _on_waiting(self) -> None:
-        if self.phase is Phase.CLOSED:
+        if self.phase is CLOSED:
             return
         self._set_interest(self._interest | WRITE)
-        if self.phase is Phase.ANSWERING and self.exchange is not None:
+        if self.phase is ANSWERING and self.exchange is not None:
             half = monotonic() + self.limits.send_stall_timeout / 2
-            pending = self.exchange.progress is Progress.PENDING
+            pending = self.exchange.progress is PENDING
             self.deadline = min(self.deadline, half) if pending else half
 
     def _on_taken(self, empty: bool) -> Callable[[], None] | None:
         exchange = self.exchange
         if exchange is not None:
-            if empty and exchange.progress is Progress.ENDED:
+            if empty and exchange.progress is ENDED:
                 exchange._deliver()
             elif self.outgoing.size <= self.limits.write_queue_max // 4:
                 return exchange._take_room_callback()
@@ -481,7 +482,7 @@ class Connection(Channel):
     def _hang_up(self) -> None:
         """Reading failed: a reset.  (A half-close is not a hang-up: see `_read_ahead`.)"""
         with self.lock:
-            if self.exchange is not None and self.exchange.progress is not Progress.DELIVERED:
+            if self.exchange is not None and self.exchange.progress is not DELIVERED:
                 self.exchange._lose()
             self.outgoing.clear()
         self.close()
@@ -495,13 +496,13 @@ class Connection(Channel):
 
     def finish_soon(self) -> None:
         """The server stops: answer the request that is here or on its way, then close."""
-        if self.phase is Phase.IDLE:
+        if self.phase is IDLE:
             self._on_readable()  # a request that lies in the socket would be lost by closing
-        if self.phase is Phase.IDLE:
+        if self.phase is IDLE:
             self._advance()  # and so would one that has given way to others
-        if self.phase is Phase.IDLE:
+        if self.phase is IDLE:
             self.close()
-        elif self.phase is not Phase.CLOSED:
+        elif self.phase is not CLOSED:
             with self.lock:
                 self.http.refuse_keep_alive()
 
@@ -511,15 +512,15 @@ class Connection(Channel):
 
     def close(self) -> None:
         """Loop thread.  Idempotent."""
-        if self.phase is Phase.CLOSED:
+        if self.phase is CLOSED:
             return
-        self._move(Phase.CLOSED)
+        self._move(CLOSED)
         self.deadline = _FOREVER
         self._set_interest(0)
         exchange = self.exchange
         if exchange is not None:
             with self.lock:
-                if exchange.progress not in (Progress.DELIVERED, Progress.GONE):
+                if exchange.progress not in (DELIVERED, GONE):
                     exchange._lose()
             self._release(exchange)
         with self.lock:
@@ -528,9 +529,11 @@ class Connection(Channel):
         self._owner.forget(self)
 
     def _move(self, phase: Phase) -> None:
-        check_move(self.phase, phase)
-        if phase is Phase.IDLE:
+        before = self.phase
+        if phase not in MOVES[before]:
+            raise RuntimeError(f"a connection may not go from {before.name} to {phase.name}")
+        if phase is IDLE:
             self._owner.became_idle(self)
-        elif self.phase is Phase.IDLE:
+        elif before is IDLE:
             self._owner.became_busy(self)
         self.phase = phase

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from time import monotonic, time
 from typing import Any, ClassVar
@@ -30,6 +30,8 @@ ACCEPT_BATCH = 64
 _SWEEP_INTERVAL = 0.25
 #: Rest after the system refused to give another descriptor; accepting never spins.
 _ACCEPT_PAUSE = 0.25
+#: Of the names Date and Server: most of an application's fields are told from them by this.
+_OWN_LENGTHS = frozenset({4, 6})
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -112,15 +114,12 @@ class Engine:
 
     def with_own_fields(self, headers: Headers) -> Headers:
         """``headers`` with Date and Server where the application gave none.  Any thread."""
-        date, server = self.own_fields()
-        has_date = has_server = False
+        own: Iterable[tuple[str, str]] = self.own_fields()
         for name, _ in headers:
-            if len(name) == 4 and name.lower() == "date":
-                has_date = True
-            elif len(name) == 6 and name.lower() == "server":
-                has_server = True
-        own = [field for field, given in ((date, has_date), (server, has_server)) if not given]
-        return own + headers
+            if len(name) in _OWN_LENGTHS:
+                given = name.lower()
+                own = [field for field in own if field[0].lower() != given]
+        return [*own, *headers]
 
     def became_idle(self, connection: Connection) -> None:
         self._idle[connection] = None

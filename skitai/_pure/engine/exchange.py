@@ -23,7 +23,7 @@ import socket
 import threading
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Final, Protocol
 
 from skitai._pure.engine.loop import EventLoop
 from skitai._pure.engine.outgoing import Outgoing
@@ -31,7 +31,17 @@ from skitai._pure.http1 import Headers, RequestHead, ServerConnection
 from skitai.errors import ClientDisconnected, WriteError
 from skitai.limits import Limits
 
-__all__ = ["BodySink", "Exchange", "Progress", "Wire"]
+__all__ = [
+    "DELIVERED",
+    "ENDED",
+    "GONE",
+    "PENDING",
+    "STREAMING",
+    "BodySink",
+    "Exchange",
+    "Progress",
+    "Wire",
+]
 
 #: A body up to this is copied behind its head: one plain send costs less than gathering two.
 _COPY_MAX = 16384
@@ -71,7 +81,7 @@ class Wire(Protocol):
     def with_own_fields(self, headers: Headers) -> Headers: ...
     def prepare_response(self, exchange: Exchange) -> None: ...
     def response_delivered(self, exchange: Exchange) -> None: ...
-    def flush(self) -> bool: ...
+    def flush(self, data: bytes = b"") -> bool: ...
     def abandon(self, *, reset: bool) -> None: ...
 
 
@@ -87,12 +97,19 @@ class Progress(enum.Enum):
     __hash__ = object.__hash__  # members are singletons; Enum's own is a Python call until 3.12
 
 
+# By their own names: see `skitai._pure.http1.states`.
+PENDING: Final = Progress.PENDING
+STREAMING: Final = Progress.STREAMING
+ENDED: Final = Progress.ENDED
+DELIVERED: Final = Progress.DELIVERED
+GONE: Final = Progress.GONE
+
 _MOVES: dict[Progress, frozenset[Progress]] = {
-    Progress.PENDING: frozenset({Progress.STREAMING, Progress.GONE}),
-    Progress.STREAMING: frozenset({Progress.ENDED, Progress.GONE}),
-    Progress.ENDED: frozenset({Progress.DELIVERED, Progress.GONE}),
-    Progress.DELIVERED: frozenset(),
-    Progress.GONE: frozenset(),
+    PENDING: frozenset({STREAMING, GONE}),
+    STREAMING: frozenset({ENDED, GONE}),
+    ENDED: frozenset({DELIVERED, GONE}),
+    DELIVERED: frozenset(),
+    GONE: frozenset(),
 }
 
 
@@ -129,7 +146,7 @@ class Exchange:
         #: Set where the handler is known to last, and perhaps to compute (`Job.burns`): to be told how
         #: long it took, and how long on the processor; seconds.
         self.meter: Callable[[float, float], None] | None = None
-        self.progress = Progress.PENDING
+        self.progress = PENDING
         self.status = 0
         self.bytes_sent = 0
         self.received_at = monotonic()
@@ -153,17 +170,20 @@ class Exchange:
         """The whole response; head and body leave in one system call."""
         connection = self.connection
         with connection.lock:
-            self._check_current(Progress.PENDING)
+            self._check_current(PENDING)
             head = self._open(status, headers, reason)
-            outgoing, http = connection.outgoing, connection.http
+            http = connection.http
             if len(body) <= _COPY_MAX:
-                outgoing.append(head + http.send_data(body) + http.end_of_message())
+                whole = head + http.send_data(body) + http.end_of_message()
+                self._move(ENDED)
+                self._flush(whole)
             else:
+                outgoing = connection.outgoing
                 outgoing.append(head)
                 outgoing.append(http.send_data(body))
                 outgoing.append(http.end_of_message())
-            self._move(Progress.ENDED)
-            self._flush()
+                self._move(ENDED)
+                self._flush()
 
     def respond_rest(
         self, status: int, headers: Headers, body: bytes, rest: bytes, *, reason: str | None = None
@@ -171,13 +191,12 @@ class Exchange:
         """The same for a response that has left by other means, but for its last bytes, ``rest``."""
         connection = self.connection
         with connection.lock:
-            self._check_current(Progress.PENDING)
+            self._check_current(PENDING)
             head = self._open(status, headers, reason)
             size = len(head + connection.http.send_data(body) + connection.http.end_of_message())
             connection.sent_before -= size - len(rest)  # what has left counts as sent
-            connection.outgoing.append(rest)
-            self._move(Progress.ENDED)
-            self._flush()
+            self._move(ENDED)
+            self._flush(rest)
 
     def respond_file(
         self,
@@ -196,7 +215,7 @@ class Exchange:
         connection = self.connection
         try:
             with connection.lock:
-                self._check_current(Progress.PENDING)
+                self._check_current(PENDING)
                 outgoing, http = connection.outgoing, connection.http
                 outgoing.append(self._open(status, headers, reason))
                 if http.skip_data(count):
@@ -204,7 +223,7 @@ class Exchange:
                 else:  # HEAD: the length is told, the bytes stay
                     file.close()
                 outgoing.append(http.end_of_message())
-                self._move(Progress.ENDED)
+                self._move(ENDED)
                 self._flush()
         except BaseException:
             file.close()
@@ -213,16 +232,15 @@ class Exchange:
     def start(self, status: int, headers: Headers, *, reason: str | None = None) -> None:
         """Hand over the head; it leaves with the first `write` or with `end`."""
         with self.connection.lock:
-            self._check_current(Progress.PENDING)
+            self._check_current(PENDING)
             self.connection.outgoing.append(self._open(status, headers, reason))
 
     def write(self, data: bytes) -> bool:
         """Send a piece of the body; False asks for no more until `when_room`."""
         connection = self.connection
         with connection.lock:
-            self._check_current(Progress.STREAMING)
-            connection.outgoing.append(connection.http.send_data(data))
-            self._flush()
+            self._check_current(STREAMING)
+            self._flush(connection.http.send_data(data))
             return connection.outgoing.size < connection.limits.write_queue_max
 
     def write_waiting(self, data: bytes) -> None:
@@ -245,16 +263,16 @@ class Exchange:
     def end(self) -> None:
         """The message is complete."""
         with self.connection.lock:
-            self._check_current(Progress.STREAMING)
-            self.connection.outgoing.append(self.connection.http.end_of_message())
-            self._move(Progress.ENDED)
-            self._flush()
+            self._check_current(STREAMING)
+            end = self.connection.http.end_of_message()
+            self._move(ENDED)
+            self._flush(end)
 
     def abort(self) -> None:
         """End the connection so that the client sees a truncated message, never a lie."""
         connection = self.connection
         with connection.lock:
-            if connection.exchange is self and self.progress is not Progress.DELIVERED:
+            if connection.exchange is self and self.progress is not DELIVERED:
                 self._lose()
                 connection.abandon(reset=True)
 
@@ -263,7 +281,7 @@ class Exchange:
         or has gone.  False: there is room already, and nothing will be called."""
         connection = self.connection
         with connection.lock:
-            self._check_current(Progress.STREAMING)
+            self._check_current(STREAMING)
             if connection.outgoing.size <= connection.limits.write_queue_max // 4:
                 return False
             self._on_room = callback
@@ -280,12 +298,12 @@ class Exchange:
     @property
     def is_current(self) -> bool:
         """Whether a response can still be given; False once the client is known to be gone."""
-        return self.connection.exchange is self and self.progress is not Progress.GONE
+        return self.connection.exchange is self and self.progress is not GONE
 
     # -- inside the engine; under the connection's lock -----------------------------------
 
     def _check_current(self, wanted: Progress) -> None:
-        if self.connection.exchange is not self or self.progress is Progress.GONE:
+        if self.connection.exchange is not self or self.progress is GONE:
             raise ClientDisconnected("the client has gone, or was answered in your place (response_timeout)")
         if self.progress is not wanted:
             raise RuntimeError(f"the response is {self.progress.name}, this call needs {wanted.name}")
@@ -297,18 +315,18 @@ class Exchange:
         head = connection.http.send_response(status, connection.with_own_fields(headers), reason)
         self.status = status
         self.started_at = monotonic()
-        self._move(Progress.STREAMING)
+        self._move(STREAMING)
         return head
 
-    def _flush(self) -> None:
+    def _flush(self, data: bytes = b"") -> None:
         connection = self.connection
         try:
-            empty = connection.flush()
+            empty = connection.flush(data)
         except WriteError as error:
             self._lose()
             connection.abandon(reset=False)
             raise ClientDisconnected(str(error)) from error
-        if empty and self.progress is Progress.ENDED:
+        if empty and self.progress is ENDED:
             self._deliver()
 
     def _flush_blocking(self) -> None:
@@ -320,7 +338,7 @@ class Exchange:
                     self.abort()
                     raise ClientDisconnected("the client took no byte within send_stall_timeout")
                 with connection.lock:
-                    self._check_current(Progress.STREAMING)
+                    self._check_current(STREAMING)
                     self._flush()
 
     def _move(self, progress: Progress) -> None:
@@ -329,14 +347,14 @@ class Exchange:
         self.progress = progress
 
     def _deliver(self) -> None:
-        self._finish(Progress.DELIVERED)
+        self._finish(DELIVERED)
         self.connection.response_delivered(self)
 
     def _lose(self) -> None:
         """The response will never be complete; tell those who wait for it.  Idempotent."""
-        if self.progress is Progress.GONE:
+        if self.progress is GONE:
             return
-        self._finish(Progress.GONE)
+        self._finish(GONE)
         callback = self._take_room_callback()
         if callback is not None:
             self.connection.loop.call_soon(callback)

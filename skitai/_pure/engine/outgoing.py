@@ -36,7 +36,7 @@ class Outgoing:
         #: Bytes ever appended.
         self.total = 0
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: bytes | memoryview) -> None:
         if data:
             last = self._pieces[-1] if self._pieces else None
             if type(last) is memoryview and len(last) + len(data) <= _JOIN_MAX:
@@ -62,6 +62,24 @@ class Outgoing:
         self._pieces.clear()
         self.size = 0
 
+    def send(self, sock: socket.socket, data: bytes) -> bool:
+        """`append` and `flush` in one.  What the socket takes at once, as it nearly always does, never
+        gets into the queue, which halves the cost of a small response."""
+        if self._pieces or not data:
+            self.append(data)
+            return self.flush(sock)
+        try:
+            sent = sock.send(data)
+        except _WOULD_BLOCK:
+            sent = 0
+        except OSError as error:
+            raise _broken(error) from error
+        self.total += sent
+        if sent == len(data):
+            return True
+        self.append(memoryview(data)[sent:])
+        return self.flush(sock)
+
     def flush(self, sock: socket.socket) -> bool:
         """Send what the socket takes, about ``_FLUSH_MAX`` bytes at most; True when nothing is left.
         Raises WriteError."""
@@ -82,7 +100,7 @@ class Outgoing:
         except _WOULD_BLOCK:
             return False
         except OSError as error:
-            raise WriteError(f"sending to the client failed: {error.strerror or error}") from error
+            raise _broken(error) from error
         return not pieces
 
     def _leading_buffers(self) -> list[memoryview]:
@@ -104,3 +122,7 @@ class Outgoing:
                 return
             sent -= len(first)
             pieces.popleft()
+
+
+def _broken(error: OSError) -> WriteError:
+    return WriteError(f"sending to the client failed: {error.strerror or error}")

@@ -15,8 +15,9 @@ belongs to the loop thread; how far the response is says `exchange.Progress`.
 from __future__ import annotations
 
 import enum
+from typing import Final
 
-__all__ = ["READING", "Phase", "check_move"]
+__all__ = ["ANSWERING", "BODY", "CLOSED", "HEAD", "IDLE", "LINGER", "MOVES", "READING", "Phase"]
 
 
 class Phase(enum.Enum):
@@ -30,20 +31,23 @@ class Phase(enum.Enum):
     __hash__ = object.__hash__  # members are singletons; Enum's own is a Python call until 3.12
 
 
+# By their own names: see `skitai._pure.http1.states`.
+IDLE: Final = Phase.IDLE
+HEAD: Final = Phase.HEAD
+BODY: Final = Phase.BODY
+ANSWERING: Final = Phase.ANSWERING
+LINGER: Final = Phase.LINGER
+CLOSED: Final = Phase.CLOSED
+
 #: Phases in which what comes is given to the kernel.
-READING = frozenset({Phase.IDLE, Phase.HEAD, Phase.BODY})
+READING = frozenset({IDLE, HEAD, BODY})
 
-_MOVES: dict[Phase, frozenset[Phase]] = {
-    Phase.IDLE: frozenset({Phase.HEAD, Phase.BODY, Phase.LINGER, Phase.CLOSED}),
-    Phase.HEAD: frozenset({Phase.BODY, Phase.LINGER, Phase.CLOSED}),
-    Phase.BODY: frozenset({Phase.IDLE, Phase.ANSWERING, Phase.LINGER, Phase.CLOSED}),
-    Phase.ANSWERING: frozenset({Phase.IDLE, Phase.LINGER, Phase.CLOSED}),
-    Phase.LINGER: frozenset({Phase.CLOSED}),
-    Phase.CLOSED: frozenset(),
+#: Where a connection may go from where.
+MOVES: dict[Phase, frozenset[Phase]] = {
+    IDLE: frozenset({HEAD, BODY, LINGER, CLOSED}),
+    HEAD: frozenset({BODY, LINGER, CLOSED}),
+    BODY: frozenset({IDLE, ANSWERING, LINGER, CLOSED}),
+    ANSWERING: frozenset({IDLE, LINGER, CLOSED}),
+    LINGER: frozenset({CLOSED}),
+    CLOSED: frozenset(),
 }
-
-
-def check_move(phase: Phase, following: Phase) -> None:
-    """Raises RuntimeError for a move that is not in the table: a defect of the connection."""
-    if following not in _MOVES[phase]:
-        raise RuntimeError(f"a connection may not go from {phase.name} to {following.name}")

@@ -4,6 +4,7 @@
     ClientConnection        the side that asks           client.py
       both are              Connection                   connection.py
         read by             HeadReader                   heads.py, fields.py
+                            read_simple_head             simple.py, for whole and plain request heads
                             body readers                 bodies.py, chosen by framing.py
         written by          head and body writers        writing.py
         kept in order by    two state machines           states.py

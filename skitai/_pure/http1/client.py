@@ -17,7 +17,18 @@ from skitai._pure.http1.fields import excerpt
 from skitai._pure.http1.framing import connection_options, response_has_body, response_head, switches
 from skitai._pure.http1.grammar import NOT_TARGET, TOKEN
 from skitai._pure.http1.heads import HeadReader, StatusLine, parse_status_line
-from skitai._pure.http1.states import REQUESTER, RESPONDER, State, Step
+from skitai._pure.http1.states import (
+    CLOSE,
+    DONE,
+    HEAD,
+    IDLE,
+    INTERIM,
+    REQUEST,
+    REQUESTER,
+    RESPONDER,
+    SEND_RESPONSE,
+    SWITCH,
+)
 from skitai._pure.http1.writing import BodyWriter, SizedWriter, announced_length
 from skitai.errors import LocalProtocolError, RemoteProtocolError
 from skitai.limits import Limits
@@ -30,7 +41,7 @@ class ClientConnection(Connection[StatusLine]):
 
     _our_table = REQUESTER
     _their_table = RESPONDER
-    _head_state = State.SEND_RESPONSE
+    _head_state = SEND_RESPONSE
 
     def __init__(self, limits: Limits) -> None:
         super().__init__(limits, HeadReader(limits, parse_status_line, skip_empty_line=False, too_long=502))
@@ -43,7 +54,7 @@ class ClientConnection(Connection[StatusLine]):
         ``headers`` need one Host, and Content-Length or ``Transfer-Encoding: chunked`` if there
         is a body.  Raises ``LocalProtocolError``.
         """
-        self._check_our(Step.HEAD)
+        ours = self._our_table[self.our_state][HEAD]
         fields = list(headers)
         values: dict[str, list[str]] = {}
         for name, value in fields:
@@ -58,8 +69,8 @@ class ClientConnection(Connection[StatusLine]):
             raise LocalProtocolError("a request needs exactly one Host field", rule="RFC 9112 section 3.2")
         writer = self._request_writer(values)
         head = self._encode_head(f"{method} {target} HTTP/1.1\r\n".encode("latin-1"), fields)
-        self._our_step(Step.HEAD)
-        self._their_step(Step.REQUEST)
+        self.their_state = self._their_table[self.their_state][REQUEST]
+        self.our_state = ours
         self._writer = writer
         self._method = method
         self._upgrading = "upgrade" in values
@@ -93,7 +104,7 @@ class ClientConnection(Connection[StatusLine]):
             self._switch(head.status)
             return head
         if head.is_informational:
-            self._their_step(Step.INTERIM)
+            self.their_state = self._their_table[self.their_state][INTERIM]
             return head
         if not response_has_body(self._method, head.status):
             self._reader = SizedReader(0)
@@ -104,26 +115,26 @@ class ClientConnection(Connection[StatusLine]):
         else:
             self._reader = UntilCloseReader()
         self._persistent = self._persistent and head.keep_alive
-        self._their_step(Step.HEAD)
+        self.their_state = self._their_table[self.their_state][HEAD]
         return head
 
     def _switch(self, status: int) -> None:
         if status == 101 and not self._upgrading:
             raise RemoteProtocolError("101 to a request without Upgrade", rule="RFC 9110 section 7.8")
-        if self.our_state is not State.DONE:
+        if self.our_state is not DONE:
             raise RemoteProtocolError(f"{status} before the request was sent", rule="RFC 9110 section 7.8")
-        self._their_step(Step.SWITCH)
-        self._our_step(Step.SWITCH)
+        self.their_state = self._their_table[self.their_state][SWITCH]
+        self.our_state = self._our_table[self.our_state][SWITCH]
 
-    def _next_event(self) -> Event:
-        return self._next_unasked() if self.their_state is State.IDLE else super()._next_event()
+    def _next_otherwise(self) -> Event:
+        return self._next_unasked() if self.their_state is IDLE else super()._next_otherwise()
 
     def _next_unasked(self) -> Event:
         if self._buffer:
             raise RemoteProtocolError("a response that nobody asked for", rule="RFC 9112 section 9.2")
         if not self._eof:
             return NEED_DATA
-        self._their_step(Step.CLOSE)
+        self.their_state = self._their_table[self.their_state][CLOSE]
         return ConnectionClosed()
 
     def _closed_before_head(self) -> ConnectionClosed:

@@ -37,8 +37,22 @@ from skitai._pure.http1.events import (
     ResponseHead,
 )
 from skitai._pure.http1.heads import HeadReader, Line
-from skitai._pure.http1.states import State, Step, Table, advance
-from skitai._pure.http1.writing import BodyWriter, ChunkedWriter, NoBodyWriter, encode_fields
+from skitai._pure.http1.states import (
+    CLOSED,
+    CYCLE,
+    DATA,
+    DONE,
+    END,
+    END_LAST,
+    ERROR,
+    IDLE,
+    LAST,
+    SEND_BODY,
+    SWITCHED,
+    State,
+    Table,
+)
+from skitai._pure.http1.writing import NO_BODY, BodyWriter, ChunkedWriter, encode_fields
 from skitai.errors import LocalProtocolError, RemoteProtocolError
 from skitai.limits import Limits
 
@@ -57,15 +71,15 @@ class Connection(ABC, Generic[Line]):
     _chunked_writer: ClassVar[type[ChunkedWriter]] = ChunkedWriter
 
     def __init__(self, limits: Limits, heads: HeadReader[Line]) -> None:
-        self.our_state = State.IDLE
-        self.their_state = State.IDLE
+        self.our_state = IDLE
+        self.their_state = IDLE
         self._limits = limits
         self._heads: HeadReader[Line] = heads
         self._buffer = ReceiveBuffer()
         self._eof = False
         self._error: RemoteProtocolError | None = None
         self._reader: BodyReader = SizedReader(0)
-        self._writer: BodyWriter = NoBodyWriter()
+        self._writer: BodyWriter = NO_BODY
         self._persistent = True
 
     # Receiving
@@ -91,21 +105,22 @@ class Connection(ABC, Generic[Line]):
         """
         if self._error is not None:
             raise self._error.with_traceback(None)
+        state = self.their_state
         try:
-            return self._next_event()
+            if state is self._head_state:
+                return self._next_head()
+            if state is SEND_BODY:
+                return self._next_of_body()
+            return self._next_otherwise()
         except RemoteProtocolError as error:
             self._error = self._judge(error)
-            self.their_state = State.ERROR
+            self.their_state = ERROR
             self._persistent = False
             raise
 
-    def _next_event(self) -> Event:
-        state = self.their_state
-        if state is State.SEND_BODY:
-            return self._next_of_body()
-        if state is self._head_state:
-            return self._next_head()
-        return ConnectionClosed() if state is State.CLOSED else PAUSED
+    def _next_otherwise(self) -> Event:
+        """The event where neither a head nor a body is expected."""
+        return ConnectionClosed() if self.their_state is CLOSED else PAUSED
 
     def _next_of_body(self) -> Event:
         event = self._reader.read(self._buffer)
@@ -114,7 +129,8 @@ class Connection(ABC, Generic[Line]):
                 return NEED_DATA
             event = self._reader.at_eof()
         if isinstance(event, EndOfMessage):
-            self._their_step(Step.END if self._persistent else Step.END_LAST)
+            step = END if self._persistent else END_LAST
+            self.their_state = self._their_table[SEND_BODY][step]
         return event
 
     def _next_head(self) -> Event:
@@ -148,7 +164,7 @@ class Connection(ABC, Generic[Line]):
 
         Raises ``LocalProtocolError`` for more than Content-Length announced.
         """
-        self._check_our(Step.DATA)
+        self.our_state = self._our_table[self.our_state][DATA]
         return self._writer.data(data)
 
     def skip_data(self, count: int) -> bool:
@@ -157,7 +173,7 @@ class Connection(ABC, Generic[Line]):
         False: they must not, for the message has no body.  Raises ``LocalProtocolError`` as
         ``send_data`` does, and for a chunked message.
         """
-        self._check_our(Step.DATA)
+        self.our_state = self._our_table[self.our_state][DATA]
         return self._writer.skip(count)
 
     def end_of_message(self, trailers: Iterable[tuple[str, str]] = ()) -> bytes:
@@ -167,13 +183,15 @@ class Connection(ABC, Generic[Line]):
         trailers.  Then the message cannot be completed: ``our_state`` is ``ERROR``, and closing
         the connection tells the peer that it is truncated.
         """
-        self._check_our(Step.END)
+        after = self._our_table[self.our_state][END]
+        if not self._persistent:
+            after = self._our_table[self.our_state][END_LAST]
         try:
             end = self._writer.end(list(trailers))
         except LocalProtocolError:
-            self.our_state = State.ERROR
+            self.our_state = ERROR
             raise
-        self._our_step(Step.END if self._persistent else Step.END_LAST)
+        self.our_state = after
         return end
 
     # The connection as a whole
@@ -188,14 +206,14 @@ class Connection(ABC, Generic[Line]):
         """Some of the peer's message has come and some of it has not."""
         if self.their_state is self._head_state:
             return self._heads.started or len(self._buffer) > 0
-        return self.their_state is State.SEND_BODY
+        return self.their_state is SEND_BODY
 
     @property
     def must_close(self) -> bool:
         """No other message may follow on this connection once the present ones are over."""
-        if self.our_state is State.SWITCHED:
+        if self.our_state is SWITCHED:
             return False
-        return not self._persistent or self.our_state is State.ERROR
+        return not self._persistent or self.our_state is ERROR
 
     @property
     def trailing_data(self) -> bytes:
@@ -205,26 +223,17 @@ class Connection(ABC, Generic[Line]):
     def refuse_keep_alive(self) -> None:
         """Let the connection end with the present message; our next head says so."""
         self._persistent = False
-        if self.our_state is State.DONE:
-            self._our_step(Step.LAST)
-        if self.their_state is State.DONE:
-            self._their_step(Step.LAST)
+        if self.our_state is DONE:
+            self.our_state = self._our_table[DONE][LAST]
+        if self.their_state is DONE:
+            self.their_state = self._their_table[DONE][LAST]
 
     def start_next_cycle(self) -> None:
         """Go on to the next message; both sides must be ``DONE``, else ``LocalProtocolError``."""
-        ours = advance(self._our_table, self.our_state, Step.CYCLE)
-        self.their_state = advance(self._their_table, self.their_state, Step.CYCLE)
+        ours = self._our_table[self.our_state][CYCLE]
+        self.their_state = self._their_table[self.their_state][CYCLE]
         self.our_state = ours
 
     def _encode_head(self, line: bytes, fields: Headers) -> bytes:
         """A head of ours: its start line, which ends with CRLF, its fields and the empty line."""
         return line + encode_fields(fields).encode("latin-1")
-
-    def _check_our(self, step: Step) -> State:
-        return advance(self._our_table, self.our_state, step)
-
-    def _our_step(self, step: Step) -> None:
-        self.our_state = advance(self._our_table, self.our_state, step)
-
-    def _their_step(self, step: Step) -> None:
-        self.their_state = advance(self._their_table, self.their_state, step)

@@ -22,6 +22,9 @@ __all__ = [
     "NOT_TOKEN",
     "PLAIN_CHUNK_LINE",
     "REQUEST_LINE",
+    "SIMPLE_HOST",
+    "SIMPLE_LENGTH",
+    "SIMPLE_REQUEST_LINE",
     "STATUS_LINE",
     "TOKEN",
     "TOKEN_BYTES",
@@ -51,6 +54,11 @@ BARE_LF = re.compile(rb"(?<!\r)\n")
 # HTTP-version = HTTP-name "/" DIGIT "." DIGIT, in capitals (section 2.3).
 REQUEST_LINE = re.compile(f'([{_TCHAR}]+) ([!"$-~]+) HTTP/([0-9])\\.([0-9])\r\n')
 NOT_TARGET = re.compile('[^!"$-~]')
+# The same with a target in origin-form, and method and version as nearly everybody has them: for
+# simple.py.  CONNECT has another form of target (section 3.2.3).
+SIMPLE_REQUEST_LINE = re.compile(
+    f'(?!CONNECT )([{_TCHAR}]+) ((/[!"$->@-~]*)(?:\\?([!"$-~]*))?) HTTP/(1\\.[01])\r\n'
+)
 
 # status-line = HTTP-version SP status-code SP [ reason-phrase ]                    RFC 9112 section 4
 # The second SP is required, but so many servers leave it out that every client lets them.
@@ -67,9 +75,13 @@ AUTHORITY = re.compile(
     r"(?::[0-9]*)?"
 )
 
+# uri-host [ ":" port ] without escapes and IP-literals: for simple.py.
+SIMPLE_HOST = re.compile(rf"[{_REG}]+(?::[0-9]*)?")
+
 # Content-Length = 1*DIGIT                                                          RFC 9110 section 8.6
 # 19 digits fit a signed 64-bit number but for the last few, which body_max refuses.
 CONTENT_LENGTH = re.compile(r"[0-9]{1,19}")
+SIMPLE_LENGTH = re.compile(r"[0-9]{1,18}")
 
 # Transfer-Encoding = #transfer-coding; transfer-coding = token *( OWS ";" OWS transfer-parameter )
 #                                                                                   RFC 9112 section 6.1

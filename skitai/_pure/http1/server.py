@@ -11,14 +11,26 @@ from collections.abc import Iterable
 
 from skitai._pure.http1.bodies import SizedReader, refuse_size
 from skitai._pure.http1.connection import Connection
-from skitai._pure.http1.events import PAUSED, ConnectionClosed, Event, Headers, RequestHead
+from skitai._pure.http1.events import NEED_DATA, PAUSED, ConnectionClosed, Event, Headers, RequestHead
 from skitai._pure.http1.framing import connection_options, request_head, response_has_body, switches
 from skitai._pure.http1.heads import HeadReader, RequestLine, parse_request_line
-from skitai._pure.http1.states import REQUESTER, RESPONDER, State, Step
+from skitai._pure.http1.simple import read_simple_head
+from skitai._pure.http1.states import (
+    CLOSE,
+    HEAD,
+    IDLE,
+    INTERIM,
+    REQUEST,
+    REQUESTER,
+    RESPONDER,
+    SEND_BODY,
+    SEND_RESPONSE,
+    SWITCH,
+)
 from skitai._pure.http1.writing import (
+    NO_BODY,
     BodyWriter,
     ChunkedWriter,
-    NoBodyWriter,
     SizedWriter,
     UntilCloseWriter,
     announced_length,
@@ -29,13 +41,19 @@ from skitai.limits import Limits
 
 __all__ = ["ServerConnection"]
 
+#: Fields of an application's that we do not pass on as they are.
+_OURS_TO_SAY = frozenset({"content-length", "connection", "transfer-encoding"})
+
 
 class ServerConnection(Connection[RequestLine]):
     """One connection as its server sees it."""
 
     _our_table = RESPONDER
     _their_table = REQUESTER
-    _head_state = State.IDLE
+    _head_state = IDLE
+    #: ``(data, start, limits)`` to the simple head at ``data[start]`` and its length, or None; the
+    #: compiled build has its own.
+    _read_simple_head = staticmethod(read_simple_head)
 
     def __init__(self, limits: Limits) -> None:
         super().__init__(limits, HeadReader(limits, parse_request_line, skip_empty_line=True, too_long=414))
@@ -49,8 +67,8 @@ class ServerConnection(Connection[RequestLine]):
         return (
             self._expecting
             and not self._buffer
-            and self.their_state is State.SEND_BODY
-            and self.our_state is State.SEND_RESPONSE
+            and self.their_state is SEND_BODY
+            and self.our_state is SEND_RESPONSE
         )
 
     @property
@@ -62,12 +80,6 @@ class ServerConnection(Connection[RequestLine]):
     def response_remaining(self) -> int | None:
         """Bytes still owed to our Content-Length, ``None`` where none binds us."""
         return self._writer.remaining
-
-    def next_event(self) -> Event:
-        if self._expecting and self._buffer:
-            # The body has begun to come, so nobody waits any more (RFC 9110 section 10.1.1).
-            self._expecting = False
-        return super().next_event()
 
     def _head(self, line: RequestLine, headers: Headers) -> RequestHead:
         return self._begin(request_head(line, headers))
@@ -84,18 +96,36 @@ class ServerConnection(Connection[RequestLine]):
             self._reader = SizedReader(head.content_length or 0)
         self._expecting = head.expect_continue and head.has_body
         self._persistent = self._persistent and head.keep_alive
-        self._their_step(Step.HEAD)
-        self._our_step(Step.REQUEST)
+        self.their_state = REQUESTER[self.their_state][HEAD]
+        self.our_state = RESPONDER[self.our_state][REQUEST]
         return head
 
     def _next_head(self) -> Event:
-        if self.our_state is not State.IDLE:
+        if self.our_state is not IDLE:
             # We have answered without a request (408); what comes now came too late.
             return PAUSED
+        # A head that the strict reader has begun is the strict reader's to the end.
+        if self._heads.untouched:
+            data, start = self._buffer.unread
+            if not data and not self._eof:
+                return NEED_DATA
+            # A bytearray holds a head that came in pieces: rare, and not worth a copy.
+            if type(data) is bytes:
+                simple = self._read_simple_head(data, start, self._limits)
+                if simple is not None:
+                    head, count = simple
+                    self._buffer.skip(count)
+                    return self._begin(head)
         return super()._next_head()
 
+    def _next_of_body(self) -> Event:
+        if self._expecting and self._buffer:
+            # The body has begun to come, so nobody waits any more (RFC 9110 section 10.1.1).
+            self._expecting = False
+        return super()._next_of_body()
+
     def _closed_before_head(self) -> ConnectionClosed:
-        self._their_step(Step.CLOSE)
+        self.their_state = REQUESTER[self.their_state][CLOSE]
         return ConnectionClosed()
 
     def send_informational(self, status: int, headers: Iterable[tuple[str, str]] = ()) -> bytes:
@@ -106,7 +136,7 @@ class ServerConnection(Connection[RequestLine]):
         """
         if not 100 <= status < 200:
             raise LocalProtocolError(f"{status} is not an interim status")
-        self._check_our(Step.INTERIM)
+        self.our_state = RESPONDER[self.our_state][INTERIM]
         request = self.request
         if request is None or request.http_version == "1.0":
             if status == 101:
@@ -137,17 +167,19 @@ class ServerConnection(Connection[RequestLine]):
         have none; else it goes in chunks, or to an HTTP/1.0 client until the connection is closed.
         A Connection field is merged with our own.  Raises ``LocalProtocolError``.
         """
-        self._check_our(Step.HEAD)
+        after = RESPONDER[self.our_state][HEAD]
         if not 200 <= status <= 999:
             raise LocalProtocolError(f"{status} is not a final status", rule="RFC 9110 section 15")
         request = self.request
-        method = request.method if request else ""
+        method = request.method if request is not None else ""
         modern = request is None or request.http_version == "1.1"
         fields, options, length = _sort(headers)
         writer: BodyWriter
-        if not response_has_body(method, status):
-            writer = NoBodyWriter()
-            if status == 204 or switches(method, status):
+        has_body = response_has_body(method, status)
+        switched = not has_body and switches(method, status)
+        if not has_body:
+            writer = NO_BODY
+            if status == 204 or switched:
                 length = None  # RFC 9110 section 8.6
         elif length is not None:
             writer = SizedWriter(length)
@@ -167,8 +199,9 @@ class ServerConnection(Connection[RequestLine]):
             and not self.waiting_for_continue
             and not isinstance(writer, UntilCloseWriter)
         )
-        options = [option for option in options if option not in ("close", "keep-alive")]
-        if switches(method, status):
+        if options:
+            options = [option for option in options if option not in ("close", "keep-alive")]
+        if switched:
             head = self._encode_head(status_line(status, reason), fields)
             self._switch()
             return head
@@ -179,7 +212,7 @@ class ServerConnection(Connection[RequestLine]):
         if options:
             fields.append(("Connection", ", ".join(options)))
         head = self._encode_head(status_line(status, reason), fields)
-        self._our_step(Step.HEAD)
+        self.our_state = after
         self._persistent = persistent
         self._writer = writer
         return head
@@ -187,12 +220,12 @@ class ServerConnection(Connection[RequestLine]):
     def start_next_cycle(self) -> None:
         super().start_next_cycle()
         self.request = None
-        self._writer = NoBodyWriter()
+        self._writer = NO_BODY
 
     def _switch(self) -> None:
         """Leave HTTP; the request must be complete, or its rest would be read as the new protocol."""
-        ours = self._check_our(Step.SWITCH)
-        self._their_step(Step.SWITCH)
+        ours = RESPONDER[self.our_state][SWITCH]
+        self.their_state = REQUESTER[self.their_state][SWITCH]
         self.our_state = ours
 
 
@@ -203,14 +236,14 @@ def _sort(headers: Iterable[tuple[str, str]]) -> tuple[Headers, list[str], int |
     lengths: list[str] = []
     for field in headers:
         name = field[0].lower()
-        if name == "content-length":
+        if name not in _OURS_TO_SAY:
+            fields.append(field)
+        elif name == "content-length":
             lengths.append(field[1])
         elif name == "connection":
             options += connection_options([field[1]])
-        elif name == "transfer-encoding":
+        else:
             raise LocalProtocolError(
                 "Transfer-Encoding is the server's to set, not the application's", rule="RFC 9112 section 6.1"
             )
-        else:
-            fields.append(field)
     return fields, options, announced_length(lengths)

@@ -13,19 +13,45 @@ begins anew when both are DONE, and a switch (101, or 2xx to CONNECT) takes both
 for good, also a requester that would have had to close.  A side that may not be used again
 goes from DONE to MUST_CLOSE.
 
-``advance`` is the only way from one state to another; what is not in the table is an
-error of our own side, because the peer's bytes are read by the reader that fits its state and
-cannot come out of order.  ERROR may be reached from everywhere and never left.
+``table[state][step]`` is the state after ``step``, and the only way from one state to another; what
+is not in the table raises ``LocalProtocolError``.  It is an error of our own side, because the
+peer's bytes are read by the reader that fits its state and cannot come out of order.  ERROR may be
+reached from everywhere and never left.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
+from typing import Final
 
 from skitai.errors import LocalProtocolError
 
-__all__ = ["REQUESTER", "RESPONDER", "State", "Step", "Table", "advance"]
+__all__ = [
+    "CLOSE",
+    "CLOSED",
+    "CYCLE",
+    "DATA",
+    "DONE",
+    "END",
+    "END_LAST",
+    "ERROR",
+    "HEAD",
+    "IDLE",
+    "INTERIM",
+    "LAST",
+    "MUST_CLOSE",
+    "REQUEST",
+    "REQUESTER",
+    "RESPONDER",
+    "SEND_BODY",
+    "SEND_RESPONSE",
+    "SWITCH",
+    "SWITCHED",
+    "State",
+    "Step",
+    "Table",
+]
 
 
 class State(Enum):
@@ -57,48 +83,85 @@ class Step(Enum):
     __hash__ = object.__hash__
 
 
+# Every member by its own name: as an attribute of its class it takes 0.1 us before Python 3.12 (0.02
+# so), and a request needs dozens.
+IDLE: Final = State.IDLE
+SEND_RESPONSE: Final = State.SEND_RESPONSE
+SEND_BODY: Final = State.SEND_BODY
+DONE: Final = State.DONE
+MUST_CLOSE: Final = State.MUST_CLOSE
+CLOSED: Final = State.CLOSED
+SWITCHED: Final = State.SWITCHED
+ERROR: Final = State.ERROR
+
+REQUEST: Final = Step.REQUEST
+INTERIM: Final = Step.INTERIM
+HEAD: Final = Step.HEAD
+DATA: Final = Step.DATA
+END: Final = Step.END
+END_LAST: Final = Step.END_LAST
+LAST: Final = Step.LAST
+CYCLE: Final = Step.CYCLE
+SWITCH: Final = Step.SWITCH
+CLOSE: Final = Step.CLOSE
+
 Table = Mapping[State, Mapping[Step, State]]
 
-_BODY = {Step.DATA: State.SEND_BODY, Step.END: State.DONE, Step.END_LAST: State.MUST_CLOSE}
+
+class _Steps(dict[Step, State]):
+    """Where the steps from one state lead.  Half a dozen are taken for each message: a dictionary
+    that refuses by itself saves a function call for each."""
+
+    __slots__ = ("_state",)
+
+    def __init__(self, state: State, steps: Mapping[Step, State]) -> None:
+        super().__init__(steps)
+        self._state = state
+
+    def __missing__(self, step: Step) -> State:
+        raise LocalProtocolError(f"our side cannot {step.value} now: its state is {self._state.name}")
+
+
+def _table(states: Mapping[State, Mapping[Step, State]]) -> Table:
+    return {state: _Steps(state, steps) for state, steps in states.items()}
+
+
+_BODY = {DATA: SEND_BODY, END: DONE, END_LAST: MUST_CLOSE}
 _AFTER: dict[State, dict[Step, State]] = {
-    State.MUST_CLOSE: {},
-    State.CLOSED: {},
-    State.SWITCHED: {},
-    State.ERROR: {},
+    MUST_CLOSE: {},
+    CLOSED: {},
+    SWITCHED: {},
+    ERROR: {},
 }
 
-REQUESTER: Table = {
-    State.IDLE: {Step.HEAD: State.SEND_BODY, Step.CLOSE: State.CLOSED},
-    State.SEND_BODY: _BODY,
-    State.DONE: {
-        Step.CYCLE: State.IDLE,
-        Step.LAST: State.MUST_CLOSE,
-        Step.SWITCH: State.SWITCHED,
-    },
-    **_AFTER,
-    State.MUST_CLOSE: {Step.SWITCH: State.SWITCHED},
-}
+REQUESTER = _table(
+    {
+        IDLE: {HEAD: SEND_BODY, CLOSE: CLOSED},
+        SEND_BODY: _BODY,
+        DONE: {
+            CYCLE: IDLE,
+            LAST: MUST_CLOSE,
+            SWITCH: SWITCHED,
+        },
+        **_AFTER,
+        MUST_CLOSE: {SWITCH: SWITCHED},
+    }
+)
 
-RESPONDER: Table = {
-    State.IDLE: {
-        Step.REQUEST: State.SEND_RESPONSE,
-        Step.HEAD: State.SEND_BODY,
-        Step.CLOSE: State.CLOSED,
-    },
-    State.SEND_RESPONSE: {
-        Step.INTERIM: State.SEND_RESPONSE,
-        Step.HEAD: State.SEND_BODY,
-        Step.SWITCH: State.SWITCHED,
-    },
-    State.SEND_BODY: _BODY,
-    State.DONE: {Step.CYCLE: State.IDLE, Step.LAST: State.MUST_CLOSE},
-    **_AFTER,
-}
-
-
-def advance(table: Table, state: State, step: Step) -> State:
-    """The state after ``step``; raises ``LocalProtocolError`` if ``step`` is not allowed now."""
-    after = table[state].get(step)
-    if after is None:
-        raise LocalProtocolError(f"our side cannot {step.value} now: its state is {state.name}")
-    return after
+RESPONDER = _table(
+    {
+        IDLE: {
+            REQUEST: SEND_RESPONSE,
+            HEAD: SEND_BODY,
+            CLOSE: CLOSED,
+        },
+        SEND_RESPONSE: {
+            INTERIM: SEND_RESPONSE,
+            HEAD: SEND_BODY,
+            SWITCH: SWITCHED,
+        },
+        SEND_BODY: _BODY,
+        DONE: {CYCLE: IDLE, LAST: MUST_CLOSE},
+        **_AFTER,
+    }
+)

