@@ -134,8 +134,14 @@ class Connection(Channel):
             self._set_interest(self._interest & ~READ)
             return
         self._ahead += data
-        if len(self._ahead) >= self.limits.read_ahead_max:
+        if not self._wants_more:
             self._set_interest(self._interest & ~READ)
+
+    @property
+    def _wants_more(self) -> bool:
+        """Whether less has been read ahead than may be.  The kernel counts: it holds what was
+        pipelined, and every response would otherwise let another piece in."""
+        return len(self._ahead) + self.http.buffered < self.limits.read_ahead_max
 
     def _discard(self, data: bytes) -> None:
         now = monotonic()
@@ -154,6 +160,8 @@ class Connection(Channel):
                     return
                 event = self.http.next_event()
                 if event is NEED_DATA or event is PAUSED:
+                    if not self._eof:
+                        self._set_interest(self._interest | READ)  # however much is here of a long head
                     if self.phase is Phase.IDLE and self.http.mid_message:
                         self._move(Phase.HEAD)
                         self.deadline = monotonic() + self.limits.header_timeout
@@ -186,7 +194,7 @@ class Connection(Channel):
 
     def _go_on(self) -> None:
         if self.phase in READING:
-            if not self._eof:
+            if not self._eof and self._wants_more:
                 self._set_interest(self._interest | READ)
             self._advance()
 
@@ -308,7 +316,7 @@ class Connection(Channel):
             self._ahead.clear()
         if self._eof:
             self.http.receive_data(b"")
-        else:
+        elif self._wants_more:
             self._set_interest(self._interest | READ)
 
     def _shut(self) -> None:
