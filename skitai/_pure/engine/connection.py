@@ -41,7 +41,6 @@ from skitai.limits import Limits
 
 __all__ = ["Connection", "Owner"]
 
-_READ_SIZE = 65536
 #: Events of the kernel in one turn: a read may bring thousands of pipelined requests or tiny
 #: chunks, which would take a second, and every other connection would wait.
 _TURN_EVENTS = 32
@@ -56,6 +55,7 @@ class Owner(Protocol):
     limits: Limits
     loop: EventLoop
     report: Callable[[str], None]
+    scratch: memoryview
     service: Service
 
     def with_own_fields(self, headers: Headers) -> Headers: ...
@@ -108,7 +108,8 @@ class Connection(Channel):
 
     def _on_readable(self) -> None:
         try:
-            data = self.sock.recv(_READ_SIZE)
+            scratch = self._owner.scratch
+            data = bytes(scratch[: self.sock.recv_into(scratch)])
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
