@@ -1,12 +1,13 @@
 # One command for each thing that people do with a checkout.  Everything goes into .venv:
 # no root, no apt, and the second run of a target installs nothing.
 #
-#   make run     the sample site on http://127.0.0.1:5000
-#   make test    the tests, on the compiled build and the kernels again in pure Python
-#   make lint    ruff, mypy --strict, the ranks of the modules
-#   make bench   against other servers, side by side, and the kernels alone (needs wrk)
-#   make soak    what takes longer than a test may: minutes of random input
-#   make clean   back to a fresh clone
+#   make run       the sample site on http://127.0.0.1:5000
+#   make test      the tests, on the compiled build and the kernels again in pure Python
+#   make lint      ruff, mypy --strict, the ranks of the modules
+#   make bench     against other servers, side by side, and the kernels alone (needs wrk)
+#   make soak      what takes longer than a test may: minutes of random input, abuse, leak runs
+#   make sanitize  the compiled build under address and undefined-behaviour sanitizers (needs gcc)
+#   make clean     back to a fresh clone
 
 PYTHON ?= python3
 
@@ -16,7 +17,7 @@ BUILT_FROM := pyproject.toml setup.py $(wildcard skitai/_speedups/*.pyx skitai/_
 # A pip without a terminal has nobody to tell about its own new versions.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint bench soak clean
+.PHONY: run test lint bench soak sanitize clean
 .DELETE_ON_ERROR:
 
 run: .venv/flask.stamp
@@ -38,6 +39,9 @@ bench: .venv/bench.stamp .venv/bjoern.stamp
 
 soak: .venv/test.stamp
 	$(BIN)/python -m pytest -q -p tests.soak --hypothesis-profile=soak --timeout=1800 -m "soak or not soak"
+
+sanitize: .venv/test.stamp
+	$(BIN)/python -m tests.sanitize
 
 clean:
 	rm -rf .venv build dist skitai.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache \

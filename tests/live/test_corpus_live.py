@@ -35,9 +35,9 @@ PAUSE = 0.02
 WITHHELD = frozenset({"proxy", "te", "trailer", "transfer-encoding", "expect"})
 
 
-@pytest.fixture(scope="module")
-def server(serve_module: Serve) -> Iterator[LiveServer]:
-    server = serve_module("tests.live.apps.echo:app", "--threads", "4")
+@pytest.fixture(scope="module", params=["0", "4"], ids=["inline", "pooled"])
+def server(serve_module: Serve, request: pytest.FixtureRequest) -> Iterator[LiveServer]:
+    server = serve_module("tests.live.apps.echo:app", "--threads", request.param)
     yield server
     assert "Traceback" not in server.console_text(), "a message made the server stumble"
 

@@ -101,6 +101,43 @@ def test_read_ahead_is_bounded_and_nothing_of_it_is_lost() -> None:
             assert client.response()[2] == b"/x"
 
 
+def test_answers_do_not_let_in_more_than_may_be_read_ahead() -> None:
+    """Each answer takes one request from what was read, and a read brings a thousand."""
+
+    def work(exchange: engine.Exchange) -> None:
+        with suppress(ClientDisconnected):  # the last one
+            hello(exchange)
+
+    with world(in_thread(work), limits=Limits(read_ahead_max=4096)) as w:
+        client = w.client()
+        request = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
+
+        def flood() -> None:
+            with suppress(OSError):  # closed below
+                client.send(request * 100_000)
+
+        sender = threading.Thread(target=flood)
+        sender.start()
+        for _ in range(1000):
+            assert client.response()[2] == b"/x"
+            # Twice as much as there is, if it moves from one to the other just now.
+            held = [len(c._ahead) + c.http.buffered for c in w.engine.connections]
+            assert max(held) < 2 * (4096 + 65536)
+        client.sock.shutdown(socket.SHUT_RDWR)
+        sender.join(5)
+
+
+@pytest.mark.parametrize("size", [1000, 60_000])
+def test_a_head_may_be_longer_than_what_may_be_read_ahead(size: int) -> None:
+    """Behind a request, so that it is read ahead and then found to be incomplete."""
+    with world(in_thread(hello), limits=Limits(read_ahead_max=500)) as w:
+        client = w.client()
+        client.get("/first")
+        client.get("/long", extra=f"X-Long: {'a' * size}\r\n")
+        assert client.response()[2] == b"/first"
+        assert client.response()[2] == b"/long"
+
+
 def test_a_half_closed_client_gets_its_answer() -> None:
     def work(exchange: engine.Exchange) -> None:
         time.sleep(0.1)

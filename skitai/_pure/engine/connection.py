@@ -41,7 +41,6 @@ from skitai.limits import Limits
 
 __all__ = ["Connection", "Owner"]
 
-_READ_SIZE = 65536
 #: Events of the kernel in one turn: a read may bring thousands of pipelined requests or tiny
 #: chunks, which would take a second, and every other connection would wait.
 _TURN_EVENTS = 32
@@ -56,6 +55,7 @@ class Owner(Protocol):
     limits: Limits
     loop: EventLoop
     report: Callable[[str], None]
+    scratch: memoryview
     service: Service
 
     def with_own_fields(self, headers: Headers) -> Headers: ...
@@ -109,7 +109,8 @@ class Connection(Channel):
 
     def _on_readable(self) -> None:
         try:
-            data = self.sock.recv(_READ_SIZE)
+            scratch = self._owner.scratch
+            data = bytes(scratch[: self.sock.recv_into(scratch)])
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
@@ -135,8 +136,14 @@ class Connection(Channel):
             self._set_interest(self._interest & ~READ)
             return
         self._ahead += data
-        if len(self._ahead) >= self.limits.read_ahead_max:
+        if not self._wants_more:
             self._set_interest(self._interest & ~READ)
+
+    @property
+    def _wants_more(self) -> bool:
+        """Whether less has been read ahead than may be.  The kernel counts: it holds what was
+        pipelined, and every response would otherwise let another piece in."""
+        return len(self._ahead) + self.http.buffered < self.limits.read_ahead_max
 
     def _discard(self, data: bytes) -> None:
         now = monotonic()
@@ -155,6 +162,8 @@ class Connection(Channel):
                     return
                 event = self.http.next_event()
                 if event is NEED_DATA or event is PAUSED:
+                    if not self._eof and not self._interest & READ:
+                        self._set_interest(self._interest | READ)  # however much is here of a long head
                     if self.phase is IDLE and self.http.mid_message:
                         self._move(HEAD)
                         self.deadline = monotonic() + self.limits.header_timeout
@@ -187,7 +196,7 @@ class Connection(Channel):
 
     def _go_on(self) -> None:
         if self.phase in READING:
-            if not self._eof:
+            if not self._eof and self._wants_more:
                 self._set_interest(self._interest | READ)
             self._advance()
 
@@ -321,7 +330,7 @@ class Connection(Channel):
             self._ahead.clear()
         if self._eof:
             self.http.receive_data(b"")
-        elif not self._interest & READ:
+        elif self._wants_more and not self._interest & READ:
             self._set_interest(self._interest | READ)
 
     def _shut(self) -> None:

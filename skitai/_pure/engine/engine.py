@@ -26,6 +26,8 @@ __all__ = ["ACCEPT_BATCH", "Engine", "Listener"]
 
 #: Connections accepted in one turn, so that a storm of them does not starve the others.
 ACCEPT_BATCH = 64
+#: Bytes taken from a connection in one read.
+_READ_SIZE = 65536
 #: How often deadlines are looked at while there are connections: the clocks are this exact.
 _SWEEP_INTERVAL = 0.25
 #: Rest after the system refused to give another descriptor; accepting never spins.
@@ -57,6 +59,9 @@ class Engine:
         self.limits = limits
         self.report = report
         self.loop = self.event_loop(report)
+        #: What a connection reads into.  `socket.recv` would make a block as large for each read and
+        #: shrink it where it lies: the heap of the loop thread grew to twenty times what was in use.
+        self.scratch = memoryview(bytearray(_READ_SIZE))
         #: Set by `drain`: no connection outlives its current request.
         self.draining = False
         self.connections: set[Connection] = set()

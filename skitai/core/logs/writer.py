@@ -104,19 +104,24 @@ class LogWriter:
 
     def _run(self) -> None:
         while not self._ended:
-            batch = [self._queue.get()]
-            if self._queue.qsize() < _BATCH_MAX:
-                self._hurry.wait(_NAP)
-            self._hurry.clear()
-            while len(batch) < _BATCH_MAX and not self._queue.empty():
-                batch.append(self._queue.get_nowait())  # nobody else takes: it cannot be empty now
             try:
-                self._carry_out(batch)
+                # No name for the batch here: it would live until the next entry comes.
+                self._carry_out(self._gather())
             except Exception:
                 # A defect of ours costs this batch; without the thread every later line would go too.
                 self.put(Stream.SERVER, "expt", f"log writer\n{traceback.format_exc()}")
         for sink in self._all_sinks():
             sink.close()
+
+    def _gather(self) -> list[Entry | Command]:
+        """Wait for an entry, and for those that follow it."""
+        batch = [self._queue.get()]
+        if self._queue.qsize() < _BATCH_MAX:
+            self._hurry.wait(_NAP)
+        self._hurry.clear()
+        while len(batch) < _BATCH_MAX and not self._queue.empty():
+            batch.append(self._queue.get_nowait())  # nobody else takes: it cannot be empty now
+        return batch
 
     def _carry_out(self, batch: list[Entry | Command]) -> None:
         """Commands run between what was queued before and after them."""

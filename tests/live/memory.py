@@ -1,0 +1,60 @@
+"""How much a running server holds: memory and descriptors, read from /proc (Linux).
+
+Memory is the resident anonymous part: heaps and stacks, where leaks are.  What is mapped from
+files comes and goes with the system's mood.  It is read from ``smaps_rollup``, which looks at
+every page: ``statm`` sums up counters of each processor and is off by some hundred KiB.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.live.program import LiveServer
+
+__all__ = ["KIB", "MIB", "blocks", "descriptors", "resident", "settled"]
+
+KIB = 1024
+MIB = 1024 * KIB
+
+#: Longer than the log's thread gathers lines before it writes them.
+_PAUSE = 0.07
+
+_ANONYMOUS = re.compile(r"^Anonymous:\s+(\d+) kB$", re.MULTILINE)
+
+
+def resident(server: LiveServer) -> int:
+    """Bytes."""
+    found = _ANONYMOUS.search(Path(f"/proc/{server.process.pid}/smaps_rollup").read_text())
+    assert found, "this kernel's smaps_rollup has no line 'Anonymous:'"
+    return int(found[1]) * KIB
+
+
+def blocks(server: LiveServer) -> int:
+    """How many blocks of memory its Python objects take, asked of apps/load.py.  Exact, but without
+    what is longer than 512 bytes and what C code has by its own means.  Afterwards `resident` is
+    without the reserves of malloc."""
+    with server.connect() as wire:
+        return int(wire.get("/blocks").body)
+
+
+def settled(read: Callable[[], int], slack: int = 0, patience: float = 3.0) -> int:
+    """What ``read()`` gives once it gives the same again but for ``slack``: the log's thread and the
+    ends of connections go on for a moment behind the last answer.  After ``patience`` seconds
+    whatever it is."""
+    deadline = time.monotonic() + patience
+    last = read()
+    while time.monotonic() < deadline:
+        before = last
+        time.sleep(_PAUSE)
+        last = read()
+        if abs(last - before) <= slack:
+            break
+    return last
+
+
+def descriptors(server: LiveServer) -> int:
+    return len(os.listdir(f"/proc/{server.process.pid}/fd"))
