@@ -235,13 +235,9 @@ class HttpService:
             callbacks=self._lane_callbacks,
         )
 
-    def adopt(self, exchange: engine.Exchange) -> None:
+    def go_on(self, exchange: engine.Exchange, begun: engine.Begun, context: contextvars.Context) -> Run:
         exchange.context = plan = Plan(self._client_of(exchange))
         self._route(exchange, plan)
-
-    def go_on(self, exchange: engine.Exchange, begun: engine.Begun, context: contextvars.Context) -> Run:
-        self.adopt(exchange)
-        plan: Plan = exchange.context
         mount, app = plan.chain.mount, plan.chain.app
         if mount is None or app is None:
             raise RuntimeError("a request left a lane where no application is mounted")

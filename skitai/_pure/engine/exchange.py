@@ -185,19 +185,6 @@ class Exchange:
                 self._move(ENDED)
                 self._flush()
 
-    def respond_rest(
-        self, status: int, headers: Headers, body: bytes, rest: bytes, *, reason: str | None = None
-    ) -> None:
-        """The same for a response that has left by other means, but for its last bytes, ``rest``."""
-        connection = self.connection
-        with connection.lock:
-            self._check_current(PENDING)
-            head = self._open(status, headers, reason)
-            size = len(head + connection.http.send_data(body) + connection.http.end_of_message())
-            connection.sent_before -= size - len(rest)  # what has left counts as sent
-            self._move(ENDED)
-            self._flush(rest)
-
     def respond_file(
         self,
         status: int,

@@ -116,8 +116,5 @@ class Service(Protocol):
         """The lane for ``path`` at ``host`` (lower case, as in Host), and for all paths with the
         same first `depth` segments; None where a request asks for more than an application's call."""
 
-    def adopt(self, exchange: Exchange) -> None:
-        """``exchange`` is of a request that was answered in its lane, but for the last bytes."""
-
     def go_on(self, exchange: Exchange, begun: Begun, context: Context) -> Run:
         """The run that goes on with ``begun``, which was called in ``context``."""
