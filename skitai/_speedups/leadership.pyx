@@ -5,7 +5,7 @@ loop (the rest of the batch of events) and in its `Workspace` (the bytes of the 
 nothing on its stack.  Applications run in the leader.  When a call lasts, the monitor (lead.h)
 wakes a resting thread; that one takes the lead here, and makes the late call one of a general
 connection, whose exchange may be answered from any thread.  The late thread finds out as soon
-as the application returns or calls `start_response` (`Call.has_moved`): it goes on as any worker
+as the application returns or calls `start_response` (`Call.moved`): it goes on as any worker
 does, and rests or works afterwards.
 
 **The GIL is the lock of all this**: between the question whether the call is late and the taking
