@@ -79,7 +79,7 @@ cdef enum:
 # Seconds: how long answers wait for those to requests that came with them, and how long one
 # connection's requests are served while others wait.
 cdef double TOGETHER_MAX = 0.001
-cdef double TURN_MAX = 0.005
+cdef double TURN_MAX = 0.001
 
 cdef double FOREVER = float("inf")
 cdef Py_ssize_t ALL = PY_SSIZE_T_MAX

@@ -56,7 +56,7 @@ cdef class Route:
     cdef object file_wrapper
     # Of the last request, as they stand in the template.
     cdef str method, target
-    cdef uint32_t seed           # tells mounts apart, for habits
+    cdef uint32_t seed           # tells mounts apart, for habits; 0: nothing is learnt
 
 
 cdef class StatusLine:

@@ -214,15 +214,15 @@ cdef class Lanes:
             route.body_max = lane.body_max
             route.method = route.target = ""
             self.routes_learnt += 1
-            route.seed = self.routes_learnt
+            route.seed = self.routes_learnt if lane.learns else 0
         if len(self.routes) >= ROUTES_MAX:
             self.routes.clear()
         self.routes[key] = route
         return route
 
     cdef sk_habit *habit(self, const unsigned char *data, Head *head, Route route) noexcept:
-        """What is known of the request's route; NULL if nobody takes over from a call that lasts."""
-        if self.lead == NULL:
+        """What is known of the request's route; NULL where nothing is learnt."""
+        if self.lead == NULL or route.seed == 0:
             return NULL
         return sk_habit_of(
             self.habits,

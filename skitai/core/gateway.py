@@ -111,12 +111,13 @@ class Run:
         reports: RunReports,
         *,
         body: RequestBody | None,
+        burns: bool,
         debug: Callable[[], bool],
         on_overload: Callable[[engine.Exchange], None],
     ) -> None:
         """``application()`` gives the WSGI callable (it may load it first); ``body`` is closed at
-        the end; ``debug()`` says whether a failure may be shown; ``on_overload(exchange)``
-        answers when there is no thread for this run."""
+        the end; ``burns``: see `Job`; ``debug()`` says whether a failure may be shown;
+        ``on_overload(exchange)`` answers when there is no thread for this run."""
         self._exchange = exchange
         self._application = application
         self._environ = environ
@@ -126,7 +127,7 @@ class Run:
         self._body = body
         self._debug = debug
         self._on_overload = on_overload
-        self.burns = exchange.meter is not None
+        self.burns = burns
         self._stage = _CALL
         self._status = 0
         self._reason = ""

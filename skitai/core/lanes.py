@@ -75,6 +75,7 @@ def make_lane(
         environ,
         len(mount.path.encode("utf-8", "surrogateescape")),
         min(mount.options.body_max, body_memory_max),
+        mount.options.lane == "auto",
         UNTRUSTED_FIELDS,
         callbacks.binding.variable,
         callbacks.binding.make,

@@ -224,6 +224,8 @@ class HttpService:
         chain = (self._chains.get(mounts) or self._chain_of(mounts)) if mounts else _NOBODY
         if chain.mount is None or chain.app is None or chain.folders or chain.is_broken:
             return None
+        if chain.mount.options.lane in ("waits", "burns") and not self._executor.inline:
+            return None
         return make_lane(
             chain.mount,
             chain.app,
@@ -242,7 +244,7 @@ class HttpService:
         if mount is None or app is None:
             raise RuntimeError("a request left a lane where no application is mounted")
         exchange.response_timeout = mount.options.response_timeout
-        return self._new_run(exchange, lambda: begun, begun.environ, context, app, None)
+        return self._new_run(exchange, lambda: begun, begun.environ, context, mount, app, None)
 
     def _log_lane(
         self,
@@ -346,7 +348,7 @@ class HttpService:
             environ["wsgi.input"] = body.input
             environ["CONTENT_LENGTH"] = str(body.size)
         application = functools.partial(self._application, mounted, environ)
-        run = self._new_run(exchange, application, environ, contextvars.copy_context(), mounted, body)
+        run = self._new_run(exchange, application, environ, contextvars.copy_context(), mount, mounted, body)
         self._executor.submit(run)
         if not self._watching_queue:
             self._watch_queue(exchange)
@@ -357,6 +359,7 @@ class HttpService:
         application: Callable[[], WSGIApplication],
         environ: dict[str, Any],
         context: contextvars.Context,
+        mount: Mount,
         mounted: MountedApp,
         body: RequestBody | None,
     ) -> Run:
@@ -368,6 +371,7 @@ class HttpService:
             self._executor,
             self._reports,
             body=body,
+            burns=exchange.meter is not None or mount.options.lane == "burns",
             debug=lambda: self._debug or _in_debug(mounted),
             on_overload=self._shed,
         )

@@ -53,6 +53,7 @@ class Gateway:
             self.executor,
             self.reports,
             body=body,
+            burns=False,
             debug=self.debug,
             on_overload=self.shed.append,
         )

@@ -28,18 +28,19 @@ class Lane:
     mount that nothing but the application has a word about.
 
     ``template``: the environ but for what is the request's own; ``path_start``: how much of the
-    path is the mount's; ``withheld``: fields (lower case) that do not reach the application;
-    ``variable`` is set in the request's context, to something whose ``services()`` are made by
-    ``services(environ, application)`` when they are first asked for; ``log(peer, environ,
-    status, size, execution, delivery)`` writes the access line, None where there is none;
-    ``warn(environ, text)`` and ``failure(environ, where, error)`` tell what the application did
-    wrong behind its response.
+    path is the mount's; ``learns``: routes whose calls last may be taken out of it; ``withheld``:
+    fields (lower case) that do not reach the application; ``variable`` is set in the request's
+    context, to something whose ``services()`` are made by ``services(environ, application)`` when
+    they are first asked for; ``log(peer, environ, status, size, execution, delivery)`` writes the
+    access line, None where there is none; ``warn(environ, text)`` and ``failure(environ, where,
+    error)`` tell what the application did wrong behind its response.
     """
 
     application: Callable[..., Any]
     template: dict[str, Any]
     path_start: int
     body_max: int
+    learns: bool
     withheld: frozenset[str]
     variable: ContextVar[Any]
     services: Callable[[dict[str, Any], Any], object]

@@ -25,6 +25,7 @@ __all__ = [
     "FILE_NAMES",
     "HOST",
     "INT",
+    "LANE",
     "MODE",
     "NETWORKS",
     "PATH",
@@ -72,6 +73,15 @@ def _parse_yes_no(text: str, base: Path) -> bool:
         return _WORDS[text.lower()]
     except KeyError:
         raise Mistake("neither yes nor no") from None
+
+
+def _one_of(*words: str) -> Callable[[str, Path], str]:
+    def parse(text: str, base: Path) -> str:
+        if text.lower() not in words:
+            raise Mistake("not one of its words", f"write {', '.join(words[:-1])} or {words[-1]}")
+        return text.lower()
+
+    return parse
 
 
 def _parse_seconds(text: str, base: Path) -> float:
@@ -165,6 +175,7 @@ def _write_many(values: tuple[Any, ...]) -> str:
 
 INT = Kind("whole number", _parse_int)
 YES_NO = Kind("yes or no", _parse_yes_no, lambda value: "yes" if value else "no")
+LANE = Kind("auto, fast, waits or burns", _one_of("auto", "fast", "waits", "burns"))
 SECONDS = Kind("time", _parse_seconds, _write_seconds)
 WHOLE_SECONDS = Kind("whole seconds", _parse_whole_seconds)
 BYTES = Kind("size", _parse_bytes, _write_bytes)

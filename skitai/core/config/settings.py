@@ -22,6 +22,7 @@ from skitai.core.config.kinds import (
     FILE_NAMES,
     HOST,
     INT,
+    LANE,
     MODE,
     NETWORKS,
     PATH,
@@ -191,6 +192,14 @@ class MountSettings:
     index: tuple[str, ...] = field(
         default=("index.html", "index.htm"),
         metadata=key(FILE_NAMES, "files that stand for their folder, the first that exists"),
+    )
+    lane: str = field(
+        default="auto",
+        metadata=key(
+            LANE,
+            "how its handlers are called: fast ones by the thread that leads, those that wait by workers, "
+            "those that burn (compute) by workers one at a time; auto finds out",
+        ),
     )
 
 
