@@ -6,6 +6,7 @@ Content-Length, so that no server is made to guess or to chunk.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -29,6 +30,18 @@ def ten_kib(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iter
 
 def one_mib(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     return _answer(ONE_MIB, start_response)
+
+
+def mixed(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """``/sleep`` waits for 50 ms, ``/burn`` computes for 20 ms of its thread's own time."""
+    path = environ["PATH_INFO"]
+    if path == "/sleep":
+        time.sleep(0.05)
+    elif path == "/burn":
+        until = time.thread_time() + 0.02
+        while time.thread_time() < until:
+            continue
+    return _answer(HELLO, start_response)
 
 
 def post(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

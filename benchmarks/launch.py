@@ -1,4 +1,4 @@
-"""Start a server that has no command line that serves: ``python -m benchmarks.launch NAME APP PORT``.
+"""Start a server without a command line that serves: ``python -m benchmarks.launch NAME APP PORT [THREADS]``.
 
 A child process of the harness runs this, never the harness itself.
 """
@@ -26,17 +26,17 @@ def fastwsgi(app: Any, port: int) -> None:
     importlib.import_module("fastwsgi").run(app, "127.0.0.1", port)
 
 
-def waitress(app: Any, port: int) -> None:
+def waitress(app: Any, port: int, threads: str = "4") -> None:
     # It warns of each request that finds no thread free: under full load a line for each
     # request, and here no server writes those.  Its own command line cannot say so.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    importlib.import_module("waitress").serve(app, host="127.0.0.1", port=port, threads=4)
+    importlib.import_module("waitress").serve(app, host="127.0.0.1", port=port, threads=int(threads))
 
 
-def main(name: str, target: str, port: str) -> None:
+def main(name: str, target: str, port: str, *more: str) -> None:
     module, _, attribute = target.partition(":")
     app = getattr(importlib.import_module(module), attribute)
-    {"bjoern": bjoern, "fastwsgi": fastwsgi, "waitress": waitress}[name](app, int(port))
+    {"bjoern": bjoern, "fastwsgi": fastwsgi, "waitress": waitress}[name](app, int(port), *more)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ FILE_SIZES = {"1k.bin": 1024, "64k.bin": 64 * 1024}
 
 WSGI = ("bjoern", "fastwsgi", "granian", "gunicorn", "waitress", "cheroot")
 THREADED = ("granian-threads", "gunicorn", "waitress", "cheroot")
+SIXTEEN = ("granian-16", "gunicorn-16", "waitress-16", "bjoern")
 PEERS = (*WSGI, "nginx")
 
 KEEP_ALIVE = Load()
@@ -70,6 +71,30 @@ SCENARIOS: dict[str, Scenario] = {
         ours=("skitai-threads", "skitai"),
         peers=THREADED,
         cannot={"bjoern": NO_THREADS, "fastwsgi": NO_THREADS},
+    ),
+    "default": Scenario(
+        "12 bytes from the threads of the default",
+        "benchmarks.apps:hello",
+        len(HELLO),
+        ours=("skitai-default", "skitai"),
+        peers=("bjoern", "granian"),
+    ),
+    "sleepers": Scenario(
+        "12 bytes, 56 connections, while 8 ask what waits 50 ms; the figures are of the 56",
+        "benchmarks.apps:mixed",
+        len(HELLO),
+        Load(connections=56, beside=Load(path="/sleep", connections=8)),
+        ours=("skitai-16", "skitai-alone"),
+        peers=SIXTEEN,
+        loads={"skitai-alone": Load(connections=56)},
+    ),
+    "burners": Scenario(
+        "12 bytes, 60 connections, while 4 ask what computes 20 ms; the figures are of the 60",
+        "benchmarks.apps:mixed",
+        len(HELLO),
+        Load(connections=60, beside=Load(path="/burn", connections=4)),
+        ours=("skitai-16",),
+        peers=SIXTEEN,
     ),
     "pure": Scenario(
         "12 bytes from the build without compiled modules",

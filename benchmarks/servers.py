@@ -39,10 +39,17 @@ _GRANIAN = (
     "--no-access-log --log-level warning {app} --blocking-threads"
 )
 
+_GUNICORN = (
+    "-m gunicorn --bind 127.0.0.1:{port} --worker-class gthread --keep-alive 10 --log-level warning --threads"
+)
+
 SERVERS: dict[str, Spec] = {
     "skitai": Spec(f"{_SKITAI} 0 --no-access-log"),
     "skitai-log": Spec(f"{_SKITAI} 0 --access-log"),
     "skitai-threads": Spec(f"{_SKITAI} 4 --no-access-log"),
+    "skitai-16": Spec(f"{_SKITAI} 16 --no-access-log"),
+    "skitai-alone": Spec(f"{_SKITAI} 16 --no-access-log"),
+    "skitai-default": Spec(f"{_SKITAI} 8 --no-access-log"),
     "skitai-pure": Spec(f"{_SKITAI} 0 --no-access-log", variables={"SKITAI_PURE": "1"}),
     "skitai-unpipelined": Spec(f"{_SKITAI} 0 --no-access-log"),
     "bjoern": Spec(
@@ -53,9 +60,11 @@ SERVERS: dict[str, Spec] = {
     "fastwsgi": Spec("-m benchmarks.launch fastwsgi {app} {port}", "fastwsgi"),
     "granian": Spec(f"{_GRANIAN} 1", "granian"),
     "granian-threads": Spec(f"{_GRANIAN} 4", "granian"),
+    "granian-16": Spec(f"{_GRANIAN} 16", "granian"),
+    "gunicorn-16": Spec(f"{_GUNICORN} 16 {{app}}", "gunicorn"),
+    "waitress-16": Spec("-m benchmarks.launch waitress {app} {port} 16", "waitress"),
     "gunicorn": Spec(
-        "-m gunicorn --bind 127.0.0.1:{port} --worker-class gthread --threads 4 --keep-alive 10 "
-        "--log-level warning {app}",
+        f"{_GUNICORN} 4 {{app}}",
         "gunicorn",
     ),
     "waitress": Spec("-m benchmarks.launch waitress {app} {port}", "waitress"),

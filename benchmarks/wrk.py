@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +21,8 @@ __all__ = ["LATENCIES", "Load", "Report", "command", "drive", "read_report"]
 
 SCRIPTS = Path(__file__).with_name("load")
 GRACE = 30
+# Seconds by which a load beside is longer at both ends.
+LEAD = 1
 PERCENTILES = ("50", "75", "90", "99")
 LATENCIES = (*PERCENTILES, "max")
 _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0, "h": 3_600_000.0}
@@ -35,6 +38,8 @@ class Load:
     headers: tuple[str, ...] = ()
     batched: bool = False
     """``script`` sends several requests at once"""
+    beside: Load | None = None
+    """sent meanwhile by a second wrk on the same core; the report is without it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,25 @@ def command(load: Load, url: str, seconds: int, core: int) -> list[str]:
 
 def drive(load: Load, url: str, seconds: int, core: int) -> Report:
     """Load for so many seconds; ValueError if not every answer was good."""
+    if load.beside is None:
+        return _drive_alone(load, url, seconds, core)
+    # It begins before and ends behind the load that is measured.
+    around = subprocess.Popen(
+        command(load.beside, url, seconds + 2 * LEAD, core), text=True, stdout=subprocess.PIPE
+    )
+    try:
+        time.sleep(LEAD)
+        report = _drive_alone(replace(load, beside=None), url, seconds, core)
+        read_report(around.communicate(timeout=GRACE)[0])
+        return report
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"the wrk beside did not end within {GRACE} s") from None
+    finally:
+        around.kill()
+        around.wait()
+
+
+def _drive_alone(load: Load, url: str, seconds: int, core: int) -> Report:
     try:
         run = subprocess.run(
             command(load, url, seconds, core), text=True, capture_output=True, timeout=seconds + GRACE
