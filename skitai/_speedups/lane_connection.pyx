@@ -216,7 +216,9 @@ cdef class LaneConnection(Seat):
         if self.lanes.draining:
             self.close()
         else:
-            self.idle_since = monotonic()
+            self.idle_since = (
+                self.lanes.last_time if self.lanes.time_batch == self.lanes.loop.batch else monotonic()
+            )
             self.deadline = self.idle_since + self.lanes.keep_alive
         return 0
 
@@ -287,23 +289,28 @@ cdef class LaneConnection(Seat):
         """Run the application for the request of ``length`` bytes and send, or keep for a moment,
         its answer.  The time when it was made; `state` is not SERVING if the connection is closed
         or not this thread's any more."""
+        cdef Lanes lanes = self.lanes
         cdef Call call = Call.__new__(Call)
         cdef const unsigned char *data = work.scratch + work.start
         cdef bint is_head = head.method.length == 4 and memcmp(data + head.method.start, b"HEAD", 4) == 0
         call.connection = self
-        call.lanes = self.lanes
+        call.lanes = lanes
         call.work = work
         call.route = self.route
         call.begin(data, head)
         call.keep_alive = head.keep_alive and not (
-            self.lanes.draining and work.start + length == work.filled
+            lanes.draining and work.start + length == work.filled
         )
         call.environ["REMOTE_ADDR"] = self.address
         call.environ["REMOTE_PORT"] = self.port_text
         call.habit = habit
-        call.received_at = monotonic()
+        # One look at the clock for each request: it began when the one before was answered.
+        call.received_at = lanes.last_time if lanes.time_batch == lanes.loop.batch else monotonic()
         failure = call.ask()
         call.started_at = monotonic()
+        if lanes.work is work:
+            lanes.last_time = call.started_at
+            lanes.time_batch = lanes.loop.batch
         # A call that was moved has had its strike, and another route may have its place since.
         if call.habit != NULL and (habit.strikes or call.started_at - call.received_at >= SK_LASTS):
             sk_learn(habit, call.started_at - call.received_at, call.started_at)

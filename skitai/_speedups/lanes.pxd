@@ -114,6 +114,9 @@ cdef class Lanes:
     cdef bytes date_line, server_line
     cdef long date_second
     cdef unsigned long date_batch
+    # The time when the last answer of this batch was made.
+    cdef double last_time
+    cdef unsigned long time_batch
 
     cdef Route find(self, const unsigned char *data, Head *head, Route last, object info)
     cdef Route learn_route(self, tuple key)

@@ -36,7 +36,9 @@ cdef class EventLoop:
     # them goes on with the next one.
     cdef sk_event[SK_EVENTS_MAX] events
     cdef int next_event, event_count
-    cdef unsigned long batch                # counts the waits: what is fresh in one may be kept
+    # Counts the waits and whatever else of Python code may have taken time: what C code has looked
+    # up since, the clock for one, is still fresh.
+    cdef unsigned long batch
 
     cdef int add(self, Watched watched, int interest) except -1
     cdef int forget(self, Watched watched, bint is_open) except -1

@@ -224,6 +224,8 @@ cdef class EventLoop:
                 watched.on_ready(event.ready)
             except Exception:
                 self.report(watched)
+            if type(watched) is SocketWatch:
+                self.batch += 1
             if self.thread_id != ident:
                 return 0
         if self.retired:
@@ -233,6 +235,7 @@ cdef class EventLoop:
         calls = len(self.calls)
         while calls:
             calls -= 1
+            self.batch += 1
             callback, args = self.calls.popleft()
             try:
                 callback(*args)
