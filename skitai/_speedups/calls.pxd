@@ -57,7 +57,7 @@ cdef class Call:
     cdef int move(self, Workspace former) except -1
 
     cdef object start_response(self, object status, object headers, object exc_info)
-    cdef int begin(self, const unsigned char *data, Head *head) except -1
+    cdef int begin(self, const unsigned char *data, Head *head, object address, object port) except -1
     cdef object ask(self)
     cdef bint note(self, object status, object headers) except -1
     cdef list headers(self)

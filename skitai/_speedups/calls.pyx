@@ -150,9 +150,9 @@ cdef class Call:
 
     # -- the call ---------------------------------------------------------------------------
 
-    cdef int begin(self, const unsigned char *data, Head *head) except -1:
+    cdef int begin(self, const unsigned char *data, Head *head, object address, object port) except -1:
         """Make the environ of the request that ``data`` begins with, and the context."""
-        cdef dict environ = self.lanes.environ(data, head, self.route)
+        cdef dict environ = self.lanes.environ(data, head, self.route, address, port)
         if head.content_length > 0:
             body = PyBytes_FromStringAndSize(<const char *>data + head.consumed, head.content_length)
             environ["wsgi.input"] = BytesIO(body)

@@ -294,12 +294,10 @@ cdef class LaneConnection(Seat):
         call.lanes = self.lanes
         call.work = work
         call.route = self.route
-        call.begin(data, head)
+        call.begin(data, head, self.address, self.port_text)
         call.keep_alive = head.keep_alive and not (
             self.lanes.draining and work.start + length == work.filled
         )
-        call.environ["REMOTE_ADDR"] = self.address
-        call.environ["REMOTE_PORT"] = self.port_text
         call.habit = habit
         call.received_at = monotonic()
         failure = call.ask()
