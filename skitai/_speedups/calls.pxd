@@ -71,4 +71,4 @@ cdef class Call:
     cdef int warn_of_more(self) except -1
     cdef int close_result(self, object result) except -1
     cdef int exhaust(self, bint lost) except -1
-    cdef int log(self, Py_ssize_t size, double delivered_at) except -1
+    cdef int log(self, double when, double delivered_at, Py_ssize_t size) except -1

@@ -1,4 +1,4 @@
-# The clock of time.monotonic(), for C code: times of both are compared.
+# The clocks of time.monotonic() and time.time() for C code: times of both are compared.
 
 cdef extern from *:
     """
@@ -16,9 +16,16 @@ cdef extern from "<time.h>" nogil:
         long tv_nsec
     int clock_gettime(int clock, timespec *now)
     const int SK_CLOCK
+    const int CLOCK_REALTIME
 
 
 cdef inline double monotonic() noexcept nogil:
     cdef timespec now
     clock_gettime(SK_CLOCK, &now)
+    return now.tv_sec + now.tv_nsec * 1e-9
+
+
+cdef inline double wall_clock() noexcept nogil:
+    cdef timespec now
+    clock_gettime(CLOCK_REALTIME, &now)
     return now.tv_sec + now.tv_nsec * 1e-9

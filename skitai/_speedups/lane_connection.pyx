@@ -34,7 +34,7 @@ import socket
 from skitai._pure.engine.channel import Stall
 
 from skitai._speedups.calls cimport Call
-from skitai._speedups.clock cimport monotonic
+from skitai._speedups.clock cimport monotonic, wall_clock
 from skitai._speedups.heads cimport NO_ROOM, SIMPLE, Head, recognise
 from skitai._speedups.lanes cimport (
     OUT,
@@ -553,12 +553,13 @@ cdef bytes _rest(Workspace work):
 
 
 cdef int _log(list calls, Py_ssize_t sent) except -1:
-    """Write the access lines of ``calls``, of whose answers the system took ``sent`` bytes."""
+    """Note ``calls`` for their access lines; of their answers the system took ``sent`` bytes."""
+    cdef double when = wall_clock()
     cdef double now = monotonic()
     cdef Call call
     cdef Py_ssize_t size
     for call, size in calls:
         size = min(size, sent)
-        call.log(size, now)
+        call.log(when, now, size)
         sent -= size
     return 0
