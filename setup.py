@@ -10,7 +10,7 @@ The environment variable ``SKITAI_EXTENSIONS`` says what may happen:
 
 All or nothing: a half-compiled Skitai is a third configuration that nobody tests, so one
 extension that fails takes the others with it.  The list of extensions is the list of
-``skitai/_speedups/*.pyx``.
+``skitai/_speedups/*.pyx``; they want epoll or kqueue, so on Windows the pure build serves.
 """
 
 from __future__ import annotations
@@ -27,9 +27,7 @@ from setuptools.errors import CCompilerError, ExecError, PlatformError
 
 MODES = ("auto", "require", "off")
 MODE = os.environ.get("SKITAI_EXTENSIONS") or "auto"
-#: Kernels of one system only; elsewhere their pure twins serve in the compiled build too.
-LEFT_OUT = set() if sys.platform == "linux" else {"loop"}
-SOURCES = sorted(path for path in Path("skitai/_speedups").glob("*.pyx") if path.stem not in LEFT_OUT)
+SOURCES = sorted(Path("skitai/_speedups").glob("*.pyx"))
 #: Plain C, of which each kernel includes what it needs.
 HEADERS = sorted(Path("skitai/_speedups").glob("*.h"))
 
@@ -95,7 +93,9 @@ def extension(source: Path) -> Extension:
 def arguments() -> dict[str, Any]:
     if MODE not in MODES:
         raise SystemExit(f"skitai: SKITAI_EXTENSIONS is {MODE!r}; it may be {', '.join(MODES)}")
-    if MODE == "off":
+    if sys.platform == "win32" and MODE == "require":
+        raise SystemExit("skitai: SKITAI_EXTENSIONS=require: the compiled build wants epoll or kqueue")
+    if sys.platform == "win32" or MODE == "off":
         return {}
     return {
         "ext_modules": [extension(source) for source in SOURCES],

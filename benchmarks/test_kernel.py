@@ -1,33 +1,28 @@
-"""The http1 kernel alone: the price of a head, of a head made an environ, of a whole request, of chunks;
-and the same from the client's end.
+"""The http1 kernel alone: the price of a head, of a whole request, of chunks; and the same from the
+client's end.  The price of an environ is in ``test_environ.py``.
 
 ``make bench`` measures; `make test` runs each once, so that they do not rot.  h11 is the
 yardstick of the pure build, not a rival: the one other sans-I/O HTTP/1.1 that is strict and pure
 Python.  httptools is the one of the compiled build: a C parser (llhttp) that calls back for each
-field, as uvicorn uses it.  Its environ is made here as one would by hand, with the same keys and
-the same values as ours, which a test compares; that it checks less (Host, for one) is
-not counted.
+field, as uvicorn uses it.
 """
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 import h11
 import httptools
 import pytest
 
-from skitai._kernels import http1, percent_decode
-from skitai.core.environ import build_environ, make_template
+from skitai._kernels import http1
 from skitai.limits import Limits
 
-compiled: Any
+read_response_head: Any
 try:
-    from skitai._speedups import heads as compiled
     from skitai._speedups.responses import read_response_head
 except ImportError:
-    compiled = None
+    read_response_head = None
 
 HELLO = b"GET /hello HTTP/1.1\r\nHost: 127.0.0.1:5000\r\n\r\n"
 
@@ -72,9 +67,6 @@ LARGE_CHUNKS = (b"1000\r\n" + bytes(4096) + b"\r\n") * 15 + b"0\r\n\r\n"
 FIELDS = [("Content-Type", "text/plain"), ("Content-Length", "12"), ("Date", "Sun, 22 Nov 2026 12:00:00 GMT")]
 BODY = b"Hello World\n"
 LIMITS = Limits()
-TEMPLATE = make_template(threads=4, processes=1, errors=None, was=None)
-CLIENT = ("127.0.0.1", 40000)
-SERVER = ("127.0.0.1", 5000)
 
 heads = pytest.mark.parametrize("head", [HELLO, BROWSER], ids=["hello", "browser"])
 chunks = pytest.mark.parametrize("body", [SMALL_CHUNKS, LARGE_CHUNKS], ids=["1000 of 1 B", "15 of 4 KiB"])
@@ -90,82 +82,6 @@ def parse_h11(head: bytes) -> Any:
     connection = h11.Connection(h11.SERVER)
     connection.receive_data(head)
     return connection.next_event()
-
-
-def environ_connection(head: bytes) -> dict[str, Any]:
-    return environ_of(parse_ours(head))
-
-
-def environ_kernel(head: bytes) -> dict[str, Any]:
-    """Without a connection and its states, of which httptools has none."""
-    request, _ = compiled.read_request_head(head, 0, LIMITS)
-    return environ_of(request)
-
-
-def environ_of(request: http1.RequestHead) -> dict[str, Any]:
-    return build_environ(
-        TEMPLATE,
-        request,
-        script_name="",
-        path_info=percent_decode(request.path).decode("latin-1"),
-        client=CLIENT,
-        scheme="http",
-        host=request.host,
-        server=SERVER,
-    )
-
-
-class HttptoolsEnviron:
-    """The callbacks of ``httptools.HttpRequestParser``; ``environ`` is complete after the head."""
-
-    keys: dict[bytes, str] = {}  # noqa: RUF012 (of all requests, as the table of ours)
-
-    def __init__(self) -> None:
-        self.environ = TEMPLATE.copy()
-        self.url = b""
-
-    def on_url(self, url: bytes) -> None:
-        self.url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        key = self.keys.get(name) or self.learn(name)
-        text = value.decode("latin-1")
-        known = self.environ.get(key)
-        if known is not None:
-            text = f"{known}; {text}" if key == "HTTP_COOKIE" else f"{known}, {text}"
-        self.environ[key] = text
-
-    def learn(self, name: bytes) -> str:
-        key = name.decode("latin-1").upper().replace("-", "_")
-        if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-            key = f"HTTP_{key}"
-        self.keys[name] = key
-        return key
-
-    def finish(self, parser: httptools.HttpRequestParser) -> dict[str, Any]:
-        environ = self.environ
-        target = self.url.decode("latin-1")
-        path, _, query = self.url.partition(b"?")
-        host, _, port = environ["HTTP_HOST"].lower().partition(":")
-        environ["REQUEST_METHOD"] = parser.get_method().decode("latin-1")
-        environ["SCRIPT_NAME"] = ""
-        environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1")
-        environ["QUERY_STRING"] = query.decode("latin-1")
-        environ["REQUEST_URI"] = environ["RAW_URI"] = target
-        environ["SERVER_PROTOCOL"] = f"HTTP/{parser.get_http_version()}"
-        environ["SERVER_NAME"] = host
-        environ["SERVER_PORT"] = port or "80"
-        environ["REMOTE_ADDR"] = CLIENT[0]
-        environ["REMOTE_PORT"] = str(CLIENT[1])
-        environ["wsgi.url_scheme"] = "http"
-        return environ
-
-
-def environ_httptools(head: bytes) -> dict[str, Any]:
-    making = HttptoolsEnviron()
-    parser = httptools.HttpRequestParser(making)
-    parser.feed_data(head)
-    return making.finish(parser)
 
 
 def cycle_ours(connection: http1.ServerConnection) -> bytes:
@@ -201,25 +117,6 @@ def test_head_h11(benchmark: Any, head: bytes) -> None:
     parsed = benchmark(parse_h11, head)
     assert parsed.method == b"GET"
     assert len(parsed.headers) == head.count(b"\r\n") - 2
-
-
-@heads
-@pytest.mark.benchmark(group="environ")
-def test_environ_connection(benchmark: Any, head: bytes) -> None:
-    assert benchmark(environ_connection, head) == environ_httptools(head)
-
-
-@pytest.mark.skipif(compiled is None, reason="no extensions are built here")
-@heads
-@pytest.mark.benchmark(group="environ")
-def test_environ_kernel(benchmark: Any, head: bytes) -> None:
-    assert benchmark(environ_kernel, head) == environ_httptools(head)
-
-
-@heads
-@pytest.mark.benchmark(group="environ")
-def test_environ_httptools(benchmark: Any, head: bytes) -> None:
-    assert benchmark(environ_httptools, head)["REQUEST_METHOD"] == "GET"
 
 
 @pytest.mark.benchmark(group="cycle")
@@ -359,7 +256,7 @@ def test_answer_h11(benchmark: Any) -> None:
     assert benchmark(answer_h11).status_code == 200
 
 
-@pytest.mark.skipif(compiled is None, reason="no extensions are built here")
+@pytest.mark.skipif(read_response_head is None, reason="no extensions are built here")
 @pytest.mark.benchmark(group="response head")
 def test_answer_kernel(benchmark: Any) -> None:
     assert benchmark(answer_kernel) == answer_httptools()

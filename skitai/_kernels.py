@@ -13,13 +13,23 @@ import os
 from typing import TYPE_CHECKING, Any, Literal
 
 from skitai._pure import producers  # the same in both builds; it says why
+from skitai._pure.accessline import AccessRecord
 
-__all__ = ["add_fields", "engine", "http1", "implementation", "percent_decode", "producers"]
+__all__ = [
+    "AccessRecord",
+    "access_lines",
+    "add_fields",
+    "engine",
+    "http1",
+    "implementation",
+    "percent_decode",
+    "producers",
+]
 
 Implementation = Literal["pure", "compiled"]
 
 _PACKAGES: dict[Implementation, str] = {"pure": "skitai._pure", "compiled": "skitai._speedups"}
-_MODULES = ("engine", "environ", "http1", "percent")
+_MODULES = ("accessline", "engine", "environ", "http1", "percent")
 
 
 def _load(build: Implementation) -> list[Any]:
@@ -41,10 +51,12 @@ _implementation, _chosen = _choose()
 if TYPE_CHECKING:
     # The twins have the same names and types: `tests/test_build.py` sees to it.
     from skitai._pure import engine, http1
+    from skitai._pure.accessline import access_lines
     from skitai._pure.environ import add_fields
     from skitai._pure.percent import percent_decode
 else:
-    engine, _environ, http1, _percent = _chosen
+    _accessline, engine, _environ, http1, _percent = _chosen
+    access_lines = _accessline.access_lines
     add_fields = _environ.add_fields
     percent_decode = _percent.percent_decode
 

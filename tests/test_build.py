@@ -23,7 +23,7 @@ REPO = Path(__file__).resolve().parent.parent
 SPEEDUPS = REPO / "skitai" / "_speedups"
 KERNELS = sorted(source.stem for source in SPEEDUPS.glob("*.pyx"))
 #: What `_kernels` takes from either package; other modules of `_speedups` serve these.
-TWINS = ["engine", "environ", "http1", "percent"]
+TWINS = ["accessline", "engine", "environ", "http1", "percent"]
 
 pure_is_forced = os.environ.get("SKITAI_PURE") == "1"
 must_be_compiled = os.environ.get("SKITAI_EXTENSIONS") == "require"

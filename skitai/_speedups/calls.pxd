@@ -57,7 +57,7 @@ cdef class Call:
     cdef int move(self, Workspace former) except -1
 
     cdef object start_response(self, object status, object headers, object exc_info)
-    cdef int begin(self, const unsigned char *data, Head *head) except -1
+    cdef int begin(self, const unsigned char *data, Head *head, object address, object port) except -1
     cdef object ask(self)
     cdef bint note(self, object status, object headers) except -1
     cdef list headers(self)
@@ -71,4 +71,4 @@ cdef class Call:
     cdef int warn_of_more(self) except -1
     cdef int close_result(self, object result) except -1
     cdef int exhaust(self, bint lost) except -1
-    cdef int log(self, Py_ssize_t size, double delivered_at) except -1
+    cdef int log(self, double when, double delivered_at, Py_ssize_t size) except -1

@@ -150,9 +150,9 @@ cdef class Call:
 
     # -- the call ---------------------------------------------------------------------------
 
-    cdef int begin(self, const unsigned char *data, Head *head) except -1:
+    cdef int begin(self, const unsigned char *data, Head *head, object address, object port) except -1:
         """Make the environ of the request that ``data`` begins with, and the context."""
-        cdef dict environ = self.lanes.environ(data, head, self.route)
+        cdef dict environ = self.lanes.environ(data, head, self.route, address, port)
         if head.content_length > 0:
             body = PyBytes_FromStringAndSize(<const char *>data + head.consumed, head.content_length)
             environ["wsgi.input"] = BytesIO(body)
@@ -334,17 +334,14 @@ cdef class Call:
         """What the logs are told of the request."""
         return {"REQUEST_METHOD": self.method, "REQUEST_URI": self.target}
 
-    cdef int log(self, Py_ssize_t size, double delivered_at) except -1:
-        """``size``: the bytes of the answer that the system took."""
-        if self.route.log is not None:
-            self.route.log(
-                self.connection.client(),
-                self.asked(),
-                self.status.code,
-                size,
-                self.started_at - self.received_at,
-                delivered_at - self.started_at,
-            )
+    cdef int log(self, double when, double delivered_at, Py_ssize_t size) except -1:
+        """``when``: now, as of time.time(); ``size``: the bytes of the answer that the system took."""
+        cdef double execution = self.started_at - self.received_at
+        cdef double delivery = delivered_at - self.started_at
+        address, port = self.connection.client()
+        self.route.log(
+            (when, address, port, self.method, self.target, "1.1", self.status.code, size, execution, delivery)
+        )
         return 0
 
     cdef int warn_of_more(self) except -1:

@@ -7,7 +7,6 @@ the first request that is not plain; once idle it gives the socket back.
 from __future__ import annotations
 
 import socket
-import sys
 import threading
 from collections.abc import Callable
 from operator import itemgetter
@@ -38,12 +37,8 @@ from skitai._speedups.http1 import ServerConnection
 from skitai._speedups.lane_connection import LaneConnection
 from skitai._speedups.lane_listener import LaneListener
 from skitai._speedups.lanes import Lanes
+from skitai._speedups.loop import EventLoop
 from skitai.limits import Limits
-
-if sys.platform == "linux":
-    from skitai._speedups.loop import EventLoop
-else:
-    from skitai._pure.engine import EventLoop
 
 __all__ = [
     "Begun",

@@ -34,7 +34,7 @@ import socket
 from skitai._pure.engine.channel import Stall
 
 from skitai._speedups.calls cimport Call
-from skitai._speedups.clock cimport monotonic
+from skitai._speedups.clock cimport monotonic, wall_clock
 from skitai._speedups.heads cimport NO_ROOM, SIMPLE, Head, recognise
 from skitai._speedups.lanes cimport (
     OUT,
@@ -297,12 +297,10 @@ cdef class LaneConnection(Seat):
         call.lanes = lanes
         call.work = work
         call.route = self.route
-        call.begin(data, head)
+        call.begin(data, head, self.address, self.port_text)
         call.keep_alive = head.keep_alive and not (
             lanes.draining and work.start + length == work.filled
         )
-        call.environ["REMOTE_ADDR"] = self.address
-        call.environ["REMOTE_PORT"] = self.port_text
         call.habit = habit
         # One look at the clock for each request: it began when the one before was answered.
         call.received_at = lanes.last_time if lanes.time_batch == lanes.loop.batch else monotonic()
@@ -562,12 +560,13 @@ cdef bytes _rest(Workspace work):
 
 
 cdef int _log(list calls, Py_ssize_t sent) except -1:
-    """Write the access lines of ``calls``, of whose answers the system took ``sent`` bytes."""
+    """Note ``calls`` for their access lines; of their answers the system took ``sent`` bytes."""
+    cdef double when = wall_clock()
     cdef double now = monotonic()
     cdef Call call
     cdef Py_ssize_t size
     for call, size in calls:
         size = min(size, sent)
-        call.log(size, now)
+        call.log(when, now, size)
         sent -= size
     return 0

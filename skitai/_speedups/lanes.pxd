@@ -121,7 +121,9 @@ cdef class Lanes:
     cdef Route find(self, const unsigned char *data, Head *head, Route last, object info)
     cdef Route learn_route(self, tuple key)
     cdef KnownName known_name(self, const unsigned char *data, Field *field, frozenset withheld)
-    cdef dict environ(self, const unsigned char *data, Head *head, Route route)
+    cdef dict environ(
+        self, const unsigned char *data, Head *head, Route route, object address, object port
+    )
     cdef StatusLine status_line(self, str status)
     cdef int kind_of(self, str name) except -1
     cdef int refresh_date(self) except -1

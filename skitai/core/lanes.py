@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from skitai._kernels import engine, http1
+from skitai._kernels import AccessRecord, engine, http1
 from skitai.core.admission import admission_hook
 from skitai.core.apps import MountedApp
 from skitai.core.binding import Binding
@@ -31,7 +31,7 @@ class LaneCallbacks:
     def __init__(
         self,
         binding: Binding,
-        log: Callable[[tuple[str, int], dict[str, Any], int, int, float, float], None] | None,
+        log: Callable[[AccessRecord], None] | None,
         warn: Callable[[dict[str, Any], str], None],
         failure: Callable[[dict[str, Any], str, BaseException], None],
     ) -> None:

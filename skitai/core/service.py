@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from skitai._kernels import engine, http1, percent_decode
-from skitai.core.accessline import access_line
 from skitai.core.admission import LimitedSink, admission_hook, early_refusal
 from skitai.core.answer import Answer
 from skitai.core.apps import MountedApp, WSGIApplication
@@ -125,7 +125,7 @@ class HttpService:
         self._limit_log = LimitLog(logs.server)
         self._lane_callbacks = LaneCallbacks(
             binding,
-            self._log_lane if access_log else None,
+            logs.request if access_log else None,
             self._reports.warn_about,
             self._reports.failure_in,
         )
@@ -170,7 +170,8 @@ class HttpService:
         plan: Plan = exchange.context
         head = exchange.head
         self._logs.request(
-            access_line(
+            (
+                time.time(),
                 plan.client.address,
                 plan.client.port,
                 head.method,
@@ -189,7 +190,7 @@ class HttpService:
     ) -> engine.Refusal:
         self._limit_log.note(f"refused with {error.status}", f"{peer[0]}:{peer[1]}: {error}")
         if exchange is None and self._access_log:
-            self._logs.request(access_line(peer[0], peer[1], "-", "-", "-", error.status, 0, 0.0, 0.0))
+            self._logs.request((time.time(), *peer, "-", "-", "-", error.status, 0, 0.0, 0.0))
         accept = _accept(exchange.head) if exchange else ""
         answer = error_answer(error.status, str(error), accept=accept)
         return answer.headers, answer.body
@@ -245,20 +246,6 @@ class HttpService:
             raise RuntimeError("a request left a lane where no application is mounted")
         exchange.response_timeout = mount.options.response_timeout
         return self._new_run(exchange, lambda: begun, begun.environ, context, mount, app, None)
-
-    def _log_lane(
-        self,
-        peer: tuple[str, int],
-        environ: dict[str, Any],
-        status: int,
-        size: int,
-        execution: float,
-        delivery: float,
-    ) -> None:
-        method, target = environ["REQUEST_METHOD"], environ["REQUEST_URI"]
-        self._logs.request(
-            access_line(peer[0], peer[1], method, target, "1.1", status, size, execution, delivery)
-        )
 
     # -- admission ------------------------------------------------------------------------
 

@@ -23,7 +23,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from skitai import _kernels, was
+from skitai._kernels import AccessRecord
 from skitai._pure import engine as pure_engine
+from skitai._pure.accessline import access_line
 from skitai.core.apps import MountedApp
 from skitai.core.bodies import Spool
 from skitai.core.config import for_app
@@ -214,7 +216,8 @@ class Words:
     def app_warning(self, text: str) -> None:
         self.lines.append(f"app warn {text}")
 
-    def request(self, line: str) -> None:
+    def request(self, record: AccessRecord) -> None:
+        line = access_line(record)
         self.lines.append("request " + re.sub(r"^\S+|\d+ms", "-", line))
 
     def trace(self, what: str) -> None:

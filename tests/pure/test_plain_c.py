@@ -1,12 +1,16 @@
 """The plain C under the compiled engine, alone: compiled here with warnings as errors and run.
 
-The lead's stress run is under ThreadSanitizer: 3 s here, ten minutes in `make soak`.
+The lead's stress run is under ThreadSanitizer: 3 s here, ten minutes in `make soak`.  The kqueue half of
+the poller runs over a stand-in for the BSDs' header (tests/c/kqueue); `make soak` runs the engine's tests
+on it.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +18,8 @@ import pytest
 
 REPO = Path(__file__).resolve().parents[2]
 FLAGS = ("-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread")
+
+KQUEUE = ("-DSKITAI_KQUEUE", "-I", str(REPO / "tests/c/kqueue"))
 
 
 @pytest.fixture
@@ -56,3 +62,41 @@ def test_the_lead_goes_over_and_over(build: Callable[..., Path]) -> None:
 @pytest.mark.timeout(700)
 def test_the_lead_goes_over_for_ten_minutes(build: Callable[..., Path]) -> None:
     assert "taken over" in run(build("lead_stress", "-fsanitize=thread"), "600", timeout=660)
+
+
+@pytest.mark.parametrize("half", [(), KQUEUE], ids=["epoll", "kqueue"])
+def test_what_is_ready(build: Callable[..., Path], half: tuple[str, ...]) -> None:
+    run(build("poller_check", "-fsanitize=address,undefined", *half))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+def test_the_engine_on_kqueue(tmp_path: Path, require_program: Callable[[str], str]) -> None:
+    """In a copy, whose extensions are built anew."""
+    require_program("cc")
+    pytest.importorskip("Cython")
+    for folder in ("skitai", "tests"):
+        built = shutil.ignore_patterns("*.so", "__pycache__", ".hypothesis")
+        shutil.copytree(REPO / folder, tmp_path / folder, ignore=built)
+    for file in ("setup.py", "pyproject.toml", "README.md"):
+        shutil.copy(REPO / file, tmp_path)
+    environment = {
+        **os.environ,
+        "CFLAGS": " ".join(KQUEUE),
+        "PYTHONPATH": str(tmp_path),
+        "SKITAI_EXTENSIONS": "require",
+        "SKITAI_PURE": "",
+    }
+    tests = [f"tests/pure/test_{name}.py" for name in ("engine", "lanes", "threads")]
+    for arguments in (["setup.py", "-q", "build_ext", "--inplace"], ["-m", "pytest", "-q", *tests]):
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=200,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout

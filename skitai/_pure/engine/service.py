@@ -11,6 +11,7 @@ from contextvars import Context, ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from skitai._pure.accessline import AccessRecord
 from skitai._pure.engine.exchange import Exchange
 from skitai._pure.engine.threads import Executor
 from skitai._pure.http1 import Headers
@@ -31,9 +32,9 @@ class Lane:
     path is the mount's; ``learns``: routes whose calls last may be taken out of it; ``withheld``:
     fields (lower case) that do not reach the application; ``variable`` is set in the request's
     context, to something whose ``services()`` are made by ``services(environ, application)`` when
-    they are first asked for; ``log(peer, environ, status, size, execution, delivery)`` writes the
-    access line, None where there is none; ``warn(environ, text)`` and ``failure(environ, where,
-    error)`` tell what the application did wrong behind its response.
+    they are first asked for; ``log(record)`` notes an `AccessRecord`, None where there are no
+    access lines; ``warn(environ, text)`` and ``failure(environ, where, error)`` tell what the
+    application did wrong behind its response.
     """
 
     application: Callable[..., Any]
@@ -44,7 +45,7 @@ class Lane:
     withheld: frozenset[str]
     variable: ContextVar[Any]
     services: Callable[[dict[str, Any], Any], object]
-    log: Callable[[tuple[str, int], dict[str, Any], int, int, float, float], None] | None
+    log: Callable[[AccessRecord], None] | None
     warn: Callable[[dict[str, Any], str], None]
     failure: Callable[[dict[str, Any], str, BaseException], None]
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from time import time
 from typing import TextIO
 
+from skitai._kernels import AccessRecord
 from skitai.core.logs.bridges import AppLogHandler, ErrorStream
 from skitai.core.logs.lines import LineFormat
 from skitai.core.logs.sinks import ConsoleSink, FileSink, Sink
@@ -62,6 +63,8 @@ class Logs:
 
         self._writer = LogWriter(sinks)
         self._handler: logging.Handler | None = None
+        #: Notes one request for its access line.  The writer's own method: it is called for each.
+        self.request: Callable[[AccessRecord], None] = self._writer.put_request
         #: The ``wsgi.errors`` of every request.
         self.wsgi_errors = ErrorStream(self.app)
 
@@ -70,10 +73,6 @@ class Logs:
     def server(self, text: str, kind: str = "info") -> None:
         """The server's own log."""
         self._writer.put(Stream.SERVER, kind, _shorten(text))
-
-    def request(self, line: str) -> None:
-        """One access line (`skitai.core.accessline`)."""
-        self._writer.put(Stream.REQUEST, "info", line)
 
     def app(self, text: str, kind: str = "info") -> None:
         """The log of the applications."""

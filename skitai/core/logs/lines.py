@@ -26,19 +26,22 @@ class LineFormat:
         self._second = -1
         self._date = ""
 
-    def encode(self, when: float, kind: str, text: str) -> bytes:
-        """One entry with its line end.  ``when``: seconds as of ``time.time()``."""
-        second = int(when)
+    def prefix(self, second: int, kind: str = "info") -> str:
+        """What stands before the text.  ``second``: as of ``time.time()``."""
         if second != self._second:
             self._second = second
             self._date = time.strftime("%Y.%m.%d %H:%M:%S", time.localtime(second))
+        return f"{self._date} [{kind}] "
+
+    def encode(self, when: float, kind: str, text: str) -> bytes:
+        """One entry with its line end.  ``when``: seconds as of ``time.time()``."""
         if _CONTROLS.search(kind) is not None:
             kind = _CONTROLS.sub(_escape, kind)
         if _CONTROLS.search(text) is not None:
             lines = text.rstrip("\r\n").replace("\r\n", "\n").split("\n")
             text = "\n".join([_CONTROLS.sub(_escape, line) for line in lines])
             text = _LIKE_AN_ENTRY.sub("\n    ", text)
-        return f"{self._date} [{kind}] {text}\n".encode("utf-8", "backslashreplace")
+        return f"{self.prefix(int(when), kind)}{text}\n".encode("utf-8", "backslashreplace")
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import select
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,12 +90,15 @@ class ConsoleSink(Sink):
         # whatever gets the number next.
         super().__init__(os.dup(descriptor), warning)
         self._patience = _CONSOLE_PATIENCE
+        self._poll: select.poll | None = None
+        # A file takes all there is to write; elsewhere than with POSIX only sockets can be asked.
+        if os.name == "posix" and not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+            self._poll = select.poll()
+            self._poll.register(self._descriptor, select.POLLOUT)
 
     def _write_some(self, data: memoryview) -> int:
-        if os.name == "posix":  # elsewhere only sockets can be asked
-            poll = select.poll()
-            poll.register(self._descriptor, select.POLLOUT)
-            if not poll.poll(self._patience * 1000):
+        if self._poll is not None:
+            if not self._poll.poll(self._patience * 1000):
                 self._patience = 0.0  # until it moves again, waiting would only hold up the files
                 raise BlockingIOError(errno.EAGAIN, "the console took no more")
             self._patience = _CONSOLE_PATIENCE

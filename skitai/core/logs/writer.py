@@ -1,12 +1,12 @@
 """The queue before the logs, and the one thread that empties it.
 
-Callers append a tuple to a `queue.SimpleQueue` and go on; nothing they do waits for a disk, a
+Callers append an entry to a `queue.SimpleQueue` and go on; nothing they do waits for a disk, a
 terminal or a lock that is held during input or output.  ``SimpleQueue.put`` and the lock of
 the counters are reentrant: a signal handler or a finalizer that logs cannot lock up.
 
-The thread takes an entry, naps a moment so that the next ones gather, and writes them all with
-one system call for each sink.  While it naps it is not woken, so that under load the threads
-that serve do not fight with it for the interpreter.
+The thread takes an entry, naps a moment so that the next ones gather, makes lines of them all and
+writes these with one system call for each sink.  While it naps it is not woken, so that under
+load the threads that serve do not fight with it for the interpreter.
 
 The queue is bounded in entries and, for long texts, in characters.  What comes when it is full
 is dropped and counted, and the count is written as soon as there is room.
@@ -18,9 +18,13 @@ import queue
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
+from itertools import groupby
+from operator import itemgetter
+from typing import cast
 
+from skitai._kernels import AccessRecord, access_lines
 from skitai.core.logs.lines import LineFormat
 from skitai.core.logs.sinks import FileSink, Sink
 
@@ -46,7 +50,13 @@ class Stream(Enum):
     APP = "app"
 
 
-Entry = tuple[Stream, float, str, str]
+#: Looked up for each request.
+_REQUEST = Stream.REQUEST
+
+#: ``(when, kind, text)``
+Text = tuple[float, str, str]
+#: Of the stream of requests it is a record, of the others a text.
+Entry = tuple[Stream, AccessRecord | Text]
 Command = Callable[[], None]
 
 
@@ -74,7 +84,16 @@ class LogWriter:
             with self._count:
                 self._dropped += 1
             return
-        self._queue.put((stream, time.time(), kind, text))
+        self._queue.put((stream, (time.time(), kind, text)))
+
+    def put_request(self, record: AccessRecord) -> None:
+        """The same for a request, of which the thread makes a line."""
+        length = len(record[3]) + len(record[4])
+        if self._queue.qsize() >= ENTRIES_MAX or (length > _LONG and not self._reserve(length)):
+            with self._count:
+                self._dropped += 1
+            return
+        self._queue.put((_REQUEST, record))
 
     def _reserve(self, length: int) -> bool:
         with self._count:
@@ -119,31 +138,36 @@ class LogWriter:
         if self._queue.qsize() < _BATCH_MAX:
             self._hurry.wait(_NAP)
         self._hurry.clear()
-        while len(batch) < _BATCH_MAX and not self._queue.empty():
-            batch.append(self._queue.get_nowait())  # nobody else takes: it cannot be empty now
+        take = self._queue.get_nowait  # nobody else takes: as many as there are now, there stay
+        batch += [take() for _ in range(min(self._queue.qsize(), _BATCH_MAX - 1))]
         return batch
 
     def _carry_out(self, batch: list[Entry | Command]) -> None:
         """Commands run between what was queued before and after them."""
-        entries: list[Entry] = []
-        for item in batch:
-            if isinstance(item, tuple):
-                entries.append(item)
+        for is_entry, run in groupby(batch, key=_is_entry):
+            if is_entry:
+                self._write(cast(list[Entry], list(run)))
             else:
-                self._write(entries)
-                entries = []
-                item()
-        self._write(entries)
+                for command in cast(Iterable[Command], run):
+                    command()
 
     def _write(self, entries: list[Entry]) -> None:
         waiting: dict[Sink, list[bytes]] = {}
         long = 0
-        for stream, when, kind, text in entries:
-            line = self._format.encode(when, kind, text)
-            if len(text) > _LONG:
-                long += len(text)
+        for stream, run in groupby(entries, key=itemgetter(0)):
+            if stream is _REQUEST:
+                records = cast(list[AccessRecord], [entry for _, entry in run])
+                lines = access_lines(records, self._format.prefix)
+                lengths = (
+                    [len(record[3]) + len(record[4]) for record in records] if self._long_waiting else []
+                )
+            else:
+                texts = cast(list[Text], [entry for _, entry in run])
+                lines = [self._format.encode(*text) for text in texts]
+                lengths = [len(text) for _, _, text in texts]
+            long += sum(length for length in lengths if length > _LONG)
             for sink in self._sinks[stream]:
-                waiting.setdefault(sink, []).append(line)
+                waiting.setdefault(sink, []).extend(lines)
         with self._count:
             self._long_waiting -= long
             dropped, self._dropped = self._dropped, 0
@@ -152,8 +176,8 @@ class LogWriter:
             line = self._format.encode(time.time(), "warn", text)
             for sink in self._sinks[Stream.SERVER]:
                 waiting.setdefault(sink, []).append(line)
-        for sink, lines in waiting.items():
-            sink.write(lines)
+        for sink, written in waiting.items():
+            sink.write(written)
 
     def _all_sinks(self) -> set[Sink]:
         return {sink for sinks in self._sinks.values() for sink in sinks}
@@ -170,3 +194,7 @@ class LogWriter:
 
     def _end(self) -> None:
         self._ended = True
+
+
+def _is_entry(item: Entry | Command) -> bool:
+    return isinstance(item, tuple)
