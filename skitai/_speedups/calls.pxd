@@ -31,8 +31,8 @@ cdef class Call:
     cdef object result        # what the application returned, or stands for it
     cdef object iterator      # what is left of it behind the piece
 
-    # The answer has been sent from the lane.  An application may keep start_response and write
-    # for longer, when workspace and connection are somebody else's.
+    # The answer has been sent from the lane, or never will be.  An application may keep
+    # start_response and write for longer, when workspace and connection are somebody else's.
     cdef bint over
 
     # Set once the call has left its lane.
@@ -67,6 +67,7 @@ cdef class Call:
     cdef void release(self) noexcept
     cdef int leave(self) except -1
     cdef int finish(self, object error) except -1
+    cdef int lose(self, object error) except -1
     cdef dict asked(self)
     cdef int warn_of_more(self) except -1
     cdef int close_result(self, object result) except -1

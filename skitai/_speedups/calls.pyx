@@ -18,7 +18,7 @@ from cpython.contextvars cimport (
     PyContextVar_Set,
 )
 from cpython.object cimport PyObject
-from cpython.pythread cimport NOWAIT_LOCK, WAIT_LOCK, PyThread_acquire_lock, PyThread_release_lock
+from cpython.pythread cimport WAIT_LOCK, PyThread_acquire_lock, PyThread_release_lock
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_GET_LENGTH
 from libc.string cimport memcpy
 
@@ -81,7 +81,7 @@ cdef class Call:
 
     cdef object start_response(self, status, headers, exc_info):
         """PEP 3333's start_response; it gives the call itself as ``write``."""
-        if self.moved:
+        if self.moved or self.leaving:
             self.await_move()
         if self.over:
             if exc_info:
@@ -97,9 +97,9 @@ cdef class Call:
         return self
 
     def __call__(self, data):
-        if self.moved:
-            self.await_move()
         """``write()``: the client must get it now, so the call leaves its lane."""
+        if self.moved or self.leaving:
+            self.await_move()
         if self.over:
             if self.length < 0:
                 raise ClientDisconnected(
@@ -204,7 +204,13 @@ cdef class Call:
         """Leave while the application runs, which has called us: perhaps from a thread of its own, so that
         its call may end meanwhile (`back`).  Nobody takes over until this is done."""
         cdef sk_lead *lead = self.lanes.lead if self.lanes.work is self.work else NULL
-        PyThread_acquire_lock(self.work.moving, NOWAIT_LOCK)
+        if self.work.call is not self:
+            # A thread of the application's own, which it has not waited for: its answer is being
+            # made of what it returned, and the leader is not in a call that could end here.
+            raise AssertionError(
+                "the application has returned: what start_response and write() were given since is lost (PEP 3333)"
+            )
+        self.work.hold()
         self.leaving = True
         if lead != NULL:
             sk_call_ends(lead)
@@ -214,11 +220,11 @@ cdef class Call:
             if lead != NULL:
                 sk_call_begins(lead)
             self.leaving = False
-            PyThread_release_lock(self.work.moving)
+            self.work.let_go()
         return 0
 
     cdef int await_move(self) except -1:
-        """Until this call has left its lane, which another thread sees to."""
+        """Until this call has left its lane, which another thread sees to; its own never comes here."""
         cdef void *moving = self.work.moving
         with nogil:
             PyThread_acquire_lock(moving, WAIT_LOCK)
@@ -244,6 +250,7 @@ cdef class Call:
         """
         cdef object result = self.result
         cdef object failure = None
+        cdef bint is_file = False
         cdef Py_ssize_t total
         if type(result) is list or type(result) is tuple:
             if len(result) == 1 and type(result[0]) is bytes:
@@ -258,17 +265,21 @@ cdef class Call:
                     return False
                 self.body = b"".join(result)
             return self.length < 0 or self.length == PyBytes_GET_SIZE(self.body)
-        if self.length <= 0 or isinstance(result, self.route.file_wrapper):
+        if self.length <= 0:
             return False
         PyContext_Enter(self.context)
         self.enter(ASKED)
         try:
-            iterator = iter(result)
-            piece = next(iterator, _END)
+            is_file = isinstance(result, self.route.file_wrapper)  # a proxy's own code may answer
+            if not is_file:
+                iterator = iter(result)
+                piece = next(iterator, _END)
         except BaseException as error:
             failure = error
         self.back()
         PyContext_Exit(self.context)
+        if is_file:
+            return False
         if failure is not None:
             self.result = PutBack(_Failed(failure), result)
             return False
@@ -330,6 +341,16 @@ cdef class Call:
 
     # -- behind the answer ------------------------------------------------------------------
 
+    cdef int lose(self, object error) except -1:
+        """The answer goes nowhere: what the application returned is closed, what it raised is told."""
+        self.over = True
+        if error is None:
+            self.exhaust(True)
+        elif _is_failure(error):
+            self.route.failure(self.asked(), "", error)
+        self.release()
+        return 0
+
     cdef dict asked(self):
         """What the logs are told of the request."""
         return {"REQUEST_METHOD": self.method, "REQUEST_URI": self.target}
@@ -387,9 +408,15 @@ cdef class Call:
     cdef int leave(self) except -1:
         """Out of the lane: an exchange, and a run that will do again what was done here."""
         exchange = self.connection.leave(self.work)
-        exchange.received_at = self.received_at
-        self.begun = Begun(self.environ)
-        self.run = self.lanes.service.go_on(exchange, self.begun, self.context)
+        try:
+            exchange.received_at = self.received_at
+            self.begun = Begun(self.environ)
+            self.run = self.lanes.service.go_on(exchange, self.begun, self.context)
+            # The mount's own response_timeout is known only now.
+            exchange.connection.deadline = self.received_at + exchange.response_timeout
+        except BaseException:
+            exchange.abort()  # nobody would answer it
+            raise
         if self.status is not None:
             self.run_write = self.run.start_response(
                 f"{self.status.code} {self.status.reason}", self.headers()

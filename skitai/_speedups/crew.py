@@ -56,9 +56,7 @@ class Crew(Pool):
 
     def _lead(self) -> None:
         with self._wakeup:
-            # Somebody has to be there when the first call lasts.
-            if not self._resting and not self._stopping and self._started < self._threads_max:
-                self._start_thread()
+            self._keep_one_resting()
         try:
             self._leadership.lead()
         except BaseException as error:
@@ -89,6 +87,7 @@ class Crew(Pool):
                 job = self._take_job()
                 if job is not None:
                     self._leadership.busy += 1
+                    self._keep_one_resting()
                     return job
             self._resting += 1
         # A wake-up from here on is kept for us: see `tokens` in lead.h.
@@ -97,11 +96,16 @@ class Crew(Pool):
             self._resting -= 1
         return None
 
+    def _keep_one_resting(self) -> None:
+        """Somebody has to be there when the leader's call lasts.  Under the lock."""
+        if not self._resting and not self._stopping and self._started < self._threads_max:
+            self._start_thread()
+
     def _take_job(self) -> Job | None:
         job = self._first_that_may_run()
         if job is not None:
             self._burns = self._burns or job.burns
-            self._leadership.waiting = len(self._fresh) + len(self._resumed)
+            self._count_waiting()
         return job
 
     def _first_that_may_run(self) -> Job | None:
@@ -120,4 +124,15 @@ class Crew(Pool):
 
     def submit(self, job: Job, *, resumed: bool = False) -> None:
         super().submit(job, resumed=resumed)
+        with self._wakeup:
+            self._count_waiting()
+
+    def shed_late(self) -> float | None:
+        delay = super().shed_late()
+        with self._wakeup:
+            self._count_waiting()
+        return delay
+
+    def _count_waiting(self) -> None:
+        """Under the lock, or a count that is old by now would stay."""
         self._leadership.waiting = len(self._fresh) + len(self._resumed)

@@ -126,19 +126,20 @@ cdef class LaneConnection(Seat):
     cdef object stall
     cdef Meter meter             # of the request that it leaves to the general connection
 
-    def __init__(self, Lanes lanes, int fd, int family, str address, int port, info, int returns=0):
-        """``fd`` is a connected, non-blocking socket of ``family``, which is ours from here on."""
+    def __init__(self, Lanes lanes, int fd, int family, str address, int port, info, int returns=-1):
+        """``fd`` is a connected, non-blocking socket of ``family``, which is ours from here on;
+        ``returns`` is told where a general connection gives it back."""
         self.lanes = lanes
         self.fd = fd
         self.family = family
         self.address = address
         self.port = port
         self.info = info
-        self.returns = returns
+        self.returns = max(returns, 0)
         self.port_text = str(port)
         self.state = RESTING
         self.idle_since = monotonic()
-        self.deadline = self.idle_since + (lanes.keep_alive if returns else lanes.header_timeout)
+        self.deadline = self.idle_since + (lanes.header_timeout if returns < 0 else lanes.keep_alive)
         lanes.loop.add(self, SK_READ | SK_WRITE)
 
     cdef tuple client(self):
@@ -175,7 +176,7 @@ cdef class LaneConnection(Seat):
         """The others had their turn."""
         if self.state == QUEUED:
             self.state = RESTING
-            self.on_ready(SK_READ)
+            self.on_ready(SK_READ | SK_END)  # the end may have been reported in an earlier turn
 
     cdef int serve(self, bint ended) except -1:
         """Answer what lies in the socket; ``ended``: nothing will come behind it."""
@@ -309,6 +310,9 @@ cdef class LaneConnection(Seat):
         if lanes.work is work:
             lanes.last_time = call.started_at
             lanes.time_batch = lanes.loop.batch
+        if call.over:  # given up: see Leadership.take
+            call.lose(failure)
+            return 0.0
         # A call that was moved has had its strike, and another route may have its place since.
         if call.habit != NULL and (habit.strikes or call.started_at - call.received_at >= SK_LASTS):
             sk_learn(habit, call.started_at - call.received_at, call.started_at)
@@ -321,6 +325,9 @@ cdef class LaneConnection(Seat):
                 and self.deliver(work, call, length)
             ):
                 return call.started_at
+            if call.over:
+                call.lose(failure)
+                return 0.0
             if call.run is None:
                 call.leave()
         call.finish(failure)
@@ -334,9 +341,14 @@ cdef class LaneConnection(Seat):
         cdef Py_ssize_t body_size = PyBytes_GET_SIZE(call.body)
         cdef Outcome outcome = SENT
         if head_size == NO_ROOM and work.ready:
-            if self.flush(work) != SENT:
+            outcome = self.flush(work)
+            if outcome == WAITING:
                 call.put_back()
                 return False
+            if outcome == LOST:
+                call.lose(None)
+                call.log(wall_clock(), call.started_at, 0)
+                return True
             head_size = call.write_head(work.out, OUT)
         if head_size < 0:
             call.put_back()
@@ -485,8 +497,9 @@ cdef class LaneConnection(Seat):
             unlogged = self.unlogged + unlogged
             self.unsent = self.unlogged = None
         self.state = GONE
-        self.lanes.loop.forget(self, True)
+        self.lanes.loop.forget(self)
         sock = socket.socket(self.family, socket.SOCK_STREAM, 0, self.fd)
+        self.fd = -1
         connection = self.lanes.engine.replace(self, sock, returns)
         if kind == SK_BURNS:
             connection.next_meter = self.meter
@@ -548,7 +561,7 @@ cdef class LaneConnection(Seat):
         self.state = GONE
         self.deadline = FOREVER
         self.unsent = self.left = None
-        self.lanes.loop.forget(self, False)
+        self.lanes.loop.forget(self)
         close_descriptor(self.fd)
         self.fd = -1
         self.lanes.engine.forget(self)

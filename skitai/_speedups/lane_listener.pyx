@@ -73,7 +73,7 @@ cdef class LaneListener(Watched):
                 if errno == EAGAIN:
                     return
                 if errno != EINTR and errno != ECONNABORTED:
-                    engine.accepting_failed(OSError(errno, os.strerror(errno)))
+                    self.fail(errno)
                     return
                 continue
             if strcmp(address, self.last_address):
@@ -89,8 +89,15 @@ cdef class LaneListener(Watched):
                 raise
         self.lanes.loop.call_soon(self.accept)
 
+    cdef int fail(self, int number) except -1:
+        try:
+            raise OSError(number, os.strerror(number))
+        except OSError as error:
+            self.lanes.engine.accepting_failed(error)
+        return 0
+
     def close(self):
         """Accept no more.  Idempotent."""
         if self.open:
             self.open = False
-            self.lanes.loop.forget(self, True)
+            self.lanes.loop.forget(self)

@@ -89,8 +89,11 @@ cdef class Workspace:
     # The `Call` whose application is running, and for what: see Call.enter.
     cdef object call
     cdef int stage
-    # Held by who has taken the lead from this thread, while the call is moved.
+    # Held while the call leaves its lane within the application: see `hold`.
     cdef void *moving
+
+    cdef void hold(self) noexcept
+    cdef void let_go(self) noexcept
 
 
 cdef class Lanes:

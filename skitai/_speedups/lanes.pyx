@@ -14,7 +14,13 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.dict cimport PyDict_Copy, PyDict_GetItemWithError, PyDict_SetDefault, PyDict_Size
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
-from cpython.pythread cimport PyThread_allocate_lock, PyThread_free_lock
+from cpython.pythread cimport (
+    WAIT_LOCK,
+    PyThread_acquire_lock,
+    PyThread_allocate_lock,
+    PyThread_free_lock,
+    PyThread_release_lock,
+)
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_DecodeLatin1, PyUnicode_GET_LENGTH
 from libc.string cimport memchr, memcmp
 
@@ -84,6 +90,17 @@ cdef class Workspace:
         PyMem_Free(self.out)
         if self.moving != NULL:
             PyThread_free_lock(self.moving)
+
+    cdef void hold(self) noexcept:
+        """Make those who come meanwhile wait until the call has left its lane (`Call.await_move`).
+
+        One thread at a time does that.  Who waited for an earlier call may still have the lock,
+        for an instant in which it does not need the GIL: so we wait, and keep the GIL.
+        """
+        PyThread_acquire_lock(self.moving, WAIT_LOCK)
+
+    cdef void let_go(self) noexcept:
+        PyThread_release_lock(self.moving)
 
 
 @cython.final

@@ -14,12 +14,7 @@ What is done behind that for the late call runs Python code; `Workspace.moving` 
 thread wait for the end of it.
 """
 
-from cpython.pythread cimport (
-    NOWAIT_LOCK,
-    PyThread_acquire_lock,
-    PyThread_get_thread_ident,
-    PyThread_release_lock,
-)
+from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdlib cimport calloc
 
 from skitai._speedups.calls cimport Call
@@ -92,7 +87,7 @@ cdef class Leadership:
         former = lanes.work
         call = <Call>former.call
         workspace.ident = PyThread_get_thread_ident()
-        PyThread_acquire_lock(former.moving, NOWAIT_LOCK)  # free: only who takes the lead has it
+        former.hold()
         sk_lead_taken(self.lead_)
         self.lead_.busy += 1
         lanes.work = workspace
@@ -101,10 +96,11 @@ cdef class Leadership:
         try:
             call.move(former)
         except Exception:
+            call.over = call.run is None
             lanes.engine.report("taking over from a handler that lasts")
             call.connection.give_up()
         finally:
-            PyThread_release_lock(former.moving)
+            former.let_go()
         return True
 
     def lead(self):

@@ -41,7 +41,7 @@ cdef class EventLoop:
     cdef unsigned long batch
 
     cdef int add(self, Watched watched, int interest) except -1
-    cdef int forget(self, Watched watched, bint is_open) except -1
+    cdef int forget(self, Watched watched) except -1
     cdef int lead(self, unsigned long ident) except -1
     cdef int turn(self, unsigned long ident) except -1
     cdef int patience(self) except -2

@@ -173,11 +173,15 @@ cdef class EventLoop:
             raise _os_error()
         return 0
 
-    cdef int forget(self, Watched watched, bint is_open) except -1:
-        """Watch it no more.  A descriptor that is closed (not ``is_open``) the system has forgotten."""
+    cdef int forget(self, Watched watched) except -1:
+        """Watch it no more; before its descriptor is closed.
+
+        Closing alone is not enough: the system forgets a descriptor once its last copy is closed, and
+        an application that forks leaves copies in its child.  The poller would go on with a plain
+        pointer to what is no more.
+        """
         self.retired.append(watched)
-        if is_open:
-            sk_poller_remove(self.poller, watched.fd, SK_READ | SK_WRITE)
+        sk_poller_remove(self.poller, watched.fd, SK_READ | SK_WRITE)
         return 0
 
     def run(self):

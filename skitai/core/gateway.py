@@ -34,6 +34,8 @@ __all__ = ["Run", "RunReports"]
 #: Where the frames are ours; those of a compiled module have its source's path in the project.
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _OURS = (os.path.join(_PACKAGE, "core", ""), os.path.join(_PACKAGE, "_pure", ""), "skitai/_speedups/")
+#: In place of a request's own context, once nothing of it runs any more.
+_NO_CONTEXT = contextvars.Context()
 #: Lists of small pieces are sent as one when they are no longer than this.
 _JOIN_MAX = 65536
 #: With threads = 0, pieces sent before the other connections get their turn.
@@ -367,6 +369,8 @@ class Run:
         except BaseException as error:
             self._reports.failure(f"{self._name()}: close()\n{_report_of(error)}")
         finally:
+            # What the application finds in its context may lead back here, and would wait for the collector.
+            self._context = _NO_CONTEXT
             if self._body is not None:
                 self._body.close()
 

@@ -8,6 +8,7 @@ never a short answer.  Blocking, with a timeout on every read; one thread.
 from __future__ import annotations
 
 import contextlib
+import io
 import socket
 import struct
 from dataclasses import dataclass, field
@@ -51,7 +52,7 @@ class Wire:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-        self._reader = sock.makefile("rb")
+        self._reader = io.BufferedReader(sock.makefile("rb", buffering=0))
 
     def __enter__(self) -> Wire:
         return self
@@ -152,6 +153,12 @@ class Wire:
             while data := self._reader.read1(65536):
                 parts.append(data)
         return b"".join(parts)
+
+    def has_ended(self) -> bool:
+        """Wait for the next byte; True if the connection ended before it came."""
+        with contextlib.suppress(ConnectionResetError):
+            return not self._reader.peek(1)
+        return True
 
     def is_closed(self) -> bool:
         """Wait for the server to close; True if it did without a further byte."""
