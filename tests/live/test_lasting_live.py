@@ -120,6 +120,22 @@ def test_a_thread_that_the_application_has_not_waited_for_harms_nobody(serve: Se
     assert server.stop(signal.SIGTERM) == 0
 
 
+@pytest.mark.parametrize("threads", ["0", "1", "4"])
+def test_a_client_that_leaves_while_write_waits_for_it_frees_the_thread(serve: Serve, threads: str) -> None:
+    server = serve(APP, "--threads", threads)
+    wires = [server.connect() for _ in range(max(1, int(threads) - 1))]  # one is the leader's
+    for wire in wires:
+        wire.request("GET", "/writes?token=a&size=20000000")
+        assert wire.read_head().status == 200
+    time.sleep(0.2)
+    for wire in wires:
+        wire.reset()
+    left = time.monotonic()
+    with server.connect() as wire:
+        assert wire.get("/plain?token=a").status == 200
+    assert time.monotonic() - left < 2
+
+
 def _some_answer(wire: Wire) -> None:
     """Whole or cut: the application has spoilt it.  A timeout is no answer."""
     with contextlib.suppress(Truncated, ConnectionResetError):

@@ -31,7 +31,7 @@ from tests.live.wire import Reply, Truncated, Wire
 from tests.waiting import wait_until
 
 APP = "tests.live.apps.lasting:app"
-PATIENT = ("--response-timeout", "60", "--queue-timeout", "60", "--connections-max", "400")
+PATIENT = ["--response-timeout=60", "--queue-timeout=60", "--keep-alive=60", "--connections-max=400"]
 CLIENTS = 16
 PIPELINED_MAX = 50
 CROWD = 1000
@@ -170,7 +170,7 @@ class Storm:
         assert wire.is_closed(), "something came behind the last answer"
 
     def stops_reading(self, wire: Wire, dice: random.Random, requests: list[Request]) -> None:
-        wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
         self._send(wire, dice, b"".join(request.data for request in requests))
         time.sleep(dice.uniform(0, 0.2))
         self._read(wire, requests)

@@ -227,8 +227,9 @@ class Words:
 
 
 class Server:
-    def __init__(self, engine_class: type[pure_engine.Engine]) -> None:
+    def __init__(self, engine_class: type[pure_engine.Engine], threads: int = 0) -> None:
         self.words = Words()
+        self.executor = _kernels.engine.make_executor(threads, LIMITS, pytest.fail)
         table = RouteTable.of(for_app("tests.live.apps.lanes:app", base=REPO))
         apps = {mount: MountedApp(mount.target) for mount in table.mounts}  # type: ignore[arg-type]  # an app's
         for app in apps.values():
@@ -238,8 +239,8 @@ class Server:
             apps,
             {},
             limits=LIMITS,
-            threads=0,
-            executor=_kernels.engine.make_executor(0, LIMITS, pytest.fail),
+            threads=threads,
+            executor=self.executor,
             spool=Spool(None, 1 << 20),
             proxies=TrustedProxies(()),
             logs=self.words,  # type: ignore[arg-type]  # a stand-in
@@ -256,6 +257,7 @@ class Server:
 
     def stop(self) -> None:
         self.engine.stop()
+        self.executor.stop()
         self.thread.join(5)
 
     def says(self, *pieces: bytes) -> tuple[bytes, list[Any], list[str]]:

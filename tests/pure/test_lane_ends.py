@@ -1,0 +1,145 @@
+"""Calls in a lane whose end is not the usual one: the client has gone, or leaving the lane failed.
+
+What such a call leaves behind, an operator finds in the log or nobody finds at all: these tests look
+inside of the process.
+"""
+
+from __future__ import annotations
+
+import gc
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from skitai import _kernels
+from skitai.core.service import HttpService
+from tests.live.apps import lanes as kinds
+from tests.pure.test_lanes import Server, request
+from tests.waiting import wait_until
+
+#: Bytes of the answers that a lane puts together (``OUT`` in lanes.pxd).
+TOGETHER = 65536
+
+
+class Ends(Server):
+    def __init__(self, threads: int) -> None:
+        super().__init__(_kernels.engine.Engine, threads)
+        self.reports: list[str] = []
+        self.engine.report = self.reports.append
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.address, timeout=5)
+
+    def serves_nobody(self) -> bool:
+        return not self.engine.connections
+
+
+@pytest.fixture(params=[0, 2])
+def server(request: pytest.FixtureRequest) -> Iterator[Ends]:
+    made = Ends(request.param)
+    yield made
+    made.stop()
+
+
+victims: list[socket.socket] = []
+all_is_sent = threading.Event()
+
+
+def waits(environ: dict[str, Any], start: kinds.Start) -> Any:
+    """Until the client has sent what it wants."""
+    assert all_is_sent.wait(5)
+    start("200 OK", [])
+    return [b"all is sent"]
+
+
+def kills(environ: dict[str, Any], start: kinds.Start) -> Any:
+    """The client is reset while the answer is made."""
+    victim = victims.pop()
+    victim.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    victim.close()
+    start("200 OK", [])
+    return [b"nobody"]
+
+
+def lasts(environ: dict[str, Any], start: kinds.Start) -> Any:
+    time.sleep(0.02)
+    start("200 OK", [])
+    return [b"at last"]
+
+
+kinds.KINDS.update(kills=kills, waits=waits, lasts=lasts)
+
+
+def test_a_client_that_has_gone_is_noticed_when_answers_do_not_fit_together(server: Ends) -> None:
+    def was_closed_as_often_as_called() -> bool:
+        return kinds.seen.count("close") == sum("GET /announced " in line for line in server.words.lines)
+
+    with server.connect() as client:
+        client.sendall(request("/one_list"))
+        size = len(client.recv(1 << 16))
+    # The answers fill their place when it is the turn of the iterable, for one of these numbers.
+    for count in range(TOGETHER // size - 6, TOGETHER // size + 1):
+        kinds.seen.clear()
+        server.words.lines.clear()
+        client = server.connect()
+        victims.append(client)
+        all_is_sent.clear()
+        client.sendall(request("/waits"))
+        client.sendall(request("/kills") + request("/one_list") * count + request("/announced"))
+        all_is_sent.set()
+        wait_until(server.serves_nobody)
+        wait_until(was_closed_as_often_as_called)
+        assert server.reports == []
+
+
+@pytest.mark.parametrize(
+    ("server", "path"), [(0, "/stream"), (2, "/stream"), (2, "/lasts")], indirect=["server"]
+)
+def test_a_call_that_cannot_leave_its_lane_ends_its_connection_only(
+    server: Ends, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any) -> Any:
+        raise MemoryError("as it happens")
+
+    if _kernels.implementation() == "pure":
+        pytest.skip("the pure build has no lanes")
+    monkeypatch.setattr(HttpService, "go_on", fail)
+    with server.connect() as client, server.connect() as other:
+        client.sendall(request(path))
+        with pytest.raises(ConnectionResetError):
+            client.recv(1 << 16)
+        for _ in range(3):
+            other.sendall(request("/one_list"))
+            assert other.recv(1 << 16).endswith(b"plain")
+    assert server.reports
+    wait_until(server.serves_nobody)
+
+
+def test_nothing_of_a_call_that_left_its_lane_waits_for_the_collector(server: Ends) -> None:
+    def ask() -> None:
+        for path in ("/stream", "/announced", "/lasts", "/one_list"):
+            with server.connect() as client:
+                client.sendall(request(path))
+                assert client.recv(1 << 16)
+        wait_until(server.serves_nobody)
+
+    def left() -> int:
+        names = [type(thing).__name__ for thing in gc.get_objects()]
+        return sum(name in ("Call", "Run", "GeneralConnection", "Connection") for name in names)
+
+    for _ in range(3):
+        ask()
+    gc.collect()
+    gc.disable()
+    try:
+        before = left()
+        for _ in range(20):
+            ask()
+        wait_until(lambda: left() <= before + 2)
+    finally:
+        gc.enable()
