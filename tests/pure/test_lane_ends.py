@@ -47,11 +47,12 @@ def server(request: pytest.FixtureRequest) -> Iterator[Ends]:
 
 
 victims: list[socket.socket] = []
-all_is_sent = threading.Event()
+is_asked, all_is_sent = threading.Event(), threading.Event()
 
 
 def waits(environ: dict[str, Any], start: kinds.Start) -> Any:
     """Until the client has sent what it wants."""
+    is_asked.set()
     assert all_is_sent.wait(5)
     start("200 OK", [])
     return [b"all is sent"]
@@ -88,8 +89,10 @@ def test_a_client_that_has_gone_is_noticed_when_answers_do_not_fit_together(serv
         server.words.lines.clear()
         client = server.connect()
         victims.append(client)
+        is_asked.clear()
         all_is_sent.clear()
         client.sendall(request("/waits"))
+        assert is_asked.wait(5)
         client.sendall(request("/kills") + request("/one_list") * count + request("/announced"))
         all_is_sent.set()
         wait_until(server.serves_nobody)
