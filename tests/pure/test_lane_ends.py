@@ -47,11 +47,12 @@ def server(request: pytest.FixtureRequest) -> Iterator[Ends]:
 
 
 victims: list[socket.socket] = []
-all_is_sent = threading.Event()
+is_asked, all_is_sent = threading.Event(), threading.Event()
 
 
 def waits(environ: dict[str, Any], start: kinds.Start) -> Any:
     """Until the client has sent what it wants."""
+    is_asked.set()
     assert all_is_sent.wait(5)
     start("200 OK", [])
     return [b"all is sent"]
@@ -66,31 +67,44 @@ def kills(environ: dict[str, Any], start: kinds.Start) -> Any:
     return [b"nobody"]
 
 
+#: Bytes of the body of /fills.
+filling = 0
+
+
+def fills(environ: dict[str, Any], start: kinds.Start) -> Any:
+    start("200 OK", [])
+    return [b"f" * filling]
+
+
 def lasts(environ: dict[str, Any], start: kinds.Start) -> Any:
     time.sleep(0.02)
     start("200 OK", [])
     return [b"at last"]
 
 
-kinds.KINDS.update(kills=kills, waits=waits, lasts=lasts)
+kinds.KINDS.update(kills=kills, fills=fills, waits=waits, lasts=lasts)
 
 
 def test_a_client_that_has_gone_is_noticed_when_answers_do_not_fit_together(server: Ends) -> None:
     def was_closed_as_often_as_called() -> bool:
         return kinds.seen.count("close") == sum("GET /announced " in line for line in server.words.lines)
 
+    global filling
+    kinds.seen.clear()
+    filling = 10_000
     with server.connect() as client:
-        client.sendall(request("/one_list"))
-        size = len(client.recv(1 << 16))
-    # The answers fill their place when it is the turn of the iterable, for one of these numbers.
-    for count in range(TOGETHER // size - 6, TOGETHER // size + 1):
-        kinds.seen.clear()
-        server.words.lines.clear()
+        client.sendall(request("/fills"))
+        head = len(client.recv(1 << 16)) - filling
+    # The answer to /kills and four of these leave so few bytes that no further head fits.
+    filling = TOGETHER // 4 - 40 - head
+    for _ in range(3):
         client = server.connect()
         victims.append(client)
+        is_asked.clear()
         all_is_sent.clear()
         client.sendall(request("/waits"))
-        client.sendall(request("/kills") + request("/one_list") * count + request("/announced"))
+        assert is_asked.wait(5)
+        client.sendall(request("/kills") + request("/fills") * 4 + request("/announced"))
         all_is_sent.set()
         wait_until(server.serves_nobody)
         wait_until(was_closed_as_often_as_called)
