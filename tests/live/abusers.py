@@ -198,7 +198,8 @@ def random_bytes(address: Address, seconds: float, seed: int = 0) -> int:
                 if chance.random() < 0.5:
                     reset(sock)
                 continue
-            sock.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # ENOTCONN: reset meanwhile, as reading will tell
+                sock.shutdown(socket.SHUT_WR)
             answer = b""
             while more := sock.recv(65536):
                 answer += more
