@@ -183,6 +183,7 @@ cdef class LaneConnection(Seat):
         cdef Lanes lanes = self.lanes
         cdef Workspace work = lanes.work
         cdef bint more = ended
+        self.log(work, True)  # of a connection that something of ours broke before its answers left
         self.state = SERVING
         while True:
             work.start = work.ready = 0

@@ -157,3 +157,33 @@ def test_nothing_of_a_call_that_left_its_lane_waits_for_the_collector(server: En
         wait_until(lambda: left() <= before + 2)
     finally:
         gc.enable()
+
+
+def test_an_answer_that_never_left_is_logged_as_such_and_not_as_another_connections(
+    server: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something of ours breaks behind an answer that waits for the next one."""
+    if _kernels.implementation() == "pure":
+        pytest.skip("the pure build has no lanes")
+    lane = HttpService.lane
+
+    def breaks(self: HttpService, host: str, path: str, info: Any) -> Any:
+        if host == "broken":
+            raise RuntimeError("no lane")
+        return lane(self, host, path, info)
+
+    monkeypatch.setattr(HttpService, "lane", breaks)
+    with server.connect() as client:
+        client.sendall(request("/one_list") + b"GET /one_list HTTP/1.1\r\nHost: broken\r\n\r\n")
+        assert client.recv(1 << 16) == b""
+    assert server.reports == ["answering a request"]
+    server.words.lines.clear()
+    with server.connect() as client:
+        client.sendall(request("/announced"))
+        assert client.recv(1 << 16)
+    wait_until(lambda: len(server.words.lines) == 2)
+    lost, sent = (line.split(" ")[2:6] for line in server.words.lines)
+    assert lost == ["GET", "/one_list", "HTTP/1.1", "200"]
+    assert server.words.lines[0].split(" ")[6] == "0"
+    assert sent == ["GET", "/announced", "HTTP/1.1", "200"]
+    assert server.words.lines[1].split(" ")[6] != "0"
