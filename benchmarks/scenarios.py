@@ -123,7 +123,9 @@ SCENARIOS: dict[str, Scenario] = {
         len(HELLO),
         Load(headers=("Connection: close",)),
     ),
-    "flask": Scenario("Flask's hello", "benchmarks.flaskhello:app", len(HELLO)),
+    "flask": Scenario(
+        "Flask's hello", "benchmarks.flaskhello:app", len(HELLO), ours=("skitai-default", "skitai")
+    ),
     "static-1k": Scenario(
         "file of 1 KiB", FILES, FILE_SIZES["1k.bin"], Load(path="/1k.bin"), peers=("nginx",)
     ),

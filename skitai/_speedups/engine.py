@@ -7,7 +7,6 @@ the first request that is not plain; once idle it gives the socket back.
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable
 from operator import itemgetter
 from typing import Any, cast
@@ -36,7 +35,8 @@ from skitai._speedups.crew import Crew
 from skitai._speedups.http1 import ServerConnection
 from skitai._speedups.lane_connection import LaneConnection
 from skitai._speedups.lane_listener import LaneListener
-from skitai._speedups.lanes import Lanes
+from skitai._speedups.lanes import Lanes, Workspace
+from skitai._speedups.leadership import Leadership
 from skitai._speedups.loop import EventLoop
 from skitai.limits import Limits
 
@@ -117,9 +117,16 @@ class Engine(PureEngine):
         if self._crew is not None:
             self._crew.serve()
             return
-        if self._lanes is not None:
-            self._lanes.begin(threading.get_ident())
-        super()._serve()
+        if self._lanes is None:
+            super()._serve()
+            return
+        alone = Leadership(0)
+        alone.watch(self._lanes)
+        alone.begin(Workspace())
+        try:
+            super()._serve()
+        finally:
+            alone.stop()
 
     # -- accepting --------------------------------------------------------------------------
 

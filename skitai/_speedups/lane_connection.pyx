@@ -16,8 +16,12 @@ The general connection gives the socket back when it is idle (`LaneConnection.__
     RESTING ──readable──▶ SERVING ──answered──▶ RESTING
                            │  │ ▲
                            │  │ └──turn──────── QUEUED     others were served for a while
+                           │  ├──kept a moment─▶ HELD ──sent──▶ RESTING
                            │  └──socket full──▶ SENDING ──taken──▶ RESTING
                            └──not plain, closed──▶ GONE
+
+HELD lasts as long as other connections of the same batch of events are served (held.h): nothing but
+the sending of what is held sees it.
 
 SERVING belongs to one thread, the leader as it began.  The socket is watched edge-triggered: who
 serves reads on until there is no more, and what is reported meanwhile is kept in `missed`.
@@ -25,6 +29,7 @@ serves reads on until there is no more, and what is reported meanwhile is kept i
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.object cimport PyObject
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport uint32_t
 from libc.string cimport memcmp, memcpy
@@ -48,6 +53,7 @@ from skitai._speedups.lanes cimport (
     Seat,
     Workspace,
     sk_habit,
+    sk_hold,
     sk_kind,
     sk_kind_now,
     sk_learn,
@@ -80,6 +86,9 @@ cdef enum:
 # connection's requests are served while others wait.
 cdef double TOGETHER_MAX = 0.001
 cdef double TURN_MAX = 0.001
+# Seconds.  An answer that was made quicker than this is sent at once also when other connections wait:
+# the client works in parallel then, which is worth more than our caches.
+cdef double HELD_FROM = 20e-6
 
 cdef double FOREVER = float("inf")
 cdef Py_ssize_t ALL = PY_SSIZE_T_MAX
@@ -94,6 +103,7 @@ cdef enum State:
     RESTING
     SERVING
     QUEUED
+    HELD
     SENDING
     GONE
 
@@ -157,6 +167,8 @@ cdef class LaneConnection(Seat):
 
     cdef int on_ready(self, int ready) except -1:
         try:
+            if self.state == HELD:  # kqueue tells of reading and of writing in two events
+                self.lanes.work.send_held()
             if self.state == RESTING:
                 if ready & SK_READ:
                     self.serve(ready & SK_END)
@@ -182,16 +194,15 @@ cdef class LaneConnection(Seat):
         """Answer what lies in the socket; ``ended``: nothing will come behind it."""
         cdef Lanes lanes = self.lanes
         cdef Workspace work = lanes.work
-        cdef bint more = ended
         self.log(work, True)  # of a connection that something of ours broke before its answers left
         self.state = SERVING
         while True:
-            work.start = work.ready = 0
+            work.begin()
             if self.left is not None:
                 work.filled = PyBytes_GET_SIZE(self.left)
                 memcpy(work.scratch, PyBytes_AS_STRING(self.left), work.filled)
                 self.left = None
-                more = True  # what was reported meanwhile is in `missed`, or was never looked at
+                work.more = True  # what was reported meanwhile is in `missed`, or was never looked at
             else:
                 work.filled = recv(self.fd, work.scratch, SCRATCH, 0)
                 if work.filled < 0 and errno == EINTR:
@@ -201,13 +212,12 @@ cdef class LaneConnection(Seat):
                         self.close()
                         return 0
                     break
-                more = ended or work.filled == SCRATCH
+                work.more = ended or work.filled == SCRATCH
             if not self.serve_received(work):
                 return 0
             if self.missed:
-                more = True
                 self.missed = 0
-            if not more:
+            elif not work.more:
                 break
         self.rest()
         return 0
@@ -223,6 +233,7 @@ cdef class LaneConnection(Seat):
             )
             self.deadline = self.idle_since + self.lanes.keep_alive
         return 0
+
 
     cdef bint serve_received(self, Workspace work) except -1:
         """Answer the requests in ``work``; False if the connection is not this thread's any more."""
@@ -338,9 +349,13 @@ cdef class LaneConnection(Seat):
     cdef bint deliver(self, Workspace work, Call call, Py_ssize_t length) except -1:
         """Put the answer behind those that are ready, and send them unless more will come soon;
         False if it must be looked at."""
-        cdef Py_ssize_t head_size = call.write_head(work.out + work.ready, OUT - work.ready)
+        cdef Lanes lanes = self.lanes
+        cdef Py_ssize_t head_size = call.write_head(
+            work.out + work.base + work.ready, OUT - work.base - work.ready
+        )
         cdef Py_ssize_t body_size = PyBytes_GET_SIZE(call.body)
         cdef Outcome outcome = SENT
+        cdef double elapsed
         if head_size == NO_ROOM and work.ready:
             outcome = self.flush(work)
             if outcome == WAITING:
@@ -350,7 +365,7 @@ cdef class LaneConnection(Seat):
                 call.lose(None)
                 call.log(wall_clock(), call.started_at, 0)
                 return True
-            head_size = call.write_head(work.out, OUT)
+            head_size = call.write_head(work.out + work.base, OUT - work.base)
         if head_size < 0:
             call.put_back()
             return False
@@ -359,18 +374,29 @@ cdef class LaneConnection(Seat):
         work.ready += head_size
         if call.route.log is not None:
             work.unlogged.append((call, head_size + body_size))
-        if body_size > COPY_MAX or body_size > OUT - work.ready:
+        if body_size > COPY_MAX or body_size > OUT - work.base - work.ready:
             outcome = self.push(work, call.body)
         else:
-            memcpy(work.out + work.ready, PyBytes_AS_STRING(call.body), body_size)
+            memcpy(work.out + work.base + work.ready, PyBytes_AS_STRING(call.body), body_size)
             work.ready += body_size
-            if (
-                work.start < work.filled
-                and call.iterator is None
-                and call.started_at - call.received_at < TOGETHER_MAX
-            ):
-                call.release()
-                return True  # the next answer will be with it
+            elapsed = call.started_at - call.received_at
+            if elapsed < TOGETHER_MAX:
+                if work.start < work.filled:
+                    if call.iterator is None:
+                        call.release()
+                        return True  # the next answer will be with it
+                elif (
+                    elapsed > HELD_FROM
+                    and call.keep_alive
+                    and not work.more
+                    and not self.missed
+                    and lanes.more_to_come()
+                ):
+                    self.hold(work, call.started_at)
+                    if call.iterator is not None:
+                        call.exhaust(False)
+                    call.release()
+                    return True
             outcome = self.push(work, None)
         if outcome == WAITING:
             self.last = not call.keep_alive
@@ -386,20 +412,52 @@ cdef class LaneConnection(Seat):
             self.log(work, outcome == LOST)
         return True
 
+    cdef int hold(self, Workspace work, double now) except -1:
+        """Keep the answers for a moment: other connections wait to be served."""
+        if work.held.count == 0:
+            work.held_since = now
+        sk_hold(&work.held, <PyObject *>self, self.fd, work.ready)
+        work.ready = 0
+        if work.unlogged:
+            self.unlogged, work.unlogged = work.unlogged, []
+        self.state = HELD
+        self.idle_since = now
+        self.deadline = now + self.lanes.keep_alive
+        if now - work.held_since > TOGETHER_MAX:
+            work.send_held()
+        return 0
+
+    cdef int was_sent(self, const unsigned char *answers, Py_ssize_t size, Py_ssize_t sent) except -1:
+        unlogged, self.unlogged = self.unlogged, None
+        self.state = RESTING
+        try:
+            if 0 <= sent < size:
+                self.keep(answers, size, None, sent, unlogged)
+            else:
+                if unlogged is not None:
+                    _log(unlogged, ALL if sent == size else 0)
+                if sent < 0:
+                    self.close()
+        except Exception:
+            self.lanes.engine.report("sending an answer")
+            self.close()
+        return 0
+
     cdef Outcome push(self, Workspace work, bytes body) except? LOST:
         """Send what is ready, and ``body``."""
+        cdef const unsigned char *answers = work.out + work.base
+        cdef Py_ssize_t ready = work.ready
         cdef Py_ssize_t body_size = PyBytes_GET_SIZE(body) if body is not None else 0
-        cdef Py_ssize_t size = work.ready + body_size
         cdef Py_ssize_t sent = sk_send(
-            self.fd, work.out, work.ready, PyBytes_AS_STRING(body) if body is not None else NULL, body_size
+            self.fd, answers, ready, PyBytes_AS_STRING(body) if body is not None else NULL, body_size
         )
-        if sent == size:
-            work.ready = 0
+        work.ready = 0
+        if sent == ready + body_size:
             return SENT
         if sent < 0 and errno != EAGAIN and errno != EINTR:
-            work.ready = 0
             return LOST
-        self.keep(work, body, max(sent, 0))
+        unlogged, work.unlogged = work.unlogged, []
+        self.keep(answers, ready, body, max(sent, 0), unlogged)
         return WAITING
 
     cdef Outcome flush(self, Workspace work) except? LOST:
@@ -423,20 +481,20 @@ cdef class LaneConnection(Seat):
 
     # -- SENDING ------------------------------------------------------------------------------
 
-    cdef int keep(self, Workspace work, bytes body, Py_ssize_t sent) except -1:
-        """The socket took ``sent`` bytes; the rest waits for the client."""
-        if sent >= work.ready and body is not None:
+    cdef int keep(
+        self, const unsigned char *answers, Py_ssize_t size, bytes body, Py_ssize_t sent, list unlogged
+    ) except -1:
+        """The socket took ``sent`` bytes of ``answers`` and ``body``; the rest waits for the client."""
+        if sent >= size and body is not None:
             self.unsent = body
-            self.taken = sent - work.ready
+            self.taken = sent - size
         else:
-            self.unsent = PyBytes_FromStringAndSize(<const char *>work.out + sent, work.ready - sent)
+            self.unsent = PyBytes_FromStringAndSize(<const char *>answers + sent, size - sent)
             if body is not None:
                 self.unsent += body
             self.taken = 0
         self.sent_before = sent - self.taken
-        self.unlogged = work.unlogged
-        work.unlogged = []
-        work.ready = 0
+        self.unlogged = unlogged
         self.last = False
         self.state = SENDING
         if self.stall is None:
@@ -466,7 +524,8 @@ cdef class LaneConnection(Seat):
             self.stall.progressed()
         self.unsent = None
         unlogged, self.unlogged = self.unlogged, None
-        _log(unlogged, ALL)
+        if unlogged is not None:
+            _log(unlogged, ALL)
         if self.last:
             self.close()
         else:
@@ -489,13 +548,13 @@ cdef class LaneConnection(Seat):
         present request's handler is to be called."""
         # Only where the lane is of no use to them their connections stay out of it for longer.
         cdef int returns = 0 if self.has_answered or kind != SK_FAST else self.returns + 1
-        cdef bytes unsent = PyBytes_FromStringAndSize(<const char *>work.out, work.ready)
+        cdef bytes unsent = PyBytes_FromStringAndSize(<const char *>work.out + work.base, work.ready)
         cdef list unlogged = work.unlogged
         work.ready = 0
         work.unlogged = []
         if self.state == SENDING:
             unsent = self.unsent[self.taken :] + unsent
-            unlogged = self.unlogged + unlogged
+            unlogged = (self.unlogged or []) + unlogged
             self.unsent = self.unlogged = None
         self.state = GONE
         self.lanes.loop.forget(self)
@@ -512,6 +571,7 @@ cdef class LaneConnection(Seat):
         """The present request is the general connection's.  Always False."""
         cdef bytes data = _rest(work)
         cdef Outcome outcome = self.flush(work)
+        work.send_held()  # the others' answers do not wait for Python code
         if outcome == SENT:
             self.become_general(work, kind).take_over(data)
         elif outcome == WAITING:
@@ -520,6 +580,7 @@ cdef class LaneConnection(Seat):
 
     cdef object leave(self, Workspace work):
         data = _rest(work)
+        work.send_held()
         return self.become_general(work, SK_FAST).take_over_request(data)
 
     cdef int go_on_without(self, Workspace former) except -1:
@@ -556,7 +617,11 @@ cdef class LaneConnection(Seat):
         cdef list unlogged = self.unlogged
         if self.state == GONE:
             return
-        if self.state == SENDING:
+        if self.state == HELD:
+            self.lanes.work.send_held()
+            self.close()
+            return
+        if self.state == SENDING and unlogged is not None:
             self.unlogged = None
             _log(unlogged, self.sent_before + self.taken)
         self.state = GONE

@@ -53,6 +53,7 @@ cdef class LaneListener(Watched):
         lanes.loop.add(self, SK_READ)
 
     cdef int on_ready(self, int ready) except -1:
+        self.lanes.work.send_held()
         self.accept()
         return 0
 

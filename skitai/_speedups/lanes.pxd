@@ -3,16 +3,34 @@
 from libc.stdint cimport uint32_t
 
 from skitai._speedups.heads cimport Field, Head, HeadLimits
-from skitai._speedups.loop cimport EventLoop, Watched
+from skitai._speedups.loop cimport BatchEnd, EventLoop, Watched
 
 cdef extern from "lead.h" nogil:
     ctypedef struct sk_lead:
         int threads
         int busy
         int waiting
+        void (*act)(void *actor) noexcept nogil
+        void *actor
     void sk_call_begins(sk_lead *lead)
     void sk_call_ends(sk_lead *lead)
     bint sk_may_call(const sk_lead *lead)
+
+cdef extern from "held.h" nogil:
+    enum:
+        SK_HELD_MAX
+    ctypedef struct sk_answer:
+        void *owner
+        uint32_t size
+        ssize_t sent
+    ctypedef struct sk_held:
+        sk_answer *answers
+        const unsigned char *bytes
+        uint32_t size
+        int count
+    void sk_hold(sk_held *held, void *owner, int fd, uint32_t size)
+    void sk_send_held(sk_held *held)
+    void sk_held_begin(sk_held *held)
 
 cdef extern from "habits.h" nogil:
     ctypedef enum sk_kind:
@@ -77,26 +95,31 @@ cdef class KnownName:
 cdef class Workspace:
     # What a thread needs while it leads: the bytes that it has read and those that it will send.
     # Not on its stack: who takes the lead from a thread whose application lasts finds it here.
-    cdef unsigned long ident     # of the thread
     cdef unsigned char *scratch
     cdef unsigned char *out
     cdef Head head
     # Where the present request begins in `scratch`, and how much is there.
     cdef Py_ssize_t start, filled
-    # Answers in `out`, all of one connection, and their calls where somebody wants to log them.
-    cdef Py_ssize_t ready
+    # Answers to the connection that is served: `ready` bytes in `out`, behind those that are `held`
+    # for others from `base` on; and their calls where somebody wants to log them.
+    cdef Py_ssize_t base, ready
+    cdef bint more               # may lie in its socket
     cdef list unlogged
+    cdef sk_held held
+    cdef double held_since
     # The `Call` whose application is running, and for what: see Call.enter.
     cdef object call
     cdef int stage
     # Held while the call leaves its lane within the application: see `hold`.
     cdef void *moving
 
+    cdef int begin(self) except -1
+    cdef int send_held(self) except -1
     cdef void hold(self) noexcept
     cdef void let_go(self) noexcept
 
 
-cdef class Lanes:
+cdef class Lanes(BatchEnd):
     # What the lane connections of one engine share.
     cdef readonly object engine
     cdef readonly object service
@@ -130,6 +153,7 @@ cdef class Lanes:
     cdef StatusLine status_line(self, str status)
     cdef int kind_of(self, str name) except -1
     cdef int refresh_date(self) except -1
+    cdef bint more_to_come(self) noexcept
     cdef sk_habit *habit(self, const unsigned char *data, Head *head, Route route) noexcept
 
 
@@ -147,6 +171,8 @@ cdef class Seat(Watched):
     cdef object leave(self, Workspace work)
     # Address and port of the client.
     cdef tuple client(self)
+    # Its answer that was kept has left, as far as its socket took it.
+    cdef int was_sent(self, const unsigned char *bytes, Py_ssize_t size, Py_ssize_t sent) except -1
     # Another thread leads, and this one's is in the code behind an answer: go on without it.
     cdef int go_on_without(self, Workspace former) except -1
     # What could not be moved ends.

@@ -41,6 +41,7 @@ cdef enum:
     ROUTES_MAX = 1024
     NAMES_MAX = 1024  # a power of two
     ANSWERS_MAX = 256 # different statuses and field names of applications
+    HELD_SIZE_MAX = 32768  # of OUT: the rest is for the next connection's answers
     KEPT_LENGTH_MAX = 255  # longer hosts and mounts have no lane, longer names are not kept
 
 cdef dict SPECIAL_FIELDS = {
@@ -84,12 +85,37 @@ cdef class Workspace:
 
     def __init__(self):
         self.unlogged = []
+        self.held.bytes = self.out
 
     def __dealloc__(self):
         PyMem_Free(self.scratch)
         PyMem_Free(self.out)
         if self.moving != NULL:
             PyThread_free_lock(self.moving)
+
+    cdef int begin(self) except -1:
+        """A connection is going to be served."""
+        if self.held.size > HELD_SIZE_MAX or self.held.count == SK_HELD_MAX:
+            self.send_held()
+        self.base = self.held.size
+        self.start = self.ready = 0
+        return 0
+
+    cdef int send_held(self) except -1:
+        """Send what is kept for several connections, and tell each how far it got."""
+        cdef sk_answer *answer
+        cdef int place = 0
+        cdef const unsigned char *bytes = self.out
+        if self.held.count == 0:
+            return 0
+        sk_send_held(&self.held)
+        while place < self.held.count:
+            answer = &self.held.answers[place]
+            place += 1
+            (<Seat>answer.owner).was_sent(bytes, answer.size, answer.sent)
+            bytes += answer.size
+        sk_held_begin(&self.held)
+        return 0
 
     cdef void hold(self) noexcept:
         """Make those who come meanwhile wait until the call has left its lane (`Call.await_move`).
@@ -118,6 +144,9 @@ cdef class Seat(Watched):
     cdef tuple client(self):
         raise NotImplementedError
 
+    cdef int was_sent(self, const unsigned char *bytes, Py_ssize_t size, Py_ssize_t sent) except -1:
+        raise NotImplementedError
+
     cdef int go_on_without(self, Workspace former) except -1:
         raise NotImplementedError
 
@@ -126,7 +155,7 @@ cdef class Seat(Watched):
 
 
 @cython.final
-cdef class Lanes:
+cdef class Lanes(BatchEnd):
     def __cinit__(self, engine):
         self.habits = <sk_habits *>PyMem_Calloc(1, sizeof(sk_habits))
         if self.habits == NULL:
@@ -140,6 +169,7 @@ cdef class Lanes:
         self.engine = engine
         self.service = engine.service
         self.loop = engine.loop
+        self.loop.batch_end = self
         self.work = Workspace()
         self.depth = engine.service.depth
         self.keep_alive = limits.keep_alive
@@ -154,9 +184,12 @@ cdef class Lanes:
         self.field_kinds = {}
         self.date_second = -1
 
-    def begin(self, unsigned long ident):
-        """The thread ``ident`` leads from here on."""
-        self.work.ident = ident
+    cdef int batch_ends(self) except -1:
+        return self.work.send_held()
+
+    cdef bint more_to_come(self) noexcept:
+        """Whether events of other connections wait, and somebody sends for us if one of them lasts."""
+        return self.lead != NULL and self.loop.next_event < self.loop.event_count
 
     def drain(self):
         """No connection outlives the requests that it has sent."""
@@ -239,7 +272,7 @@ cdef class Lanes:
 
     cdef sk_habit *habit(self, const unsigned char *data, Head *head, Route route) noexcept:
         """What is known of the request's route; NULL where nothing is learnt."""
-        if self.lead == NULL or route.seed == 0:
+        if self.lead == NULL or self.lead.threads == 0 or route.seed == 0:
             return NULL
         return sk_habit_of(
             self.habits,

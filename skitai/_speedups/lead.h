@@ -18,6 +18,12 @@
  * under `lock`.  The monitor reads the word without the GIL and at any time: what it sees may
  * be old by the time that it acts, and therefore it never decides anything; it only wakes.
  *
+ * While a call lasts, something may have to be done that needs no Python and cannot wait for it: `act`.
+ * The monitor does it in the leader's place.  Before, it sets `acting` and then looks at the word once
+ * more; the leader, or who takes the lead from it, makes the word even and then looks at `acting`.  Both
+ * are sequentially consistent, so either the monitor sees that the call is over and does nothing, or
+ * the other sees that the monitor acts, and waits for the end of it.
+ *
  * An idle server has no ticks: after SK_IDLE_TICKS without a call the monitor sleeps until
  * sk_call_begins wakes it.  The exchange of `asleep` and `word` there is the classic one of two
  * flags: each side writes its own before it reads the other's (both sequentially consistent), so at
@@ -45,6 +51,10 @@ typedef struct {
     _Atomic uint64_t word;
     _Atomic uint64_t late;
     _Atomic int asleep; /* the monitor */
+    _Atomic int acting;
+    pthread_mutex_t act_lock; /* held by the monitor while it acts */
+    void (*act)(void *actor); /* NULL: there is never anything to do */
+    void *actor;              /* written by who leads, while the word is even */
     pthread_mutex_t lock;
     pthread_cond_t wake_monitor;
     pthread_t monitor;
@@ -53,7 +63,7 @@ typedef struct {
     int has_monitor;
     int stopping;
     /* With the GIL held: */
-    int threads;        /* that may be inside applications at once */
+    int threads;        /* that may be inside applications at once; 0: nobody but the leader ever is */
     int busy;           /* that are so, but for the leader */
     int waiting;        /* jobs */
 } sk_lead;
@@ -61,7 +71,7 @@ typedef struct {
 /* May the leader call an application itself?  One of `threads` is always left to it (see crew.py), unless
  * there is but one: then those who wait come first. */
 static inline int sk_may_call(const sk_lead *lead) {
-    return lead->busy < lead->threads && (lead->threads > 1 || !lead->waiting);
+    return lead->threads == 0 || (lead->busy < lead->threads && (lead->threads > 1 || !lead->waiting));
 }
 
 static inline void sk_call_begins(sk_lead *lead) {
@@ -75,8 +85,11 @@ static inline void sk_call_begins(sk_lead *lead) {
 }
 
 static inline void sk_call_ends(sk_lead *lead) {
-    atomic_store_explicit(
-        &lead->word, atomic_load_explicit(&lead->word, memory_order_relaxed) + 1, memory_order_release);
+    atomic_fetch_add(&lead->word, 1);
+    if (atomic_load(&lead->acting)) {
+        pthread_mutex_lock(&lead->act_lock);
+        pthread_mutex_unlock(&lead->act_lock);
+    }
 }
 
 static inline int sk_lead_is_late(sk_lead *lead) {
@@ -125,6 +138,16 @@ static inline void sk_rest(sk_lead *lead) {
     pthread_cond_destroy(&rester.woken_up);
 }
 
+/* The monitor, in the leader's place as long as the call lasts that has made the word `word`. */
+static inline void sk_act_for(sk_lead *lead, uint64_t word) {
+    pthread_mutex_lock(&lead->act_lock);
+    atomic_store(&lead->acting, 1);
+    if (atomic_load(&lead->word) == word)
+        lead->act(lead->actor);
+    atomic_store(&lead->acting, 0);
+    pthread_mutex_unlock(&lead->act_lock);
+}
+
 static void *sk_monitor(void *argument) {
     sk_lead *lead = argument;
     const struct timespec tick = {0, SK_TICK};
@@ -132,20 +155,22 @@ static void *sk_monitor(void *argument) {
     int idle = 0;
     for (;;) {
         uint64_t word;
+        int lasts;
         nanosleep(&tick, NULL);
         word = atomic_load(&lead->word);
+        lasts = word == seen && (word & 1) && atomic_load(&lead->late) != word;
+        if (lasts && lead->act != NULL)
+            sk_act_for(lead, word);
         pthread_mutex_lock(&lead->lock);
         if (lead->stopping) {
             pthread_mutex_unlock(&lead->lock);
             return NULL;
         }
-        if (word != seen) {
+        if (word != seen)
             idle = 0;
-        } else if (word & 1) {
-            if (atomic_load(&lead->late) != word) {
-                atomic_store(&lead->late, word);
-                sk_wake_locked(lead);
-            }
+        if (lasts) {
+            atomic_store(&lead->late, word);
+            sk_wake_locked(lead);
         }
         /* Also behind a call that lasts and has been reported: nothing is left to see there. */
         if (word == seen && ++idle >= SK_IDLE_TICKS) {
@@ -164,9 +189,13 @@ static inline void sk_lead_open(sk_lead *lead) {
     atomic_store(&lead->word, 0);
     atomic_store(&lead->late, 0);
     atomic_store(&lead->asleep, 0);
+    atomic_store(&lead->acting, 0);
+    lead->act = NULL;
+    lead->actor = NULL;
     lead->top = NULL;
     lead->tokens = lead->has_monitor = lead->stopping = 0;
     pthread_mutex_init(&lead->lock, NULL);
+    pthread_mutex_init(&lead->act_lock, NULL);
     pthread_cond_init(&lead->wake_monitor, NULL);
 }
 

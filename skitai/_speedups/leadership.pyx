@@ -18,6 +18,7 @@ from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdlib cimport calloc
 
 from skitai._speedups.calls cimport Call
+from skitai._speedups.lanes cimport sk_held, sk_send_held
 from skitai._speedups.loop cimport EventLoop
 
 cdef extern from "lead.h" nogil:
@@ -36,13 +37,19 @@ cdef extern from *:
 SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 
 
+cdef void _send_held(void *held) noexcept nogil:
+    sk_send_held(<sk_held *>held)
+
+
 cdef class Leadership:
     def __init__(self, int threads):
-        """``threads`` may be inside applications at once."""
+        """``threads`` may be inside applications at once; 0: nobody takes the lead, the monitor only
+        sends the answers that are held behind a call that lasts."""
         self.lead_ = <sk_lead *>calloc(1, sizeof(sk_lead))
         if self.lead_ == NULL:
             raise MemoryError
         sk_lead_open(self.lead_)
+        self.lead_.act = _send_held
         self.lead_.threads = threads
 
     @property
@@ -73,9 +80,9 @@ cdef class Leadership:
 
     def begin(self, Workspace workspace not None):
         """The calling thread leads: nobody did before."""
-        workspace.ident = PyThread_get_thread_ident()
+        self.lead_.actor = &workspace.held
         self.lanes.work = workspace
-        self.lanes.loop.thread_id = workspace.ident
+        self.lanes.loop.thread_id = PyThread_get_thread_ident()
 
     def take(self, Workspace workspace not None):
         """Take the lead if the leader's call lasts; whether it did."""
@@ -86,14 +93,15 @@ cdef class Leadership:
             return False
         former = lanes.work
         call = <Call>former.call
-        workspace.ident = PyThread_get_thread_ident()
         former.hold()
         sk_lead_taken(self.lead_)
+        self.lead_.actor = &workspace.held
         self.lead_.busy += 1
         lanes.work = workspace
-        lanes.loop.thread_id = workspace.ident
+        lanes.loop.thread_id = PyThread_get_thread_ident()
         call.moved = True
         try:
+            former.send_held()
             call.move(former)
         except Exception:
             call.over = call.run is None

@@ -19,6 +19,11 @@ cdef class Watched:
     cdef int on_ready(self, int ready) except -1
 
 
+cdef class BatchEnd:
+    # What has to be done before the loop waits for events again, or calls Python code.
+    cdef int batch_ends(self) except -1
+
+
 cdef class EventLoop:
     cdef int poller
     cdef int[2] waker
@@ -36,6 +41,7 @@ cdef class EventLoop:
     # them goes on with the next one.
     cdef sk_event[SK_EVENTS_MAX] events
     cdef int next_event, event_count
+    cdef BatchEnd batch_end                 # None: nothing
     # Counts the waits and whatever else of Python code may have taken time: what C code has looked
     # up since, the clock for one, is still fresh.
     cdef unsigned long batch
@@ -44,6 +50,7 @@ cdef class EventLoop:
     cdef int forget(self, Watched watched) except -1
     cdef int lead(self, unsigned long ident) except -1
     cdef int turn(self, unsigned long ident) except -1
+    cdef int end_batch(self) except -1
     cdef int patience(self) except -2
     cdef int run_timers(self, unsigned long ident) except -1
     cdef int report(self, callback) except -1

@@ -51,6 +51,11 @@ cdef class Watched:
         raise NotImplementedError
 
 
+cdef class BatchEnd:
+    cdef int batch_ends(self) except -1:
+        raise NotImplementedError
+
+
 @cython.final
 cdef class SocketWatch(Watched):
     """A socket of Python code.  The loop's table keeps it alive."""
@@ -191,6 +196,7 @@ cdef class EventLoop:
             self.lead(self.thread_id)
         finally:
             self.thread_id = 0
+            self.batch_end = None
             self.release()
 
     cdef int lead(self, unsigned long ident) except -1:
@@ -224,6 +230,9 @@ cdef class EventLoop:
                 sk_waker_drain(self.waker[0])
                 continue
             watched = <Watched>event.owner
+            if type(watched) is SocketWatch:
+                self.end_batch()
+                self.batch += 1
             try:
                 watched.on_ready(event.ready)
             except Exception:
@@ -232,6 +241,7 @@ cdef class EventLoop:
                 self.batch += 1
             if self.thread_id != ident:
                 return 0
+        self.end_batch()
         if self.retired:
             self.retired.clear()
         # As many calls as there are now: those that they add come after the next wait, so
@@ -249,6 +259,14 @@ cdef class EventLoop:
                 return 0
         if self.timers:
             self.run_timers(ident)
+        return 0
+
+    cdef int end_batch(self) except -1:
+        if self.batch_end is not None:
+            try:
+                self.batch_end.batch_ends()
+            except Exception:
+                self.on_error("event loop, at the end of a batch of events")
         return 0
 
     cdef int patience(self) except -2:

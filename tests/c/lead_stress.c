@@ -8,6 +8,7 @@
  *   one leader     the field that names the leader is changed only by who may change it; a leader whose
  *                  call returns and who still leads finds the word odd, as it left it
  *   nobody lost    every request that was begun is ended once, by the thread that began it
+ *   one acts      what the monitor does in the leader's place, it does never beside it
  *   no lost wake   every job is done: at the end the queue is empty although threads rest in between
  *
  * Prints one line of figures; exit code 1 and a line of what was broken otherwise.
@@ -27,6 +28,20 @@ static pthread_mutex_t gil = PTHREAD_MUTEX_INITIALIZER;
 static int leader = -1;
 static int stopping, jobs_waiting;
 static long begun, ended, jobs_made, jobs_done, taken, woken_for_nothing;
+
+/* Written by who leads and, while its call lasts, by the monitor in its place: never by both at once,
+ * or ThreadSanitizer tells. */
+static struct {
+    long acts, turns;
+} shared;
+
+static void act(void *actor) {
+    if (actor != &shared)
+        abort();
+    shared.acts++;
+    usleep(50);
+    shared.turns++;
+}
 
 static void broken(const char *what) {
     printf("broken: %s\n", what);
@@ -78,6 +93,7 @@ static void lead_on(int self, unsigned *seed) {
         if (atomic_load(&lead.word) != before)
             broken("somebody else has written the word");
         sk_call_ends(&lead);
+        shared.turns++;
     }
 }
 
@@ -94,6 +110,7 @@ static void *run(void *argument) {
             if (leader == self)
                 broken("the leader takes over from itself");
             sk_lead_taken(&lead);
+            shared.turns++;
             leader = self;
             taken++;
             lead_on(self, &seed);
@@ -115,6 +132,8 @@ static void *run(void *argument) {
 int main(int count, char **arguments) {
     pthread_t threads[THREADS];
     sk_lead_open(&lead);
+    lead.act = act;
+    lead.actor = &shared;
     if (sk_lead_watch(&lead))
         broken("no monitor");
     for (intptr_t self = 0; self < THREADS; self++)
@@ -140,6 +159,10 @@ int main(int count, char **arguments) {
         broken("a call has no end");
     if (jobs_made != jobs_done + jobs_waiting)
         broken("a job was lost or doubled");
+    if (shared.turns != begun + shared.acts)
+        broken("the monitor has acted beside a leader");
+    if (!shared.acts)
+        broken("the monitor has never acted");
     if (!taken)
         broken("nobody was ever late: nothing was tested");
     printf(
