@@ -22,7 +22,6 @@ import sys
 import threading
 from pathlib import Path
 from time import monotonic
-from types import FrameType
 
 from skitai import was
 from skitai._constants import VERSION
@@ -39,6 +38,7 @@ from skitai.core.service import HttpService, ListenerInfo
 from skitai.core.static import StaticFolder
 from skitai.errors import AppLoadError, SkitaiError
 from skitai.limits import Limits
+from skitai.signals import Inbox
 
 __all__ = ["EXIT_APP", "EXIT_CLEAN", "EXIT_FAILURE", "EXIT_INTERRUPTED", "Instance", "start_failed"]
 
@@ -85,7 +85,7 @@ class Instance:
         self._logs = logs
         self._name = name
         self._sole_app = sole_app
-        self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
+        self._events: Inbox[_Event] = Inbox()
         self._unix_paths: list[Path] = []
 
     # -- start ------------------------------------------------------------------------------
@@ -111,7 +111,7 @@ class Instance:
             server = (sockname[0], sockname[1]) if isinstance(sockname, tuple) else ("localhost", 80)
             self._engine.listen(sock, ListenerInfo("http", server))
         # Before the first answer: process 1 of a container would not get a signal without a handler.
-        self._catch_signals()
+        self._events.catch(_SIGNALS)
         self._loop_thread = threading.Thread(target=self._serve, name="skitai-loop", daemon=True)
         self._loop_thread.start()
         self._logs.server(
@@ -200,15 +200,6 @@ class Instance:
             code = self._handle(self._events.get())
         self._clean_up(code)
         return code
-
-    def _catch_signals(self) -> None:
-        def notice(number: int, frame: FrameType | None) -> None:
-            # SimpleQueue.put may be called from a signal handler: it is reentrant.
-            self._events.put(_SIGNALS[signal.Signals(number).name])
-
-        for name in _SIGNALS:
-            if hasattr(signal, name):  # Windows knows TERM and INT only
-                signal.signal(getattr(signal, name), notice)
 
     def _handle(self, event: _Event) -> int | None:
         """What a signal asks for; the exit code if that was the end."""

@@ -1,5 +1,7 @@
 # One call of an application in its lane: see calls.pyx.
 
+from cpython.object cimport PyObject
+
 from skitai._speedups.heads cimport Head
 from skitai._speedups.lanes cimport Lanes, Route, Seat, StatusLine, Workspace, sk_habit
 
@@ -16,7 +18,11 @@ cdef class Call:
     cdef Route route
     cdef dict environ         # the application's: it may have changed or emptied it
     cdef object method, target
+    # What is made once for many requests: see `end`.
     cdef object context
+    cdef object variable      # that leads here in it
+    cdef PyObject *settings   # of the context when nothing else was set in it
+    cdef object starter       # start_response, as the application gets it
     cdef double received_at, started_at
     cdef bint keep_alive
 
@@ -50,6 +56,8 @@ cdef class Call:
     # It is leaving its lane while the application runs.
     cdef bint leaving
 
+    cdef int prepare(self) except -1
+    cdef int end(self, Workspace work) except -1
     cdef int enter(self, Stage stage) except -1
     cdef int back(self) except -1
     cdef int leave_within(self) except -1

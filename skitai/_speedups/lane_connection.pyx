@@ -303,9 +303,14 @@ cdef class LaneConnection(Seat):
         its answer.  The time when it was made; `state` is not SERVING if the connection is closed
         or not this thread's any more."""
         cdef Lanes lanes = self.lanes
-        cdef Call call = Call.__new__(Call)
+        cdef Call call
         cdef const unsigned char *data = work.scratch + work.start
+        cdef double answered_at
         cdef bint is_head = head.method.length == 4 and memcmp(data + head.method.start, b"HEAD", 4) == 0
+        if work.spare is not None:
+            call, work.spare = <Call>work.spare, None
+        else:
+            call = Call.__new__(Call)
         call.connection = self
         call.lanes = lanes
         call.work = work
@@ -336,7 +341,9 @@ cdef class LaneConnection(Seat):
                 and call.take_body()
                 and self.deliver(work, call, length)
             ):
-                return call.started_at
+                answered_at = call.started_at
+                call.end(work)
+                return answered_at
             if call.over:
                 call.lose(failure)
                 return 0.0
@@ -383,7 +390,6 @@ cdef class LaneConnection(Seat):
             if elapsed < TOGETHER_MAX:
                 if work.start < work.filled:
                     if call.iterator is None:
-                        call.release()
                         return True  # the next answer will be with it
                 elif (
                     elapsed > HELD_FROM
@@ -395,7 +401,6 @@ cdef class LaneConnection(Seat):
                     self.hold(work, call.started_at)
                     if call.iterator is not None:
                         call.exhaust(False)
-                    call.release()
                     return True
             outcome = self.push(work, None)
         if outcome == WAITING:
@@ -407,7 +412,6 @@ cdef class LaneConnection(Seat):
         # From here on the connection may be another thread's, if the lead goes over.
         if call.iterator is not None:
             call.exhaust(outcome == LOST)
-        call.release()
         if outcome != WAITING:
             self.log(work, outcome == LOST)
         return True

@@ -107,6 +107,7 @@ cdef class Workspace:
     cdef list unlogged
     cdef sk_held held
     cdef double held_since
+    cdef object spare            # a `Call` that may be used again
     # The `Call` whose application is running, and for what: see Call.enter.
     cdef object call
     cdef int stage
