@@ -88,6 +88,14 @@ SCENARIOS: dict[str, Scenario] = {
         peers=SIXTEEN,
         loads={"skitai-alone": Load(connections=56)},
     ),
+    "tenth": Scenario(
+        "12 bytes, a tenth of all requests wait 50 ms; the latencies are of the others",
+        "benchmarks.apps:mixed",
+        len(HELLO),
+        Load(other=("/sleep", 0.1)),
+        ours=("skitai-16",),
+        peers=SIXTEEN,
+    ),
     "burners": Scenario(
         "12 bytes, 60 connections, while 4 ask what computes 20 ms; the figures are of the 60",
         "benchmarks.apps:mixed",

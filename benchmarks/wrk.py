@@ -11,8 +11,10 @@ twice the average it adds shorter ones.  So they are for comparing servers, not 
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +40,9 @@ class Load:
     headers: tuple[str, ...] = ()
     batched: bool = False
     """``script`` sends several requests at once"""
+    other: tuple[str, float] | None = None
+    """a path that is asked for with this probability instead, by benchmarks/chance.py in place of wrk;
+    the latencies are those of ``path``"""
     beside: Load | None = None
     """sent meanwhile by a second wrk on the same core; the report is without it"""
 
@@ -81,7 +86,25 @@ def drive(load: Load, url: str, seconds: int, core: int) -> Report:
         around.wait()
 
 
+def _drive_by_chance(load: Load, url: str, seconds: int, core: int) -> Report:
+    assert load.other is not None
+    path, share = load.other
+    words = (
+        f"taskset --cpu-list {core} {sys.executable} -m benchmarks.chance {url.partition('//')[2]}".split()
+    )
+    words += [str(seconds), str(load.connections), load.path, path, str(share)]
+    try:
+        run = subprocess.run(words, text=True, capture_output=True, timeout=seconds + GRACE)
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"the client did not end within {seconds + GRACE} s") from None
+    if run.returncode:
+        raise ValueError(f"the client: {run.stderr.strip()[-200:]}")
+    return Report(**json.loads(run.stdout))
+
+
 def _drive_alone(load: Load, url: str, seconds: int, core: int) -> Report:
+    if load.other is not None:
+        return _drive_by_chance(load, url, seconds, core)
     try:
         run = subprocess.run(
             command(load, url, seconds, core), text=True, capture_output=True, timeout=seconds + GRACE

@@ -8,10 +8,11 @@ over; here is what each thread does next:
     a job waits                                 run it
     otherwise                                   rest; who rested last is woken first
 
-Besides the one that leads there are at most ``threads`` threads, so that somebody rests when all
-that may be busy are.  At most ``threads`` are inside applications at once, the leader included; jobs
-take but ``threads - 1`` of them, for the last one is the leader's, whose quick calls must never wait
-for slow ones.  (With ``threads = 1`` jobs and the leader take turns.)
+At most ``threads`` are inside jobs at once.  The leader's quick calls come on top, for they must never
+wait for slow ones; should one of them last, that makes ``threads + 1``, and the leader calls nothing
+until one has ended.  So there are ``threads + 2`` threads at most: these, the leader, and one that rests
+to take over from it.  With ``threads = 1`` applications may count on being alone: jobs and the leader
+take turns.
 
 A job that *burns* spends its time on the processor: more than one of them would only fight for
 the GIL, with each other and with the leader, so they run one by one.
@@ -31,9 +32,9 @@ __all__ = ["Crew"]
 
 class Crew(Pool):
     def __init__(self, threads: int, limits: Limits, report: Callable[[str], None]) -> None:
-        super().__init__(threads, limits, report)
+        super().__init__(threads if threads == 1 else threads + 1, limits, report)
         self._leadership = Leadership(threads)
-        self._jobs_max = max(1, threads - 1)
+        self._jobs_max = threads
         self._burns = False
         self._failure: BaseException | None = None
 

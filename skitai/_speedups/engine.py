@@ -94,7 +94,12 @@ class GeneralConnection(Connection):
     def _next_cycle(self) -> None:
         super()._next_cycle()
         self.stays -= 1
-        if self.stays <= 0 and self.phase is Phase.IDLE and not self._eof and not self.http.buffered:
+        if (
+            self.stays <= 0
+            and self.phase is Phase.IDLE
+            and not self._eof
+            and self.http.buffered <= LaneConnection.TAKES_MAX
+        ):
             cast(Engine, self._owner).give_back(self)
 
 
@@ -199,10 +204,12 @@ class Engine(PureEngine):
         """A lane connection in the place of ``connection``, which is idle."""
         assert self._lanes is not None
         self.connections.discard(connection)
+        # The next request may be here already: clients are quicker than the news of the last one's end.
+        left = connection.http.trailing_data
         sock = connection.give_away()
         family = sock.family
         address, port = connection.peer
         lane = LaneConnection(
-            self._lanes, sock.detach(), family, address, port, connection.info, connection.returns
+            self._lanes, sock.detach(), family, address, port, connection.info, connection.returns, left
         )
         self.connections.add(cast(Connection, lane))

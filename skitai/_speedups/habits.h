@@ -7,7 +7,7 @@
  *
  * Each call in the leader is timed.  One that lasts is SK_STRIKE strikes, as soon as it is taken over
  * or when it ends; a quick one takes one back.  From SK_SLOW on the route is slow and is not called in
- * the leader for SK_PAUSE seconds, then once more on trial.  So one hiccup of the machine makes no
+ * the leader for SK_PAUSE seconds or more, then once on trial.  So one hiccup of the machine makes no
  * route slow, two in a row do, and a route that became quick is believed after one trial.
  *
  * A slow route waits or burns (spends its time on the processor).  Which of them cannot be told while
@@ -82,9 +82,10 @@ static inline sk_habit *sk_habit_of(sk_habits *habits, uint32_t route) {
     return habit;
 }
 
-/* How to call it now; a slow route whose pause is over is fast, on trial. */
-static inline sk_kind sk_kind_now(const sk_habit *habit, double now) {
-    if (habit->strikes < SK_SLOW || now >= habit->trial_at)
+/* How to call it now; a slow route whose pause is over is fast, on trial, if the server `can_try`: a trial
+ * that fails needs a thread. */
+static inline sk_kind sk_kind_now(const sk_habit *habit, double now, int can_try) {
+    if (habit->strikes < SK_SLOW || (can_try && now >= habit->trial_at))
         return SK_FAST;
     return habit->burns ? SK_BURNS : SK_WAITS;
 }

@@ -14,8 +14,17 @@ class LaneConnection:
     is_idle: bool
     returns: int
     has_answered: bool
+    TAKES_MAX: int
     def __init__(
-        self, lanes: Lanes, fd: int, family: int, address: str, port: int, info: Any, returns: int = 0
+        self,
+        lanes: Lanes,
+        fd: int,
+        family: int,
+        address: str,
+        port: int,
+        info: Any,
+        returns: int = 0,
+        left: bytes = b"",
     ) -> None: ...
     def cut(self) -> None: ...
     def close(self) -> None: ...

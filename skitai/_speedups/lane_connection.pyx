@@ -136,9 +136,23 @@ cdef class LaneConnection(Seat):
     cdef object stall
     cdef Meter meter             # of the request that it leaves to the general connection
 
-    def __init__(self, Lanes lanes, int fd, int family, str address, int port, info, int returns=-1):
+    #: Bytes that a general connection may have read ahead of us.
+    TAKES_MAX = SCRATCH
+
+    def __init__(
+        self,
+        Lanes lanes,
+        int fd,
+        int family,
+        str address,
+        int port,
+        info,
+        int returns=-1,
+        bytes left=b"",
+    ):
         """``fd`` is a connected, non-blocking socket of ``family``, which is ours from here on;
-        ``returns`` is told where a general connection gives it back."""
+        ``returns`` and ``left``, what was read and not looked at, are told where a general connection
+        gives it back."""
         self.lanes = lanes
         self.fd = fd
         self.family = family
@@ -151,6 +165,9 @@ cdef class LaneConnection(Seat):
         self.idle_since = monotonic()
         self.deadline = self.idle_since + (lanes.header_timeout if returns < 0 else lanes.keep_alive)
         lanes.loop.add(self, SK_READ | SK_WRITE)
+        if left:
+            self.left = left
+            self.queue()
 
     cdef tuple client(self):
         return (self.address, self.port)
@@ -266,7 +283,7 @@ cdef class LaneConnection(Seat):
                 return self.go_general(work)  # to wait until one of the threads is free
             habit = lanes.habit(data, head, route)
             if habit != NULL and habit.strikes:
-                kind = sk_kind_now(habit, monotonic())
+                kind = sk_kind_now(habit, monotonic(), lanes.lead.busy < lanes.lead.threads)
                 if kind != SK_FAST:
                     self.meter = Meter.__new__(Meter)
                     self.meter.lanes = lanes

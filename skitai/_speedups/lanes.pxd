@@ -45,7 +45,7 @@ cdef extern from "habits.h" nogil:
         pass
     uint32_t sk_route_of(uint32_t seed, const unsigned char *path, uint32_t length)
     sk_habit *sk_habit_of(sk_habits *habits, uint32_t route)
-    sk_kind sk_kind_now(const sk_habit *habit, double now)
+    sk_kind sk_kind_now(const sk_habit *habit, double now, bint can_try)
     void sk_learn(sk_habit *habit, double elapsed, double now)
     void sk_measured(sk_habit *habit, double elapsed, double burnt)
 

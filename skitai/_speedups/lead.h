@@ -63,15 +63,17 @@ typedef struct {
     int has_monitor;
     int stopping;
     /* With the GIL held: */
-    int threads;        /* that may be inside applications at once; 0: nobody but the leader ever is */
+    int threads;        /* that may be inside calls that last; 0: nobody but the leader ever is */
     int busy;           /* that are so, but for the leader */
     int waiting;        /* jobs */
 } sk_lead;
 
-/* May the leader call an application itself?  One of `threads` is always left to it (see crew.py), unless
- * there is but one: then those who wait come first. */
+/* May the leader call an application itself?  Its calls come on top of `threads` that last (see crew.py).
+ * With one thread nobody else may be inside, and those who wait come first. */
 static inline int sk_may_call(const sk_lead *lead) {
-    return lead->threads == 0 || (lead->busy < lead->threads && (lead->threads > 1 || !lead->waiting));
+    if (lead->threads == 1)
+        return !lead->busy && !lead->waiting;
+    return lead->threads == 0 || lead->busy <= lead->threads;
 }
 
 static inline void sk_call_begins(sk_lead *lead) {

@@ -31,15 +31,15 @@ static void paths_are_folded(void) {
 
 static void two_calls_that_last_make_a_route_slow(void) {
     sk_habit *habit = sk_habit_of(&habits, 1);
-    CHECK(sk_kind_now(habit, 0) == SK_FAST);
+    CHECK(sk_kind_now(habit, 0, 1) == SK_FAST);
     sk_learn(habit, 0.02, 100);
-    CHECK(sk_kind_now(habit, 100) == SK_FAST);
+    CHECK(sk_kind_now(habit, 100, 1) == SK_FAST);
     sk_learn(habit, 0.02, 100);
-    CHECK(sk_kind_now(habit, 100) == SK_BURNS); /* until measured */
+    CHECK(sk_kind_now(habit, 100, 1) == SK_BURNS); /* until measured */
     sk_measured(habit, 0.05, 0.001);
-    CHECK(sk_kind_now(habit, 100) == SK_WAITS);
+    CHECK(sk_kind_now(habit, 100, 1) == SK_WAITS);
     sk_measured(habit, 0.04, 0.02);
-    CHECK(sk_kind_now(habit, 100) == SK_BURNS);
+    CHECK(sk_kind_now(habit, 100, 1) == SK_BURNS);
 }
 
 static void a_slow_route_is_tried_again_and_ever_more_rarely(void) {
@@ -48,21 +48,22 @@ static void a_slow_route_is_tried_again_and_ever_more_rarely(void) {
     sk_learn(habit, 0.02, now);
     sk_learn(habit, 0.02, now);
     for (pause = SK_PAUSE; pause <= 16; pause *= 2) {
-        CHECK(sk_kind_now(habit, now + pause - 0.01) != SK_FAST);
-        CHECK(sk_kind_now(habit, now + pause) == SK_FAST);
+        CHECK(sk_kind_now(habit, now + pause - 0.01, 1) != SK_FAST);
+        CHECK(sk_kind_now(habit, now + pause, 1) == SK_FAST);
+        CHECK(sk_kind_now(habit, now + pause, 0) != SK_FAST); /* no thread is free for it */
         now += pause;
         sk_learn(habit, 0.02, now);
     }
-    CHECK(sk_kind_now(habit, now + 15.9) != SK_FAST && sk_kind_now(habit, now + 16) == SK_FAST);
+    CHECK(sk_kind_now(habit, now + 15.9, 1) != SK_FAST && sk_kind_now(habit, now + 16, 1) == SK_FAST);
     sk_learn(habit, 0.0001, now + 16);
-    CHECK(sk_kind_now(habit, now + 16) == SK_FAST);
+    CHECK(sk_kind_now(habit, now + 16, 1) == SK_FAST);
 }
 
 static void one_hiccup_is_forgotten(void) {
     sk_habit *habit = sk_habit_of(&habits, 3);
     for (int round = 0; round < 10; round++) {
         sk_learn(habit, 0.02, 0);
-        CHECK(sk_kind_now(habit, 0) == SK_FAST);
+        CHECK(sk_kind_now(habit, 0, 1) == SK_FAST);
         for (int quick = 0; quick < SK_STRIKE; quick++)
             sk_learn(habit, 0.0001, 0);
         CHECK(habit->strikes == 0);

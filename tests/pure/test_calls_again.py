@@ -28,15 +28,6 @@ kept: list[Any] = []
 seen: list[Any] = []
 
 
-@pytest.fixture(params=[0, 2])
-def server(request: pytest.FixtureRequest) -> Iterator[Ends]:
-    kept.clear()
-    seen.clear()
-    made = Ends(request.param)
-    yield made
-    made.stop()
-
-
 def target_of_was() -> str:
     return str(was.env["REQUEST_URI"])
 
@@ -105,11 +96,28 @@ def leaves_thread(environ: dict[str, Any], start: kinds.Start) -> Any:
 
 
 KINDS = (
-    looks, sets, sets_and_resets, keeps_token, keeps_context, keeps_start, keeps_write, keeps_services, keeps_environ,
+    looks,
+    sets,
+    sets_and_resets,
+    keeps_token,
+    keeps_context,
+    keeps_start,
+    keeps_write,
+    keeps_services,
+    keeps_environ,
     leaves_thread,
-)  # fmt: skip
-kinds.KINDS.update((function.__name__, function) for function in KINDS)
-kinds.KINDS["one_list_of"] = answer
+)
+
+
+@pytest.fixture(params=[0, 2])
+def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ends]:
+    kept.clear()
+    seen.clear()
+    for function in (*KINDS, answer):
+        monkeypatch.setitem(kinds.KINDS, function.__name__, function)
+    made = Ends(request.param)
+    yield made
+    made.stop()
 
 
 def ask(server: Ends, *paths: str) -> None:
@@ -137,7 +145,7 @@ def test_a_copy_of_the_context_stays_that_requests(server: Ends) -> None:
 
 
 def test_a_thread_that_outlives_its_request_still_has_its_services(server: Ends) -> None:
-    ask(server, "/leaves_thread", "/one_list_of", "/leaves_thread", "/one_list_of")
+    ask(server, "/leaves_thread", "/answer", "/leaves_thread", "/answer")
     for go_on, thread in kept:
         go_on.set()
         thread.join(5)
@@ -151,7 +159,9 @@ def test_services_and_environ_that_were_kept_stay_that_requests(server: Ends) ->
     assert environ["REQUEST_URI"] == "/keeps_environ?1"
 
 
-def test_start_response_and_write_of_an_earlier_request_do_nothing_to_a_later_one(server: Ends) -> None:
+def test_start_response_and_write_of_an_earlier_request_do_nothing_to_a_later_one(
+    server: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def uses(environ: dict[str, Any], start: kinds.Start) -> Any:
         old_start, old_write = kept
         with pytest.raises(AssertionError):
@@ -160,7 +170,7 @@ def test_start_response_and_write_of_an_earlier_request_do_nothing_to_a_later_on
             old_write(b"not mine")
         return answer(environ, start)
 
-    kinds.KINDS["uses"] = uses
+    monkeypatch.setitem(kinds.KINDS, "uses", uses)
     ask(server, "/keeps_start", "/keeps_write", "/uses", "/looks", "/uses", "/looks")
 
 
@@ -170,7 +180,7 @@ def test_nobody_is_asked_for_behind_the_last_request(server: Ends) -> None:
         was.current()
 
 
-def test_calls_are_used_again_where_nothing_is_kept(server: Ends) -> None:
+def test_calls_are_used_again_where_nothing_is_kept(server: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     """What this file is about does happen: otherwise it would test nothing."""
     if _kernels.implementation() == "pure":
         pytest.skip("the pure build has no lanes")
@@ -180,8 +190,8 @@ def test_calls_are_used_again_where_nothing_is_kept(server: Ends) -> None:
         started.append(id(start))
         return answer(environ, start)
 
-    kinds.KINDS["notes"] = notes
-    ask(server, *["/notes", "/one_list_of"] * 10)
+    monkeypatch.setitem(kinds.KINDS, "notes", notes)
+    ask(server, *["/notes", "/answer"] * 10)
     assert len(set(started)) == 1
     started.clear()
     kept_ones: list[Any] = []
@@ -190,6 +200,6 @@ def test_calls_are_used_again_where_nothing_is_kept(server: Ends) -> None:
         kept_ones.append(start)
         return answer(environ, start)
 
-    kinds.KINDS["keeps_all"] = keeps_all
+    monkeypatch.setitem(kinds.KINDS, "keeps_all", keeps_all)
     ask(server, *["/keeps_all"] * 10)
     assert len({id(start) for start in kept_ones}) == 10
