@@ -40,11 +40,11 @@ from skitai._speedups.lanes cimport (
     LENGTH_FIELD,
     SERVER_FIELD,
     SK_LASTS,
-    sk_call_begins,
-    sk_call_ends,
-    sk_lead,
+    sk_habit,
+    sk_habit_of,
     sk_learn,
 )
+from skitai._speedups.parking cimport Stack, sk_call_begins, sk_call_ends, sk_lead
 
 cdef extern from "Python.h":
     ctypedef int (*visitproc)(PyObject *, void *) noexcept
@@ -75,6 +75,7 @@ cdef enum:
     SURPLUS_MAX = 64      # empty pieces taken behind a complete body: nobody else's turn comes meanwhile
 
 cdef object _END = object()
+PARKED = object()
 
 cdef Py_ssize_t OWN_REFERENCES = 3  # to a call: our variable, its context's, its start_response's
 
@@ -226,17 +227,61 @@ cdef class Call:
         return 0
 
     cdef object ask(self):
-        """Run the application; what it raised, or None."""
+        """Run the application; what it raised, None, or PARKED."""
+        cdef object failure
+        self.enter(ASKED)
+        if self.route.parks and self.work.hub.can_park():
+            if self.habit != NULL:
+                self.habit_route = self.habit.route
+            failure = self.failure if self.work.hub.perform(self, _ask_on_stack) else PARKED
+            self.failure = None
+        else:
+            failure = self.ask_here()
+        self.back()
+        return failure
+
+    cdef object ask_here(self):
         cdef object failure = None
         PyContext_Enter(self.context)
-        self.enter(ASKED)
         try:
             self.result = self.route.application(self.environ, self.starter)
         except BaseException as error:
             failure = error
-        self.back()
         PyContext_Exit(self.context)
         return failure
+
+    # -- parked: see parking.pyx --------------------------------------------------------------
+
+    cdef int park(self) except -1:
+        """The application waits, and its thread is here: it is gone on with outside of its lane."""
+        cdef Stack stack = self.stack
+        try:
+            if self.run is None and not self.over:
+                self.leave()
+        finally:
+            stack.watch(self.exchange)
+        return 0
+
+    cdef int ask_parked(self, Stack stack) except -1:
+        """On its stack: the application, which has been parked, returned, or raised ``failure``."""
+        cdef sk_habit *habit = NULL
+        cdef double now = monotonic()
+        cdef double longest = max(stack.longest, now - stack.entered_at)
+        cdef object failure = self.failure
+        self.failure = None
+        if self.habit_route and longest >= SK_LASTS:
+            habit = sk_habit_of(self.lanes.habits, self.habit_route)
+            if habit != NULL:
+                sk_learn(habit, longest, now)
+        if self.run is not None:
+            self.finish_here(failure)
+        elif failure is None:
+            self.close_result(self.result)
+        elif _is_failure(failure):
+            self.route.failure(self.asked(), "", failure)
+        self.over = True
+        self.release()
+        return 0
 
     # -- the lead ---------------------------------------------------------------------------
 
@@ -325,7 +370,7 @@ cdef class Call:
                     return False
                 self.body = b"".join(result)
             return self.length < 0 or self.length == PyBytes_GET_SIZE(self.body)
-        if self.length <= 0:
+        if self.length <= 0 or self.route.parks:
             return False
         PyContext_Enter(self.context)
         self.enter(ASKED)
@@ -397,7 +442,7 @@ cdef class Call:
     cdef void release(self) noexcept:
         """It is over.  Context and start_response lead back here, and what the application returned may
         too: all would wait for the collector."""
-        self.context = self.starter = self.result = None
+        self.context = self.starter = self.result = self.exchange = None
 
     # -- behind the answer ------------------------------------------------------------------
 
@@ -467,7 +512,9 @@ cdef class Call:
 
     cdef int leave(self) except -1:
         """Out of the lane: an exchange, and a run that will do again what was done here."""
-        exchange = self.connection.leave(self.work)
+        exchange = self.exchange = self.connection.leave(self.work)
+        if self.stack is not None:
+            self.stack.exchange = exchange
         try:
             exchange.received_at = self.received_at
             self.begun = Begun(self.environ)
@@ -489,19 +536,28 @@ cdef class Call:
             return self.fields[:]
         return [*self.fields, ("Content-Length", str(self.length))]
 
-    cdef int finish(self, object error) except -1:
-        """Let the run go on with what the application returned or raised."""
+    cdef bint finish(self, object error) except -1:
+        """Let the run go on with what the application returned or raised; False if that is parked."""
+        cdef bint done = True
+        self.enter(ASKED)
+        try:
+            if self.route.parks and self.work.hub.can_park():
+                self.failure = error
+                done = self.work.hub.perform(self, _finish_on_stack)
+            else:
+                self.finish_here(error)
+        finally:
+            self.back()
+        return done
+
+    cdef int finish_here(self, object error) except -1:
         cdef object begun = self.begun
         cdef object result = self.result
         # Through the iterable or a traceback they lead back here, and would wait for the collector.
         self.result = self.iterator = self.begun = None
         begun.result = result
         begun.error = error
-        self.enter(ASKED)
-        try:
-            self.run.run()
-        finally:
-            self.back()
+        self.run.run()
         if not begun.taken:  # the client had gone while the application ran
             begun.result = begun.error = None
             if error is None:
@@ -513,6 +569,25 @@ cdef class Call:
             elif _is_failure(error):
                 self.route.failure(self.asked(), "", error)
         return 0
+
+
+cdef int _ask_on_stack(object task, Stack stack) except -1:
+    cdef Call call = <Call>task
+    call.stack = stack
+    call.failure = call.ask_here()
+    if stack.was_parked:
+        call.ask_parked(stack)
+    call.stack = None
+    return 0
+
+
+cdef int _finish_on_stack(object task, Stack stack) except -1:
+    cdef Call call = <Call>task
+    failure, call.failure = call.failure, None
+    call.finish_here(failure)
+    if stack.was_parked:
+        call.release()
+    return 0
 
 
 cdef object _start_response(PyObject *call, PyObject *const *args, Py_ssize_t count, PyObject *names):

@@ -12,10 +12,12 @@ from operator import itemgetter
 from typing import Any, cast
 
 from skitai._pure.engine import (
+    REQUEST,
     Begun,
     BodySink,
     Exchange,
     Executor,
+    Future,
     Inline,
     Job,
     Lane,
@@ -31,22 +33,25 @@ from skitai._pure.engine.connection import Connection
 from skitai._pure.engine.engine import ACCEPT_BATCH
 from skitai._pure.engine.phases import Phase
 from skitai._pure.http1 import RequestHead
-from skitai._speedups.crew import Crew
+from skitai._speedups.crew import Crew, Solo
 from skitai._speedups.http1 import ServerConnection
 from skitai._speedups.lane_connection import LaneConnection
 from skitai._speedups.lane_listener import LaneListener
-from skitai._speedups.lanes import Lanes, Workspace
+from skitai._speedups.lanes import Lanes
 from skitai._speedups.leadership import Leadership
 from skitai._speedups.loop import EventLoop
+from skitai._waiting import HERE
 from skitai.limits import Limits
 
 __all__ = [
+    "REQUEST",
     "Begun",
     "BodySink",
     "Engine",
     "EventLoop",
     "Exchange",
     "Executor",
+    "Future",
     "Inline",
     "Job",
     "Lane",
@@ -62,7 +67,7 @@ __all__ = [
 
 def make_executor(threads: int, limits: Limits, report: Callable[[str], None]) -> Executor:
     """As the pure one; the threads also lead the engine's loop."""
-    return Crew(threads, limits, report) if threads else Inline()
+    return Crew(threads, limits, report) if threads else Solo()
 
 
 #: A connection whose requests are never plain is not tried in the lane each time: after so many
@@ -112,8 +117,8 @@ class Engine(PureEngine):
         executor = service.executor
         self._lanes = Lanes(self) if executor is not None else None
         self._crew = executor if isinstance(executor, Crew) else None
-        if self._crew is not None and self._lanes is not None:
-            self._crew.attach(self._lanes)
+        if isinstance(executor, (Crew, Solo)) and self._lanes is not None:
+            executor.attach(self._lanes)
         self._lane_listeners: list[LaneListener] = []
         #: Connections of lanes as they were when somebody had to give way, the longest idle last.
         self._oldest: list[tuple[float, LaneConnection]] = []
@@ -127,7 +132,8 @@ class Engine(PureEngine):
             return
         alone = Leadership(0)
         alone.watch(self._lanes)
-        alone.begin(Workspace())
+        alone.begin(alone.workspace())
+        HERE.is_alone = True
         try:
             super()._serve()
         finally:

@@ -4,16 +4,9 @@ from libc.stdint cimport uint32_t
 
 from skitai._speedups.heads cimport Field, Head, HeadLimits
 from skitai._speedups.loop cimport BatchEnd, EventLoop, Watched
+from skitai._speedups.parking cimport Clock, Hub, sk_lead
 
 cdef extern from "lead.h" nogil:
-    ctypedef struct sk_lead:
-        int threads
-        int busy
-        int waiting
-        void (*act)(void *actor) noexcept nogil
-        void *actor
-    void sk_call_begins(sk_lead *lead)
-    void sk_call_ends(sk_lead *lead)
     bint sk_may_call(const sk_lead *lead)
 
 cdef extern from "held.h" nogil:
@@ -75,6 +68,7 @@ cdef class Route:
     # Of the last request, as they stand in the template.
     cdef str method, target
     cdef uint32_t seed           # tells mounts apart, for habits; 0: nothing is learnt
+    cdef bint parks              # its handlers may be parked where they wait
 
 
 cdef class StatusLine:
@@ -113,9 +107,12 @@ cdef class Workspace:
     cdef int stage
     # Held while the call leaves its lane within the application: see `hold`.
     cdef void *moving
+    # The stacks of this thread that can be parked.
+    cdef readonly Hub hub
 
     cdef int begin(self) except -1
     cdef int send_held(self) except -1
+    cdef int settle(self, Lanes lanes) except -1
     cdef void hold(self) noexcept
     cdef void let_go(self) noexcept
 
@@ -126,6 +123,7 @@ cdef class Lanes(BatchEnd):
     cdef readonly object service
     cdef EventLoop loop
     cdef Workspace work          # of the leader
+    cdef Clock clock
     cdef sk_lead *lead           # NULL: nobody takes over from a call that lasts
     cdef sk_habits *habits
     cdef bint draining

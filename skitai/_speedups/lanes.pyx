@@ -93,6 +93,13 @@ cdef class Workspace:
         if self.moving != NULL:
             PyThread_free_lock(self.moving)
 
+    cdef int settle(self, Lanes lanes) except -1:
+        """In the thread that works here."""
+        self.hub = Hub()
+        if lanes is not None:
+            self.hub.settle(lanes.loop, lanes.lead, lanes.clock, lanes.engine.report)
+        return 0
+
     cdef int begin(self) except -1:
         """A connection is going to be served."""
         if self.held.size > HELD_SIZE_MAX or self.held.count == SK_HELD_MAX:
@@ -170,6 +177,7 @@ cdef class Lanes(BatchEnd):
         self.service = engine.service
         self.loop = engine.loop
         self.loop.batch_end = self
+        self.clock = Clock(engine.loop)
         self.work = Workspace()
         self.depth = engine.service.depth
         self.keep_alive = limits.keep_alive
@@ -190,6 +198,10 @@ cdef class Lanes(BatchEnd):
     cdef bint more_to_come(self) noexcept:
         """Whether events of other connections wait, and somebody sends for us if one of them lasts."""
         return self.lead != NULL and self.loop.next_event < self.loop.event_count
+
+    def run(self, job):
+        """The leader: run ``job`` on a stack that can be parked."""
+        self.work.hub.run(job)
 
     def drain(self):
         """No connection outlives the requests that it has sent."""
@@ -264,6 +276,7 @@ cdef class Lanes(BatchEnd):
             route.body_max = lane.body_max
             route.method = route.target = ""
             self.routes_learnt += 1
+            route.parks = lane.parks
             route.seed = self.routes_learnt if lane.learns else 0
         if len(self.routes) >= ROUTES_MAX:
             self.routes.clear()

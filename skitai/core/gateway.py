@@ -101,6 +101,8 @@ class Run:
         "_stage",
         "_status",
         "burns",
+        "meter",
+        "parks",
     )
 
     def __init__(
@@ -114,11 +116,12 @@ class Run:
         *,
         body: RequestBody | None,
         burns: bool,
+        parks: bool,
         debug: Callable[[], bool],
         on_overload: Callable[[engine.Exchange], None],
     ) -> None:
         """``application()`` gives the WSGI callable (it may load it first); ``body`` is closed at
-        the end; ``burns``: see `Job`; ``debug()`` says whether a failure may be shown;
+        the end; ``burns``, ``parks``: see `Job`; ``debug()`` says whether a failure may be shown;
         ``on_overload(exchange)`` answers when there is no thread for this run."""
         self._exchange = exchange
         self._application = application
@@ -130,6 +133,8 @@ class Run:
         self._debug = debug
         self._on_overload = on_overload
         self.burns = burns
+        self.parks = parks
+        self.meter = exchange.meter
         self._stage = _CALL
         self._status = 0
         self._reason = ""
@@ -171,8 +176,10 @@ class Run:
     # -- calling --------------------------------------------------------------------------
 
     def _call(self) -> None:
+        engine.REQUEST.set(self._exchange)
         application = self._application()
-        meter = self._exchange.meter
+        # Time that it is parked is not its own: whoever runs its stack measures.
+        meter = None if self.parks else self.meter
         if meter is None:
             result = application(self._environ, self.start_response)
         else:

@@ -100,6 +100,8 @@ static void lead_on(int self, unsigned *seed) {
 static void *run(void *argument) {
     int self = (int)(intptr_t)argument;
     unsigned seed = (unsigned)self * 7919u + (unsigned)time(NULL);
+    sk_rester rester = {.holds = 0};
+    sk_rester_open(&rester);
     pthread_mutex_lock(&gil);
     if (self == 0) {
         leader = 0;
@@ -120,7 +122,7 @@ static void *run(void *argument) {
             jobs_done++;
         } else {
             pthread_mutex_unlock(&gil);
-            sk_rest(&lead);
+            sk_rest(&lead, &rester);
             pthread_mutex_lock(&gil);
             woken_for_nothing += !jobs_waiting && !sk_lead_is_late(&lead);
         }

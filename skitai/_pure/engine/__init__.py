@@ -8,14 +8,17 @@ from skitai._pure.engine.exchange import BodySink, Exchange, Progress
 from skitai._pure.engine.loop import EventLoop, Timer
 from skitai._pure.engine.service import Begun, Lane, Refusal, Service
 from skitai._pure.engine.threads import Executor, Inline, Job, Pool, make_executor
+from skitai._waiting import REQUEST, Future
 
 __all__ = [
+    "REQUEST",
     "Begun",
     "BodySink",
     "Engine",
     "EventLoop",
     "Exchange",
     "Executor",
+    "Future",
     "Inline",
     "Job",
     "Lane",

@@ -28,7 +28,8 @@ from typing import Any, BinaryIO, Final, Protocol
 from skitai._pure.engine.loop import EventLoop
 from skitai._pure.engine.outgoing import Outgoing
 from skitai._pure.http1 import Headers, RequestHead, ServerConnection
-from skitai.errors import ClientDisconnected, WriteError
+from skitai._waiting import Future, parks
+from skitai.errors import ClientDisconnected, ResponseOverdue, WriteError
 from skitai.limits import Limits
 
 __all__ = [
@@ -118,6 +119,7 @@ class Exchange:
     of head, framing and body."""
 
     __slots__ = (
+        "_on_lost",
         "_on_room",
         "bytes_sent",
         "connection",
@@ -125,6 +127,7 @@ class Exchange:
         "delivered_at",
         "head",
         "meter",
+        "overdue",
         "progress",
         "received_at",
         "response_timeout",
@@ -146,12 +149,15 @@ class Exchange:
         #: Set where the handler is known to last, and perhaps to compute (`Job.burns`): to be told how
         #: long it took, and how long on the processor; seconds.
         self.meter: Callable[[float, float], None] | None = None
+        #: response_timeout has passed, and the client was answered in the holder's place.
+        self.overdue = False
         self.progress = PENDING
         self.status = 0
         self.bytes_sent = 0
         self.received_at = monotonic()
         self.started_at = 0.0
         self.delivered_at = 0.0
+        self._on_lost: Callable[[], None] | None = None
         self._on_room: Callable[[], None] | None = None
 
     @property
@@ -231,19 +237,18 @@ class Exchange:
             return connection.outgoing.size < connection.limits.write_queue_max
 
     def write_waiting(self, data: bytes) -> None:
-        """`write` for WSGI's ``write()``: blocks the calling thread until there is room.
+        """`write` for WSGI's ``write()``: parks the calling stack or blocks its thread until there is room.
 
         In the loop thread (``threads = 0``) nobody else could send meanwhile: the socket
         itself is waited for, and everybody else waits too.
         """
         if self.write(data):
             return
-        connection = self.connection
-        if connection.loop.in_loop_thread():
+        if not parks() and self.connection.loop.in_loop_thread():
             self._flush_blocking()
             return
-        room = threading.Event()
-        if self.when_room(room.set):
+        room = Future()
+        if self.when_room(room.complete):
             # The stall limit of the connection ends this wait: it makes the exchange GONE.
             room.wait()
 
@@ -273,6 +278,24 @@ class Exchange:
                 return False
             self._on_room = callback
             return True
+
+    def when_lost(self, callback: Callable[[], None]) -> bool:
+        """Call ``callback()`` in the loop thread once a response can never be complete: the client has
+        gone, or was answered in the holder's place.  False: so it is already, and nothing will be called."""
+        with self.connection.lock:
+            if not self.is_current:
+                return False
+            self._on_lost = callback
+            return True
+
+    @property
+    def loss(self) -> ClientDisconnected | None:
+        """Why the response will never be complete; None while it can be, or is."""
+        if self.progress is not GONE:
+            return None
+        if self.overdue:
+            return ResponseOverdue("response_timeout has passed: the client was answered 503 in your place")
+        return ClientDisconnected("the client has gone: nobody waits for the response")
 
     def yield_turn(self, callback: Callable[[], None]) -> None:
         """Call ``callback()`` in the loop thread after the other connections had their turn."""
@@ -341,13 +364,15 @@ class Exchange:
         """The response will never be complete; tell those who wait for it.  Idempotent."""
         if self.progress is GONE:
             return
+        callbacks = (self._take_room_callback(), self._on_lost)
         self._finish(GONE)
-        callback = self._take_room_callback()
-        if callback is not None:
-            self.connection.loop.call_soon(callback)
+        for callback in callbacks:
+            if callback is not None:
+                self.connection.loop.call_soon(callback)
 
     def _finish(self, progress: Progress) -> None:
         self._move(progress)
+        self._on_lost = None
         self.delivered_at = monotonic()
         outgoing = self.connection.outgoing
         self.bytes_sent = outgoing.total - outgoing.size - self.connection.sent_before
