@@ -7,6 +7,8 @@ cdef extern from "lead.h" nogil:
         int threads
         int busy
         int waiting
+        void (*act)(void *actor) noexcept nogil
+        void *actor
     ctypedef struct sk_rester:
         bint holds
     void sk_rester_open(sk_rester *rester)
