@@ -5,8 +5,8 @@
     value = future.wait(5.0)
 
 A wait costs a thread unless the engine can *park* the handler's stack (`skitai._speedups.parking`).
-So nobody here knows how to wait: the engine says so, by the `Place` that it installs.  Without
-one, and wherever that one does not park, a wait blocks its thread; in the compiled build another
+So nobody here knows how to wait: the engine says so (`install`).  Without one that can, and
+wherever that one does not park, a wait blocks its thread; in the compiled build another
 thread then leads the loop.  What is seen is the same.
 
 A wait ends with the value, with the time, or with its request: when the client has hung up, or
@@ -21,12 +21,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Protocol
 
 from skitai.errors import ClientDisconnected, WaitTimeout
 
-__all__ = ["HERE", "REQUEST", "Blocked", "Future", "Place", "Request", "Waiter", "install", "sleep"]
+__all__ = ["HERE", "REQUEST", "Blocked", "Future", "Request", "Waiter", "install", "sleep"]
 
 #: Seconds between two looks of a blocked thread at its request: the clocks of connections are as exact.
 _LOOK = 0.25
@@ -50,43 +51,37 @@ class Waiter(Protocol):
         """Any thread; before `wait`, too.  Only the first one counts."""
 
 
-class Place(Protocol):
-    """What an engine knows about the code that calls us."""
-
-    def parking(self) -> Waiter | None:
-        """The waiter that parks the calling stack; None where that is not possible."""
-
-    def request(self) -> Request | None:
-        """The one that is being answered here."""
-
-
 #: The request that is being answered in this context.
 REQUEST: ContextVar[Request] = ContextVar("skitai.request")
-
-
-class _Nowhere:
-    """Without an engine that parks."""
-
-    def parking(self) -> Waiter | None:
-        return None
-
-    def request(self) -> Request | None:
-        return REQUEST.get(None)
 
 
 class _Here(threading.local):
     #: This thread has the loop for good (``threads = 0``): nobody could end a wait that blocks it.
     is_alone = False
+    #: The request that this thread answers in a lane, if it does and if that is known.
+    in_lane: Callable[[], Request | None] | None = None
+
+
+def _nowhere() -> Waiter | None:
+    return None
 
 
 HERE = _Here()
-_place: Place = _Nowhere()
+_parking: Callable[[], Waiter | None] = _nowhere
 
 
-def install(place: Place) -> None:
-    """Once, by the engine of this process."""
-    global _place
-    _place = place
+def install(parking: Callable[[], Waiter | None]) -> None:
+    """``parking()`` gives the waiter that parks the calling stack; None where that is not possible."""
+    global _parking
+    _parking = parking
+
+
+def _request() -> Request | None:
+    """The one that is being answered here."""
+    found = REQUEST.get(None)
+    if found is None and HERE.in_lane is not None:
+        return HERE.in_lane()
+    return found
 
 
 class Blocked:
@@ -108,9 +103,9 @@ class Blocked:
                 "this wait would block the thread that has to end it: with threads = 0 a handler can wait only "
                 "where it is parked; set park = yes in the [mount] section (and install greenlet), or give threads"
             )
-        request = _place.request()
         until = None if timeout is None else time.monotonic() + timeout
         while True:
+            request = _request()  # one in its lane has none until another thread leads
             if request is not None and (loss := request.loss) is not None:
                 raise loss
             left = _LOOK if until is None else until - time.monotonic()
@@ -176,7 +171,7 @@ class Future:
         with self._lock:
             if self._done:
                 return None
-            waiter = _place.parking() or Blocked()
+            waiter = _parking() or Blocked()
             self._waiters.append(waiter)
             return waiter
 
@@ -199,7 +194,7 @@ def sleep(seconds: float) -> None:
         ResponseOverdue: (parked) response_timeout has passed; the client was answered 503.
         ValueError, TypeError, OverflowError: as `time.sleep`, for what is no such number.
     """
-    waiter = _place.parking()
+    waiter = _parking()
     if waiter is None or not 0 <= seconds <= threading.TIMEOUT_MAX:
         time.sleep(seconds)  # whose errors are good ones
     else:
@@ -208,4 +203,4 @@ def sleep(seconds: float) -> None:
 
 def parks() -> bool:
     """Whether a wait of the calling stack would park it."""
-    return _place.parking() is not None
+    return _parking() is not None

@@ -53,7 +53,7 @@ cdef class Call:
     cdef uint32_t habit_route
 
     # Set once the call has left its lane.
-    cdef object exchange
+    cdef readonly object exchange
     cdef object run
     cdef object run_write
     cdef object begun

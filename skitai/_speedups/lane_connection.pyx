@@ -353,6 +353,7 @@ cdef class LaneConnection(Seat):
         if call.habit != NULL and (habit.strikes or call.started_at - began_at >= SK_LASTS):
             sk_learn(habit, call.started_at - began_at, call.started_at)
         if failure is PARKED:
+            self.has_answered = True  # in a way: its next request will find its lane of use
             call.park()
             return 0.0
         if call.run is None:

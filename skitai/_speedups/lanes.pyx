@@ -25,6 +25,7 @@ from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_DecodeLatin1, PyUni
 from libc.string cimport memchr, memcmp
 
 from skitai._speedups.environ import add_fields
+from skitai._waiting import HERE
 
 from skitai._speedups.heads cimport SIMPLE, Slice, recognise
 
@@ -95,6 +96,7 @@ cdef class Workspace:
 
     cdef int settle(self, Lanes lanes) except -1:
         """In the thread that works here."""
+        HERE.in_lane = self.request
         self.hub = Hub()
         if lanes is not None:
             self.hub.settle(lanes.loop, lanes.lead, lanes.clock, lanes.engine.report)
@@ -123,6 +125,10 @@ cdef class Workspace:
             bytes += answer.size
         sk_held_begin(&self.held)
         return 0
+
+    def request(self):
+        """What the call that lasts in this thread has become."""
+        return None if self.call is None else self.call.exchange
 
     cdef void hold(self) noexcept:
         """Make those who come meanwhile wait until the call has left its lane (`Call.await_move`).

@@ -353,26 +353,20 @@ cdef class Hub(Steps):
         return 0
 
 
-@cython.final
-cdef class Place:
-    """Where waits happen: see `skitai._waiting.Place`."""
-
-    def parking(self):
-        cdef Stack stack
-        cdef Park park
-        if greenlet is None:
-            return None
-        current = _current()
-        if type(current) is not _Greenlet:
-            return None
-        stack = current.stack
-        park = Park.__new__(Park)
-        park.hub = stack.hub
-        park.stack = stack
-        return park
-
-    def request(self):
-        return REQUEST.get(None)
+def parking():
+    """The waiter that parks the calling stack: see `skitai._waiting.install`."""
+    cdef Stack stack
+    cdef Park park
+    if greenlet is None:
+        return None
+    current = _current()
+    if type(current) is not _Greenlet:
+        return None
+    stack = current.stack
+    park = Park.__new__(Park)
+    park.hub = stack.hub
+    park.stack = stack
+    return park
 
 
-_waiting.install(Place())
+_waiting.install(parking)
