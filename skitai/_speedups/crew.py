@@ -18,9 +18,9 @@ take turns.
 A job that *burns* spends its time on the processor: more than one of them would only fight for
 the GIL, with each other and with the leader, so they run one by one.
 
-A thread that *holds* parked stacks runs only jobs that can be parked too: the stacks would wait for any other.
-It is woken first for those and for the lead, so that few threads hold stacks; and for each that rests and
-holds some there may be one thread more, up to twice as many.
+A thread that *holds* parked stacks runs only jobs that can be parked too and are not known to last, unless one
+of these has found no other thread for `_PATIENCE`: it was taken for one that lasts, perhaps.  For those and for the lead others are woken first, but the last of these is left for the jobs that cannot
+be parked (lead.h); and for each thread that rests and holds some there may be one more, up to twice as many.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ from skitai._speedups.parking import Hub
 from skitai.limits import Limits
 
 __all__ = ["Crew", "Solo"]
+
+#: Seconds.
+_PATIENCE = 0.05
 
 
 class Crew(Pool):
@@ -147,20 +150,19 @@ class Crew(Pool):
 
     def _first_that_may_run(self, holds: bool) -> Job | None:
         for place, job in enumerate(self._resumed):
-            if self._may_run(job, holds):
+            if not (job.burns and self._burns) and (job.parks or not holds):
                 del self._resumed[place]
                 return job
-        for place, (_, job) in enumerate(self._fresh):
-            if self._may_run(job, holds):
+        impatient = monotonic() - _PATIENCE
+        for place, (asked_at, job) in enumerate(self._fresh):
+            suits = not holds or (job.parks and (not job.lasts or asked_at < impatient))
+            if suits and not (job.burns and self._burns):
                 del self._fresh[place]
                 return job
         return None
 
-    def _may_run(self, job: Job, holds: bool) -> bool:
-        return not (job.burns and self._burns) and (job.parks or not holds)
-
     def _call_for(self, job: Job) -> None:
-        if not job.parks:
+        if job.lasts or not job.parks:
             self._call_for_free()
             return
         resting = self._resting + self._holding

@@ -78,7 +78,7 @@ _STAYS_MAX = 6
 class GeneralConnection(Connection):
     """Goes back to the lane when it is idle."""
 
-    __slots__ = ("next_meter", "returns", "stays")
+    __slots__ = ("next_lasts", "next_meter", "returns", "stays")
 
     def __init__(
         self, owner: Engine, sock: socket.socket, peer: tuple[str, int], info: Any, returns: int
@@ -90,10 +90,12 @@ class GeneralConnection(Connection):
         self.stays = 1 << min(returns, _STAYS_MAX)
         #: What the lane knows of the request that it leaves to us.
         self.next_meter: Callable[[float, float], None] | None = None
+        self.next_lasts = False
 
     def _new_exchange(self, head: RequestHead) -> Exchange:
         exchange = super()._new_exchange(head)
         exchange.meter, self.next_meter = self.next_meter, None
+        exchange.lasts, self.next_lasts = self.next_lasts, False
         return exchange
 
     def _next_cycle(self) -> None:

@@ -90,6 +90,15 @@ static inline sk_kind sk_kind_now(const sk_habit *habit, double now, int can_try
     return habit->burns ? SK_BURNS : SK_WAITS;
 }
 
+/* A trial is due where it must not be made: it would last in front of stacks that are parked.  The call is measured
+ * outside instead (sk_measured). */
+static inline sk_kind sk_try_outside(sk_habit *habit, double now) {
+    habit->trial_at = now + SK_PAUSE * (1 << habit->failed_trials);
+    if (habit->failed_trials < SK_TRIALS_MAX)
+        habit->failed_trials++;
+    return SK_BURNS;
+}
+
 /* A call in the leader took `elapsed` seconds, or lasts and took so many until now. */
 static inline void sk_learn(sk_habit *habit, double elapsed, double now) {
     if (elapsed < SK_LASTS) {

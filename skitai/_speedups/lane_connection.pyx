@@ -47,6 +47,7 @@ from skitai._speedups.lanes cimport (
     SK_BURNS,
     SK_FAST,
     SK_LASTS,
+    SK_SLOW,
     Lanes,
     Meter,
     Route,
@@ -58,6 +59,7 @@ from skitai._speedups.lanes cimport (
     sk_kind_now,
     sk_learn,
     sk_may_call,
+    sk_try_outside,
 )
 from skitai._speedups.loop cimport SK_END, SK_READ, SK_WRITE
 
@@ -284,6 +286,8 @@ cdef class LaneConnection(Seat):
             habit = lanes.habit(data, head, route)
             if habit != NULL and habit.strikes:
                 kind = sk_kind_now(habit, monotonic(), lanes.lead.busy < lanes.lead.threads)
+                if kind == SK_FAST and habit.strikes >= SK_SLOW and work.hub.parked:
+                    kind = sk_try_outside(habit, monotonic())
                 if kind != SK_FAST:
                     self.meter = Meter.__new__(Meter)
                     self.meter.lanes = lanes
@@ -590,6 +594,7 @@ cdef class LaneConnection(Seat):
         connection = self.lanes.engine.replace(self, sock, returns)
         if kind == SK_BURNS:
             connection.next_meter = self.meter
+        connection.next_lasts = kind != SK_FAST
         connection.send_first(unsent)
         _log(unlogged, ALL)
         return connection

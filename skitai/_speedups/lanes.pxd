@@ -30,6 +30,8 @@ cdef extern from "habits.h" nogil:
         SK_FAST
         SK_WAITS
         SK_BURNS
+    enum:
+        SK_SLOW
     const double SK_LASTS
     ctypedef struct sk_habit:
         uint32_t route
@@ -39,6 +41,7 @@ cdef extern from "habits.h" nogil:
     uint32_t sk_route_of(uint32_t seed, const unsigned char *path, uint32_t length)
     sk_habit *sk_habit_of(sk_habits *habits, uint32_t route)
     sk_kind sk_kind_now(const sk_habit *habit, double now, bint can_try)
+    sk_kind sk_try_outside(sk_habit *habit, double now)
     void sk_learn(sk_habit *habit, double elapsed, double now)
     void sk_measured(sk_habit *habit, double elapsed, double burnt)
 

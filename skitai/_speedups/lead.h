@@ -118,20 +118,23 @@ static inline void sk_wake_at(sk_rester **link) {
     pthread_cond_signal(&rester->woken_up);
 }
 
-/* Under the lock: where the topmost of those that hold stacks, or hold none, is. */
-static inline sk_rester **sk_topmost(sk_lead *lead, int holds) {
-    sk_rester **link = &lead->top;
-    while (*link != NULL && !(*link)->holds != !holds)
+/* Under the lock: where the topmost of those is who hold stacks, or hold none, from `link` on. */
+static inline sk_rester **sk_topmost(sk_rester **link, int holds) {
+    while (*link != NULL && (*link)->holds != holds)
         link = &(*link)->below;
     return link;
 }
 
-/* Under the lock.  For the lead, and for work that does not last, one that holds stacks is as good as any: it
- * goes first, so that the others stay free. */
+/* Under the lock.  Not one that holds stacks, which would wait for whatever lasts next; but the last one that holds
+ * none is kept for the work that no other may do. */
 static inline void sk_wake_locked(sk_lead *lead) {
-    sk_rester **link = sk_topmost(lead, 1);
-    if (*link == NULL)
-        link = &lead->top;
+    sk_rester **free = sk_topmost(&lead->top, 0);
+    sk_rester **link = free;
+    if (*free == NULL || *sk_topmost(&(*free)->below, 0) == NULL) {
+        link = sk_topmost(&lead->top, 1);
+        if (*link == NULL)
+            link = free;
+    }
     if (*link != NULL)
         sk_wake_at(link);
     else if (lead->tokens < SK_TOKENS_MAX)
@@ -149,7 +152,7 @@ static inline void sk_wake(sk_lead *lead) {
 static inline void sk_wake_free(sk_lead *lead) {
     sk_rester **link;
     pthread_mutex_lock(&lead->lock);
-    link = sk_topmost(lead, 0);
+    link = sk_topmost(&lead->top, 0);
     if (*link != NULL)
         sk_wake_at(link);
     else if (lead->free_tokens < SK_TOKENS_MAX)

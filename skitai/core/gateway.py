@@ -101,6 +101,7 @@ class Run:
         "_stage",
         "_status",
         "burns",
+        "lasts",
         "meter",
         "parks",
     )
@@ -116,12 +117,13 @@ class Run:
         *,
         body: RequestBody | None,
         burns: bool,
+        lasts: bool,
         parks: bool,
         debug: Callable[[], bool],
         on_overload: Callable[[engine.Exchange], None],
     ) -> None:
         """``application()`` gives the WSGI callable (it may load it first); ``body`` is closed at
-        the end; ``burns``, ``parks``: see `Job`; ``debug()`` says whether a failure may be shown;
+        the end; ``burns``, ``lasts``, ``parks``: see `Job`; ``debug()`` says whether a failure may be shown;
         ``on_overload(exchange)`` answers when there is no thread for this run."""
         self._exchange = exchange
         self._application = application
@@ -133,6 +135,7 @@ class Run:
         self._debug = debug
         self._on_overload = on_overload
         self.burns = burns
+        self.lasts = lasts
         self.parks = parks
         self.meter = exchange.meter
         self._stage = _CALL

@@ -359,6 +359,7 @@ class HttpService:
             self._reports,
             body=body,
             burns=exchange.meter is not None or mount.options.lane == "burns",
+            lasts=exchange.lasts or mount.options.lane in ("waits", "burns"),
             parks=mount.options.park,
             debug=lambda: self._debug or _in_debug(mounted),
             on_overload=self._shed,

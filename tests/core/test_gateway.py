@@ -54,6 +54,7 @@ class Gateway:
             self.reports,
             body=body,
             burns=False,
+            lasts=False,
             parks=False,
             debug=self.debug,
             on_overload=self.shed.append,

@@ -17,6 +17,7 @@ class Work:
     """A job that notes what happened to it, and may wait for the test."""
 
     burns = False
+    lasts = False
     parks = False
     meter = None
 

@@ -126,6 +126,7 @@ class Exchange:
         "context",
         "delivered_at",
         "head",
+        "lasts",
         "meter",
         "overdue",
         "progress",
@@ -149,6 +150,8 @@ class Exchange:
         #: Set where the handler is known to last, and perhaps to compute (`Job.burns`): to be told how
         #: long it took, and how long on the processor; seconds.
         self.meter: Callable[[float, float], None] | None = None
+        #: Its handler is known to last (`Job.lasts`).
+        self.lasts = False
         #: response_timeout has passed, and the client was answered in the holder's place.
         self.overdue = False
         self.progress = PENDING

@@ -28,6 +28,8 @@ class Job(Protocol):
     burns: bool
     #: It may be parked where it waits (`skitai._waiting`): the compiled build gives it a stack of its own.
     parks: bool
+    #: It is known to keep its thread for long: no stack that is parked should have to wait for it.
+    lasts: bool
     #: Told how long it kept its thread, and how long the processor; seconds.
     meter: Callable[[float, float], None] | None
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 TOKEN: contextvars.ContextVar[str] = contextvars.ContextVar("token")
 EVENTS: list[str] = []
+LATENESS: list[tuple[float, int]] = []
 
 
 class Wish:
@@ -139,6 +140,25 @@ def blocks(wish: Wish, start: StartResponse) -> Iterable[bytes]:
     return answer(start, wish.token)
 
 
+def ticks(wish: Wish, start: StartResponse) -> Iterable[bytes]:
+    """``count`` waits, and how late each of them was, with the thread that went on."""
+    for _ in range(int(wish.values["count"])):
+        due = time.monotonic() + wish.seconds
+        skitai.sleep(wish.seconds)
+        LATENESS.append((time.monotonic() - due, threading.get_ident()))
+    return answer(start, wish.token)
+
+
+def lateness(wish: Wish, start: StartResponse) -> Iterable[bytes]:
+    """Milliseconds: the median, 99 of 100 and the longest, of how many waits in how many threads; from here
+    on anew."""
+    seen, LATENESS[:] = LATENESS[:], []
+    late = sorted(seconds * 1000 for seconds, _ in seen) or [0.0]
+    figures = [late[len(late) // 2], late[len(late) * 99 // 100], late[-1]]
+    threads = len({ident for _, ident in seen})
+    return answer(start, " ".join([*(f"{figure:.1f}" for figure in figures), str(len(seen)), str(threads)]))
+
+
 def thread(wish: Wish, start: StartResponse) -> Iterable[bytes]:
     wish.sleep()
     return answer(start, threading.current_thread().name)
@@ -164,7 +184,8 @@ def answer(start: StartResponse, text: str) -> list[bytes]:
 KINDS: dict[str, Callable[[Wish, StartResponse], Iterable[bytes]]] = {
     kind.__name__: kind
     for kind in (
-        plain, begun, writes, stream, body, state, depth, future, never, blocks, thread, events, held,
+        plain, begun, writes, stream, body, state, depth, future, never, blocks, ticks, lateness, thread,
+        events, held,
     )  # fmt: skip
 }
 
