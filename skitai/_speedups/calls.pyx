@@ -43,6 +43,7 @@ from skitai._speedups.lanes cimport (
     sk_habit,
     sk_habit_of,
     sk_learn,
+    sk_learn_piece,
 )
 from skitai._speedups.parking cimport Stack, sk_call_begins, sk_call_ends, sk_lead
 
@@ -272,7 +273,7 @@ cdef class Call:
         if self.habit_route and longest >= SK_LASTS:
             habit = sk_habit_of(self.lanes.habits, self.habit_route)
             if habit != NULL:
-                sk_learn(habit, longest, now)
+                sk_learn_piece(habit, longest, now)
         if self.run is not None:
             self.finish_here(failure)
         elif failure is None:
@@ -339,7 +340,10 @@ cdef class Call:
     cdef int move(self, Workspace former) except -1:
         """The new leader: make this call one that its thread can go on with."""
         if self.habit != NULL and former.stage == ASKED:
-            sk_learn(self.habit, SK_LASTS, monotonic())
+            if self.route.parks:
+                sk_learn_piece(self.habit, SK_LASTS, monotonic())
+            else:
+                sk_learn(self.habit, SK_LASTS, monotonic())
             self.habit = NULL
         if former.stage == BEHIND:
             self.connection.go_on_without(former)

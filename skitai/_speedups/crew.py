@@ -18,9 +18,10 @@ take turns.
 A job that *burns* spends its time on the processor: more than one of them would only fight for
 the GIL, with each other and with the leader, so they run one by one.
 
-A thread that *holds* parked stacks runs only jobs that can be parked too and are not known to last, unless one
-of these has found no other thread for `_PATIENCE`: it was taken for one that lasts, perhaps.  For those and for the lead others are woken first, but the last of these is left for the jobs that cannot
-be parked (lead.h); and for each thread that rests and holds some there may be one more, up to twice as many.
+A thread that *holds* parked stacks runs only jobs that can be parked too and are not known to last, unless
+one of these has found no other thread for `_PATIENCE` and perhaps was taken for one.  For the lead and for
+such jobs others are woken first, but the last of these is left for jobs that must have it (lead.h); and for
+each thread that rests and holds stacks there may be one more, up to twice as many.
 """
 
 from __future__ import annotations

@@ -58,6 +58,7 @@ from skitai._speedups.lanes cimport (
     sk_kind,
     sk_kind_now,
     sk_learn,
+    sk_learn_piece,
     sk_may_call,
     sk_try_outside,
 )
@@ -326,7 +327,7 @@ cdef class LaneConnection(Seat):
         cdef Lanes lanes = self.lanes
         cdef Call call
         cdef const unsigned char *data = work.scratch + work.start
-        cdef double answered_at, began_at
+        cdef double answered_at, began_at, elapsed
         cdef bint is_head = head.method.length == 4 and memcmp(data + head.method.start, b"HEAD", 4) == 0
         if work.spare is not None:
             call, work.spare = <Call>work.spare, None
@@ -354,8 +355,12 @@ cdef class LaneConnection(Seat):
             call.lose(failure)
             return 0.0
         # A call that was moved has had its strike, and another route may have its place since.
-        if call.habit != NULL and (habit.strikes or call.started_at - began_at >= SK_LASTS):
-            sk_learn(habit, call.started_at - began_at, call.started_at)
+        elapsed = call.started_at - began_at
+        if call.habit != NULL and (habit.strikes or elapsed >= SK_LASTS):
+            if call.route.parks:
+                sk_learn_piece(habit, elapsed, call.started_at)
+            else:
+                sk_learn(habit, elapsed, call.started_at)
         if failure is PARKED:
             self.has_answered = True  # in a way: its next request will find its lane of use
             call.park()

@@ -43,6 +43,7 @@ cdef extern from "habits.h" nogil:
     sk_kind sk_kind_now(const sk_habit *habit, double now, bint can_try)
     sk_kind sk_try_outside(sk_habit *habit, double now)
     void sk_learn(sk_habit *habit, double elapsed, double now)
+    void sk_learn_piece(sk_habit *habit, double elapsed, double now)
     void sk_measured(sk_habit *habit, double elapsed, double burnt)
 
 cdef enum:
