@@ -275,3 +275,15 @@ def test_a_stop_waits_no_longer_than_shutdown_timeout(site: Site, threads: int) 
     assert server.stop(signal.SIGTERM) == 0
     assert time.monotonic() - began < 3
     assert "cut" in server.console_text()
+
+
+@pytest.mark.parametrize("threads", ["2", "8"])
+def test_transactions_of_django_that_wait_do_not_mix(serve: Serve, tmp_path: Path, threads: str) -> None:
+    """Its connection belongs to the thread: where nothing is parked, each request has one of its own."""
+    pytest.importorskip("django")
+    database = str(tmp_path / "tokens.sqlite3")
+    server = serve("tests.live.apps.atomicapp:app", "--threads", threads, env={"ATOMIC_DATABASE": database})
+    targets = [f"/?token=t{number}&keep={number % 2}" for number in range(6)]
+    bodies, _ = get_all(server, targets)
+    assert bodies == ["taken back True", "kept True"] * 3
+    assert get(server, "/rows").text == "t1 t1 t3 t3 t5 t5"
