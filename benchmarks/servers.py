@@ -31,6 +31,8 @@ class Spec:
     get: str = "pip install 'skitai[bench]'"
     variables: Mapping[str, str] = field(default_factory=dict)
     """of the environment"""
+    conf: str = ""
+    """its file of settings, written to {folder}/{name}-{port}.conf, with the same words in it"""
 
 
 _SKITAI = "-m skitai run {app} --bind 127.0.0.1:{port} --threads"
@@ -42,35 +44,6 @@ _GRANIAN = (
 _GUNICORN = (
     "-m gunicorn --bind 127.0.0.1:{port} --worker-class gthread --keep-alive 10 --log-level warning --threads"
 )
-
-SERVERS: dict[str, Spec] = {
-    "skitai": Spec(f"{_SKITAI} 0 --no-access-log"),
-    "skitai-log": Spec(f"{_SKITAI} 0 --access-log"),
-    "skitai-threads": Spec(f"{_SKITAI} 4 --no-access-log"),
-    "skitai-16": Spec(f"{_SKITAI} 16 --no-access-log"),
-    "skitai-alone": Spec(f"{_SKITAI} 16 --no-access-log"),
-    "skitai-default": Spec(f"{_SKITAI} 8 --no-access-log"),
-    "skitai-pure": Spec(f"{_SKITAI} 0 --no-access-log", variables={"SKITAI_PURE": "1"}),
-    "skitai-unpipelined": Spec(f"{_SKITAI} 0 --no-access-log"),
-    "bjoern": Spec(
-        "-m benchmarks.launch bjoern {app} {port}",
-        "bjoern",
-        "apt-get install libev-dev; pip install 'skitai[bench-bjoern]'",
-    ),
-    "fastwsgi": Spec("-m benchmarks.launch fastwsgi {app} {port}", "fastwsgi"),
-    "granian": Spec(f"{_GRANIAN} 1", "granian"),
-    "granian-threads": Spec(f"{_GRANIAN} 4", "granian"),
-    "granian-16": Spec(f"{_GRANIAN} 16", "granian"),
-    "gunicorn-16": Spec(f"{_GUNICORN} 16 {{app}}", "gunicorn"),
-    "waitress-16": Spec("-m benchmarks.launch waitress {app} {port} 16", "waitress"),
-    "gunicorn": Spec(
-        f"{_GUNICORN} 4 {{app}}",
-        "gunicorn",
-    ),
-    "waitress": Spec("-m benchmarks.launch waitress {app} {port}", "waitress"),
-    "cheroot": Spec("-m cheroot --bind 127.0.0.1:{port} --threads 4 {app}", "cheroot"),
-    "nginx": Spec("-p {folder} -c {folder}/nginx-{port}.conf", None, "apt-get install nginx-light"),
-}
 
 # Debian's own settings for plain files, but for the log, for connections that are kept as
 # long as the others keep them, and for one worker (of the user who may read our folder).
@@ -95,6 +68,53 @@ http {{
 }}
 """
 
+# As `skitai-default`, but for what only a section of a mount can say.
+_PARKS = """\
+[server]
+bind = 127.0.0.1:{port}
+threads = 8
+access_log = no
+chdir = .
+[routes:line]
+/ = {app}
+[mount /]
+park = yes
+"""
+
+SERVERS: dict[str, Spec] = {
+    "skitai": Spec(f"{_SKITAI} 0 --no-access-log"),
+    "skitai-log": Spec(f"{_SKITAI} 0 --access-log"),
+    "skitai-threads": Spec(f"{_SKITAI} 4 --no-access-log"),
+    "skitai-16": Spec(f"{_SKITAI} 16 --no-access-log"),
+    "skitai-alone": Spec(f"{_SKITAI} 16 --no-access-log"),
+    "skitai-default": Spec(f"{_SKITAI} 8 --no-access-log"),
+    "skitai-pure": Spec(f"{_SKITAI} 0 --no-access-log", variables={"SKITAI_PURE": "1"}),
+    "skitai-parks": Spec(
+        "-m skitai.cli.instance -v -f {folder}/skitai-parks-{port}.conf --home {folder}", conf=_PARKS
+    ),
+    "skitai-unpipelined": Spec(f"{_SKITAI} 0 --no-access-log"),
+    "bjoern": Spec(
+        "-m benchmarks.launch bjoern {app} {port}",
+        "bjoern",
+        "apt-get install libev-dev; pip install 'skitai[bench-bjoern]'",
+    ),
+    "fastwsgi": Spec("-m benchmarks.launch fastwsgi {app} {port}", "fastwsgi"),
+    "granian": Spec(f"{_GRANIAN} 1", "granian"),
+    "granian-threads": Spec(f"{_GRANIAN} 4", "granian"),
+    "granian-16": Spec(f"{_GRANIAN} 16", "granian"),
+    "gunicorn-16": Spec(f"{_GUNICORN} 16 {{app}}", "gunicorn"),
+    "waitress-16": Spec("-m benchmarks.launch waitress {app} {port} 16", "waitress"),
+    "gunicorn": Spec(
+        f"{_GUNICORN} 4 {{app}}",
+        "gunicorn",
+    ),
+    "waitress": Spec("-m benchmarks.launch waitress {app} {port}", "waitress"),
+    "cheroot": Spec("-m cheroot --bind 127.0.0.1:{port} --threads 4 {app}", "cheroot"),
+    "nginx": Spec(
+        "-p {folder} -c {folder}/nginx-{port}.conf", None, "apt-get install nginx-light", conf=_NGINX
+    ),
+}
+
 
 def nginx() -> str | None:
     """Where it is: not on the path of everybody."""
@@ -107,7 +127,8 @@ def argv(name: str, app: str, port: int, folder: Path) -> list[str]:
     program = sys.executable
     if spec.package is None:
         program = nginx() or "nginx"
-        (folder / f"nginx-{port}.conf").write_text(_NGINX.format(app=app, port=port, folder=folder))
+    if spec.conf:
+        (folder / f"{name}-{port}.conf").write_text(spec.conf.format(app=app, port=port, folder=folder))
     return [program, *(word.format(app=app, port=port, folder=folder) for word in spec.command.split())]
 
 

@@ -100,8 +100,9 @@ class Blocked:
     def wait(self, timeout: float | None) -> bool:
         if HERE.is_alone:
             raise RuntimeError(
-                "this wait would block the thread that has to end it: with threads = 0 a handler can wait only "
-                "where it is parked; set park = yes in the [mount] section (and install greenlet), or give threads"
+                "this wait would block the thread that has to end it: with threads = 0 a handler can "
+                "wait only where it is parked; set park = yes in the section of its [mount], with greenlet "
+                "installed, or give threads"
             )
         until = None if timeout is None else time.monotonic() + timeout
         while True:

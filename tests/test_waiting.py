@@ -125,7 +125,13 @@ def test_sleep_sleeps() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "error"),
-    [(-1, ValueError), ("1", TypeError), (None, TypeError), (float("nan"), ValueError), (1e300, OverflowError)],
+    [
+        (-1, ValueError),
+        ("1", TypeError),
+        (None, TypeError),
+        (float("nan"), ValueError),
+        (1e300, OverflowError),
+    ],
 )
 def test_sleep_refuses_what_is_no_time(seconds: object, error: type[Exception]) -> None:
     with pytest.raises(error):

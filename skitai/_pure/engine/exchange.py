@@ -251,7 +251,11 @@ class Exchange:
             self._flush_blocking()
             return
         room = Future()
-        if self.when_room(room.complete):
+
+        def go_on() -> None:
+            room.complete()
+
+        if self.when_room(go_on):
             # The stall limit of the connection ends this wait: it makes the exchange GONE.
             room.wait()
 

@@ -80,16 +80,19 @@ def body(wish: Wish, start: StartResponse) -> Iterable[bytes]:
 def state(wish: Wish, start: StartResponse) -> Iterable[bytes]:
     """What belongs to a request, around its waits."""
     TOKEN.set(wish.token)
+    outer, inner = ValueError(wish.token), KeyError(wish.token)
+    seen: list[BaseException | None] = []
     try:
-        raise ValueError(wish.token)
-    except ValueError as error:
+        raise outer
+    except ValueError:
         wish.sleep()
-        assert sys.exc_info()[1] is error
+        seen.append(sys.exc_info()[1])
         try:
-            raise KeyError(wish.token)
-        except KeyError as inner:
+            raise inner
+        except KeyError:
             wish.sleep()
-            assert inner.__context__ is error
+            seen += [sys.exc_info()[1], inner.__context__]
+    assert seen == [outer, inner, outer]
     assert sys.exc_info() == (None, None, None)
     assert TOKEN.get() == wish.token
     assert was.env is wish.environ
@@ -181,13 +184,9 @@ def answer(start: StartResponse, text: str) -> list[bytes]:
     return [text.encode()]
 
 
-KINDS: dict[str, Callable[[Wish, StartResponse], Iterable[bytes]]] = {
-    kind.__name__: kind
-    for kind in (
-        plain, begun, writes, stream, body, state, depth, future, never, blocks, ticks, lateness, thread,
-        events, held,
-    )  # fmt: skip
-}
+_WAITING = (plain, begun, writes, stream, body, state, depth, future, never, ticks)
+_KINDS = (*_WAITING, blocks, lateness, thread, events, held)
+KINDS: dict[str, Callable[[Wish, StartResponse], Iterable[bytes]]] = {kind.__name__: kind for kind in _KINDS}
 
 
 def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
