@@ -15,7 +15,9 @@ from skitai.core.config.kinds import BYTES, INT, SECONDS, Kind
 from skitai.core.config.problems import Mistake
 from skitai.limits import Limits
 
-__all__ = ["Key", "key", "keys_of", "limit_keys"]
+__all__ = ["ENVIRONMENT_PREFIX", "Key", "key", "keys_of", "limit_keys"]
+
+ENVIRONMENT_PREFIX = "SKITAI_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Key:
     @property
     def environment(self) -> str:
         """The variable that sets it: ``SKITAI_THREADS``."""
-        return f"SKITAI_{self.name.upper()}"
+        return ENVIRONMENT_PREFIX + self.name.upper()
 
     @property
     def flag(self) -> str:
