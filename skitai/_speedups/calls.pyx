@@ -30,6 +30,7 @@ from io import BytesIO
 from itertools import chain
 
 from skitai._pure.engine.service import Begun
+from skitai._speedups.putback import Failed, PutBack
 from skitai.errors import AppLoadError, ClientDisconnected, HTTPError
 
 from skitai._speedups.clock cimport monotonic
@@ -341,7 +342,7 @@ cdef class Call:
         if is_file:
             return False
         if failure is not None:
-            self.result = PutBack(_Failed(failure), result)
+            self.result = PutBack(Failed(failure), result)
             return False
         if piece is _END:
             self.result = PutBack(iter(()), result)
@@ -591,32 +592,3 @@ cdef bint _is_piece(piece) except -1:
 cdef bint _is_failure(error):
     """Whether it belongs into the application's log."""
     return not isinstance(error, (ClientDisconnected, HTTPError, AppLoadError))
-
-
-class PutBack:
-    """Stands for an iterable of which something was taken."""
-
-    def __init__(self, pieces, iterable):
-        self._pieces = pieces
-        self._iterable = iterable
-
-    def __iter__(self):
-        return self._pieces
-
-    def close(self):
-        close = getattr(self._iterable, "close", None)
-        if close is not None:
-            close()
-
-
-class _Failed:
-    """An iterator that fails as the one did of which it takes the place."""
-
-    def __init__(self, error):
-        self._error = error
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        raise self._error
