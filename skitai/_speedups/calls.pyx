@@ -63,6 +63,18 @@ cdef extern from "Python.h":
     object PyCFunction_New(PyMethodDef *method, object instance)
 
 cdef extern from *:
+    """
+    /* Whether what an application gave is for asyncio: see `is_asynchronous` in core/coroutines.py. */
+    static inline int sk_is_asynchronous(PyObject *result) {
+        const PyTypeObject *type = Py_TYPE(result);
+        return type->tp_as_async != NULL
+            && (type->tp_as_async->am_await != NULL
+                || (type->tp_as_async->am_aiter != NULL && type->tp_iter == NULL));
+    }
+    """
+    bint sk_is_asynchronous(object result)
+
+cdef extern from *:
     # Set by setup.py on the compiler's command line.
     const unsigned int SKITAI_SOURCE_CRC32
 
@@ -325,7 +337,7 @@ cdef class Call:
                     return False
                 self.body = b"".join(result)
             return self.length < 0 or self.length == PyBytes_GET_SIZE(self.body)
-        if self.length <= 0:
+        if self.length <= 0 or sk_is_asynchronous(result):
             return False
         PyContext_Enter(self.context)
         self.enter(ASKED)
