@@ -94,7 +94,6 @@ class AsyncThread:
     # -- the loop's thread ------------------------------------------------------------------
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self.loop)
         try:
             while not self._ended:
                 self._run_until_stopped()
@@ -148,7 +147,7 @@ class _Task:
         self._task: asyncio.Task[None] | None = None
         #: The run goes on with it.
         self._is_handed_on = False
-        #: The response is complete; what goes on behind it is not cancelled.
+        #: The response is complete, or never will be: what is cleaned up behind it is not cancelled.
         self._is_over = False
 
     def begin(self) -> None:
@@ -203,8 +202,8 @@ class _Task:
         try:
             await self._send_all(pieces)
             self._run.finish()
-            self._is_over = True
         finally:
+            self._is_over = True
             close = getattr(pieces, "aclose", None)
             if close is not None:
                 try:

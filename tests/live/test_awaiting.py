@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import http.server
+import random
 import re
 import selectors
 import signal
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -254,8 +256,44 @@ def test_a_slow_reader_is_waited_for_and_one_that_leaves_ends_the_generator(serv
             wire.read_chunk()
         wait_until(lambda: made() > before)
         wire.reset()
-    wait_until(lambda: ended(server) == f"0 {ended(server).partition(' ')[2]}")
-    assert ended(server).endswith("closed")
+    # Its ``finally`` waits a while, and is not disturbed.
+    wait_until(lambda: re.fullmatch(r"0 made \d+ closed", ended(server)))
+
+
+def test_a_storm_of_clients_that_leave_at_any_time(server: LiveServer) -> None:
+    """Each gets its own answer, whole, and nothing is left of those that have gone."""
+    until = time.monotonic() + 3
+    wrong: list[str] = []
+    asked = Counter[str]()
+
+    def storm(seed: int) -> None:
+        dice = random.Random(seed)
+        while time.monotonic() < until:
+            with server.connect() as wire:
+                tokens = [f"{seed}-{dice.random()}" for _ in range(dice.randint(1, 4))]
+                for token in tokens:
+                    kind = dice.choice(["list", "iter", "pieces"])
+                    seconds = dice.choice([0, 0, 0.001, 0.01, 0.05])
+                    wire.request("GET", f"/token?token={token}&kind={kind}&s={seconds}")
+                if dice.random() < 0.4:
+                    time.sleep(dice.uniform(0, 0.02))
+                    wire.reset()
+                    asked["left"] += 1
+                    continue
+                for token in tokens:
+                    reply = wire.read_reply()
+                    asked["answered"] += 1
+                    if (reply.get("X-Token"), reply.text) != (token, token * 20):
+                        wrong.append(f"{reply.status} {reply.text} for {token}")
+
+    clients = [threading.Thread(target=storm, args=(seed,)) for seed in range(8)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join(30)
+    assert wrong == []
+    assert min(asked["left"], asked["answered"]) > 10
+    wait_until(lambda: ended(server).startswith("0 "))
 
 
 def test_503_in_time_and_the_handler_is_cancelled(serve: Serve, threads: str) -> None:
@@ -307,6 +345,18 @@ def test_the_end_waits_for_coroutines(serve: Serve, threads: str) -> None:
         server.process.send_signal(signal.SIGTERM)
         assert wire.read_reply().text == "slept in skitai-async"
     assert server.wait() == 0
+
+
+def test_the_end_comes_also_where_a_coroutine_never_gives_in(serve: Serve, threads: str) -> None:
+    server = serve(f"{APP}:app", "--threads", threads, "--shutdown-timeout", "0.3")
+    with server.connect() as wire:
+        wire.request("GET", "/never")
+        server.wait_for_text("it waits")
+        began = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.wait() == 0
+        assert time.monotonic() - began < 3
+    assert "Traceback" not in server.stderr_text()
 
 
 def test_the_end_cancels_what_takes_longer_than_shutdown_timeout(serve: Serve, threads: str) -> None:

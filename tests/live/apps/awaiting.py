@@ -53,6 +53,14 @@ async def _stubborn(environ: Environ, start_response: StartResponse) -> Iterable
     return [b"too late"]
 
 
+async def _never_gives_in() -> None:
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            ended.append("not yet")
+
+
 async def _pieces(size: int, count: int) -> AsyncIterator[bytes]:
     global inside
     inside += 1
@@ -64,7 +72,7 @@ async def _pieces(size: int, count: int) -> AsyncIterator[bytes]:
             ended[:] = [f"made {made}"]
     finally:
         inside -= 1
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
         ended.append("closed")
 
 
@@ -99,11 +107,16 @@ async def app(environ: Environ, start_response: StartResponse) -> Any:
         return await _until_cancelled(environ, start_response)
     if path == "/stubborn":
         return await _stubborn(environ, start_response)
+    if path == "/never":
+        environ["wsgi.errors"].write("it waits\n")
+        await _never_gives_in()
     if path == "/blocks":
         time.sleep(number("s"))
         return await _sleep(environ, start_response, 0)
     if path == "/services":
         return await _services(environ, start_response)
+    if path == "/token":
+        return await _token(start_response, query["token"][0], number("s"), query["kind"][0])
     if path == "/pieces":
         _text(start_response)
         return _pieces(int(number("size")), int(number("count")))
@@ -140,6 +153,30 @@ async def app(environ: Environ, start_response: StartResponse) -> Any:
         return [f"{inside} {' '.join(ended)}".encode()]
     _text(start_response, status="404 Not Found")
     return [b"no such path"]
+
+
+async def _token(start_response: StartResponse, token: str, seconds: float, kind: str) -> Any:
+    """The token in an answer of some kind, after a while; ``inside`` counts what is not over."""
+    global inside
+    inside += 1
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        inside -= 1
+    start_response("200 OK", [("X-Token", token)])
+    pieces = [token.encode()] * 20
+    return _slowly(pieces, seconds / 20) if kind == "pieces" else iter(pieces) if kind == "iter" else pieces
+
+
+async def _slowly(pieces: list[bytes], seconds: float) -> AsyncIterator[bytes]:
+    global inside
+    inside += 1
+    try:
+        for piece in pieces:
+            await asyncio.sleep(seconds)
+            yield piece
+    finally:
+        inside -= 1
 
 
 async def _exit() -> None:
