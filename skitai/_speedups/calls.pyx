@@ -43,7 +43,6 @@ from skitai._speedups.lanes cimport (
     sk_call_begins,
     sk_call_ends,
     sk_lead,
-    sk_learn,
 )
 
 cdef extern from "Python.h":
@@ -306,7 +305,7 @@ cdef class Call:
     cdef int move(self, Workspace former) except -1:
         """The new leader: make this call one that its thread can go on with."""
         if self.habit != NULL and former.stage == ASKED:
-            sk_learn(self.habit, SK_LASTS, monotonic())
+            self.lanes.learn(self.habit, self.route, self.method, self.target, SK_LASTS, monotonic())
             self.habit = NULL
         if former.stage == BEHIND:
             self.connection.go_on_without(former)

@@ -27,6 +27,7 @@ from skitai.core.environ import build_environ, make_template, wsgi_string
 from skitai.core.errorpages import error_answer
 from skitai.core.forwarded import ClientView, TrustedProxies
 from skitai.core.gateway import Run, RunReports
+from skitai.core.habitlog import HabitLog
 from skitai.core.lanes import LaneCallbacks, make_lane
 from skitai.core.limitlog import LimitLog
 from skitai.core.logs import Logs
@@ -127,6 +128,7 @@ class HttpService:
             error_page=self._error_page,
         )
         self._limit_log = LimitLog(logs.server)
+        self._habit_log = HabitLog(logs.server)
         self._lane_callbacks = LaneCallbacks(
             binding,
             logs.request if access_log else None,
@@ -210,6 +212,9 @@ class HttpService:
 
     def limited(self, limit: str, text: str) -> None:
         self._limit_log.note(limit, text)
+
+    def learned(self, habit: engine.Habit, before: str) -> None:
+        self._habit_log.note(habit, before)
 
     # -- lanes: see `skitai.core.lanes` -----------------------------------------------------
 

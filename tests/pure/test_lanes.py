@@ -245,10 +245,12 @@ class Words:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.told: list[str] = []
         self.wsgi_errors = None
 
     def server(self, text: str, kind: str = "info") -> None:
         """Not compared: of refusals one line a second is written, whoever was refused."""
+        self.told.append(text)
 
     def app(self, text: str, kind: str = "info") -> None:
         # Of a traceback the last line is the error; the frames of the two engines differ.
