@@ -6,7 +6,7 @@ The compiled build has the same names over the same rules; `skitai._kernels` cho
 from skitai._pure.engine.engine import Engine, Listener
 from skitai._pure.engine.exchange import BodySink, Exchange, Progress
 from skitai._pure.engine.loop import EventLoop, Timer
-from skitai._pure.engine.service import Begun, Lane, Refusal, Service
+from skitai._pure.engine.service import Begun, Habit, Lane, Refusal, Service
 from skitai._pure.engine.threads import Executor, Inline, Job, Pool, make_executor
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "EventLoop",
     "Exchange",
     "Executor",
+    "Habit",
     "Inline",
     "Job",
     "Lane",
