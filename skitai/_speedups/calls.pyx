@@ -30,6 +30,7 @@ from io import BytesIO
 from itertools import chain
 
 from skitai._pure.engine.service import Begun
+from skitai._speedups.putback import Failed, PutBack
 from skitai.errors import AppLoadError, ClientDisconnected, HTTPError
 
 from skitai._speedups.clock cimport monotonic
@@ -42,8 +43,6 @@ from skitai._speedups.lanes cimport (
     SK_LASTS,
     sk_habit,
     sk_habit_of,
-    sk_learn,
-    sk_learn_piece,
 )
 from skitai._speedups.parking cimport Stack, sk_call_begins, sk_call_ends, sk_lead
 
@@ -62,6 +61,18 @@ cdef extern from "Python.h":
         int ml_flags
         const char *ml_doc
     object PyCFunction_New(PyMethodDef *method, object instance)
+
+cdef extern from *:
+    """
+    /* Whether what an application gave is for asyncio: see `is_asynchronous` in core/coroutines.py. */
+    static inline int sk_is_asynchronous(PyObject *result) {
+        const PyTypeObject *type = Py_TYPE(result);
+        return type->tp_as_async != NULL
+            && (type->tp_as_async->am_await != NULL
+                || (type->tp_as_async->am_aiter != NULL && type->tp_iter == NULL));
+    }
+    """
+    bint sk_is_asynchronous(object result)
 
 cdef extern from *:
     # Set by setup.py on the compiler's command line.
@@ -273,7 +284,7 @@ cdef class Call:
         if self.habit_route and longest >= SK_LASTS:
             habit = sk_habit_of(self.lanes.habits, self.habit_route)
             if habit != NULL:
-                sk_learn_piece(habit, longest, now)
+                self.lanes.learn(habit, self.route, self.method, self.target, longest, now)
         if self.run is not None:
             self.finish_here(failure)
         elif failure is None:
@@ -340,10 +351,7 @@ cdef class Call:
     cdef int move(self, Workspace former) except -1:
         """The new leader: make this call one that its thread can go on with."""
         if self.habit != NULL and former.stage == ASKED:
-            if self.route.parks:
-                sk_learn_piece(self.habit, SK_LASTS, monotonic())
-            else:
-                sk_learn(self.habit, SK_LASTS, monotonic())
+            self.lanes.learn(self.habit, self.route, self.method, self.target, SK_LASTS, monotonic())
             self.habit = NULL
         if former.stage == BEHIND:
             self.connection.go_on_without(former)
@@ -374,7 +382,7 @@ cdef class Call:
                     return False
                 self.body = b"".join(result)
             return self.length < 0 or self.length == PyBytes_GET_SIZE(self.body)
-        if self.length <= 0 or self.route.parks:
+        if self.length <= 0 or self.route.parks or sk_is_asynchronous(result):
             return False
         PyContext_Enter(self.context)
         self.enter(ASKED)
@@ -390,7 +398,7 @@ cdef class Call:
         if is_file:
             return False
         if failure is not None:
-            self.result = PutBack(_Failed(failure), result)
+            self.result = PutBack(Failed(failure), result)
             return False
         if piece is _END:
             self.result = PutBack(iter(()), result)
@@ -670,32 +678,3 @@ cdef bint _is_piece(piece) except -1:
 cdef bint _is_failure(error):
     """Whether it belongs into the application's log."""
     return not isinstance(error, (ClientDisconnected, HTTPError, AppLoadError))
-
-
-class PutBack:
-    """Stands for an iterable of which something was taken."""
-
-    def __init__(self, pieces, iterable):
-        self._pieces = pieces
-        self._iterable = iterable
-
-    def __iter__(self):
-        return self._pieces
-
-    def close(self):
-        close = getattr(self._iterable, "close", None)
-        if close is not None:
-            close()
-
-
-class _Failed:
-    """An iterator that fails as the one did of which it takes the place."""
-
-    def __init__(self, error):
-        self._error = error
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        raise self._error

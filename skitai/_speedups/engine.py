@@ -18,6 +18,7 @@ from skitai._pure.engine import (
     Exchange,
     Executor,
     Future,
+    Habit,
     Inline,
     Job,
     Lane,
@@ -52,6 +53,7 @@ __all__ = [
     "Exchange",
     "Executor",
     "Future",
+    "Habit",
     "Inline",
     "Job",
     "Lane",
@@ -140,6 +142,9 @@ class Engine(PureEngine):
             super()._serve()
         finally:
             alone.stop()
+
+    def learned(self) -> list[Habit]:
+        return self._lanes.learned() if self._lanes is not None else []
 
     # -- accepting --------------------------------------------------------------------------
 

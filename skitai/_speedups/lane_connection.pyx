@@ -57,8 +57,6 @@ from skitai._speedups.lanes cimport (
     sk_hold,
     sk_kind,
     sk_kind_now,
-    sk_learn,
-    sk_learn_piece,
     sk_may_call,
     sk_try_outside,
 )
@@ -357,10 +355,7 @@ cdef class LaneConnection(Seat):
         # A call that was moved has had its strike, and another route may have its place since.
         elapsed = call.started_at - began_at
         if call.habit != NULL and (habit.strikes or elapsed >= SK_LASTS):
-            if call.route.parks:
-                sk_learn_piece(habit, elapsed, call.started_at)
-            else:
-                sk_learn(habit, elapsed, call.started_at)
+            lanes.learn(habit, call.route, call.method, call.target, elapsed, call.started_at)
         if failure is PARKED:
             self.has_answered = True  # in a way: its next request will find its lane of use
             call.park()

@@ -35,9 +35,9 @@ cdef extern from "habits.h" nogil:
     const double SK_LASTS
     ctypedef struct sk_habit:
         uint32_t route
-        unsigned char strikes
+        unsigned char strikes, burns, measured
     ctypedef struct sk_habits:
-        pass
+        sk_habit *table
     uint32_t sk_route_of(uint32_t seed, const unsigned char *path, uint32_t length)
     sk_habit *sk_habit_of(sk_habits *habits, uint32_t route)
     sk_kind sk_kind_now(const sk_habit *habit, double now, bint can_try)
@@ -130,6 +130,7 @@ cdef class Lanes(BatchEnd):
     cdef Clock clock
     cdef sk_lead *lead           # NULL: nobody takes over from a call that lasts
     cdef sk_habits *habits
+    cdef object lasting          # what is told of them
     cdef bint draining
     cdef double keep_alive, header_timeout, send_stall_timeout
     cdef HeadLimits limits
@@ -158,6 +159,9 @@ cdef class Lanes(BatchEnd):
     cdef int refresh_date(self) except -1
     cdef bint more_to_come(self) noexcept
     cdef sk_habit *habit(self, const unsigned char *data, Head *head, Route route) noexcept
+    cdef int learn(
+        self, sk_habit *habit, Route route, str method, str target, double elapsed, double now
+    ) except -1
 
 
 cdef class Meter:

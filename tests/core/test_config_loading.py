@@ -125,6 +125,13 @@ def test_secrets_are_not_told() -> None:
     assert "hunter2" not in repr(read("[server]\npassphrase = hunter2\n"))
 
 
+def test_a_variable_that_is_nearly_a_key_is_a_slip_and_others_are_nobodys_business() -> None:
+    others = {"SKITAI_PURE": "1", "SKITAI_PORT_5000_TCP_PROTO": "tcp", "SKITAI_SERVICE_HOST": "10.0.0.1"}
+    assert complaints("", environ={"SKITAI_THREAD": "4", **others}) == [
+        "environment: SKITAI_THREAD is no setting; did you mean SKITAI_THREADS?"
+    ]
+
+
 def test_what_kubernetes_puts_into_the_environment_is_explained() -> None:
     (text,) = complaints("", environ={"SKITAI_PORT": "tcp://10.0.0.1:5000"})
     assert "Kubernetes" in text

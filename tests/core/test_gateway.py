@@ -15,6 +15,7 @@ import pytest
 
 from skitai._kernels import engine
 from skitai.core.bodies import RequestBody, Spool
+from skitai.core.coroutines import Coroutines
 from skitai.core.gateway import Run, RunReports
 from skitai.limits import Limits
 from tests.pure.engine_world import world
@@ -34,7 +35,7 @@ class Gateway:
         self.debug = debug
         self.spool = Spool(None, 1 << 20)
         self.failures: list[str] = []
-        self.shed: list[engine.Exchange] = []
+        self.coroutines = Coroutines(10, pytest.fail)
         self.reports = RunReports(
             failure=self.failures.append,
             warn=self.failures.append,
@@ -51,13 +52,14 @@ class Gateway:
             {"REQUEST_METHOD": exchange.head.method},
             contextvars.copy_context(),
             self.executor,
+            self.coroutines,
             self.reports,
             body=body,
             burns=False,
             lasts=False,
             parks=False,
             debug=self.debug,
-            on_overload=self.shed.append,
+            on_overload=lambda exchange, limit, why: pytest.fail(f"{limit}: {why}"),
         )
         self.executor.submit(run)
 

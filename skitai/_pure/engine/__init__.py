@@ -6,7 +6,7 @@ The compiled build has the same names over the same rules; `skitai._kernels` cho
 from skitai._pure.engine.engine import Engine, Listener
 from skitai._pure.engine.exchange import BodySink, Exchange, Progress
 from skitai._pure.engine.loop import EventLoop, Timer
-from skitai._pure.engine.service import Begun, Lane, Refusal, Service
+from skitai._pure.engine.service import Begun, Habit, Lane, Refusal, Service
 from skitai._pure.engine.threads import Executor, Inline, Job, Pool, make_executor
 from skitai._waiting import REQUEST, Future
 
@@ -19,6 +19,7 @@ __all__ = [
     "Exchange",
     "Executor",
     "Future",
+    "Habit",
     "Inline",
     "Job",
     "Lane",

@@ -15,7 +15,9 @@ from skitai.core.config.kinds import BYTES, INT, SECONDS, Kind
 from skitai.core.config.problems import Mistake
 from skitai.limits import Limits
 
-__all__ = ["Key", "key", "keys_of", "limit_keys"]
+__all__ = ["ENVIRONMENT_PREFIX", "Key", "key", "keys_of", "limit_keys"]
+
+ENVIRONMENT_PREFIX = "SKITAI_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Key:
     @property
     def environment(self) -> str:
         """The variable that sets it: ``SKITAI_THREADS``."""
-        return f"SKITAI_{self.name.upper()}"
+        return ENVIRONMENT_PREFIX + self.name.upper()
 
     @property
     def flag(self) -> str:
@@ -117,6 +119,7 @@ _LEAST = {
     "write_queue_max": 1,
     "send_stall_timeout": 0.001,
     "response_timeout": 0.001,
+    "coroutines_max": 1,
 }
 
 

@@ -14,11 +14,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import fields
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from skitai.core.config.keys import Key
+from skitai.core.config.keys import ENVIRONMENT_PREFIX, Key
 from skitai.core.config.problems import Mistake, Problems, did_you_mean
 from skitai.core.config.routelines import DEFAULT_HOST, Route, RouteLines, read_routes
 from skitai.core.config.sections import read_hosts, read_listeners, read_mounts
@@ -31,6 +32,8 @@ from skitai.limits import Limits
 __all__ = ["for_app", "load"]
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+#: How much of a variable's name must be a key's for it to be taken for a slip of the pen.
+_NEARLY = 0.85
 
 
 def load(
@@ -183,6 +186,7 @@ def _server_values(
     for key in keys.values():
         if key.environment in environ:
             _read_loose(key, environ[key.environment], Source.ENVIRONMENT, here, given, problems)
+    _refuse_misspelt(environ, [key.environment for key in keys.values()], problems)
     for name, text in overrides.items():
         if name not in keys:
             hint = did_you_mean(name, keys)
@@ -190,6 +194,16 @@ def _server_values(
             continue
         _read_loose(keys[name], text, Source.COMMAND_LINE, here, given, problems)
     return given
+
+
+def _refuse_misspelt(environ: Mapping[str, str], known: list[str], problems: Problems) -> None:
+    """Only what is nearly a key: others may have variables of that prefix too (Kubernetes has)."""
+    for name in sorted(environ):
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in known:
+            for nearest in get_close_matches(name, known, n=1, cutoff=_NEARLY):
+                problems.add(
+                    f"{name} is no setting", hint=f"did you mean {nearest}?", source=Source.ENVIRONMENT.value
+                )
 
 
 def _read_loose(
