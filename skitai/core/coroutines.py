@@ -96,14 +96,17 @@ class Coroutines:
         self._stopping = False
 
     def submit(self, run: Asking) -> bool:
-        """Go on with ``run`` in asyncio's thread, once its context is left; False if there is no room."""
+        """Go on with ``run`` in asyncio's thread, once its context is left; False if there is no room.
+
+        Raises what the system or uvloop has against that thread.
+        """
         with self._empty:
             if self._inside >= self._most or self._stopping:
                 return False
-            self._inside += 1
             if self._thread is None:
                 awaiting = importlib.import_module("skitai.core.awaiting")
                 self._thread = awaiting.AsyncThread(self._leave, self._report)
+            self._inside += 1
         self._thread.begin(run)
         return True
 

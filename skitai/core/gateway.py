@@ -195,7 +195,13 @@ class Run:
     def submit_awaited(self) -> None:
         """Go on in asyncio's thread: with what the application gave, or, where it is known to give a
         coroutine, with its call."""
-        if not self._coroutines.submit(self):
+        try:
+            is_in = self._coroutines.submit(self)
+        except Exception as error:  # the system gives no thread, or uvloop is broken
+            self.fail(error)
+            self.leave()
+            return
+        if not is_in:
             self._shed("coroutines_max", "Too many requests are being answered.")
 
     # -- calling --------------------------------------------------------------------------
@@ -278,10 +284,10 @@ class Run:
     def returned(self, value: Any, context: contextvars.Context) -> None:
         """The coroutine has given ``value``, and has left ``context``."""
         self._iterable, self.context, self._stage = value, context, _TAKE
-        if self._executor.inline or isinstance(value, (list, tuple)):
+        if self._executor.inline or type(value) in (list, tuple):
             self._exchange.yield_turn(self.run)
         else:
-            self._executor.submit(self, resumed=True)  # its pieces may take their time
+            self._executor.submit(self, resumed=True)  # its code may take its time
 
     # -- the body -------------------------------------------------------------------------
 
