@@ -493,7 +493,8 @@ cdef class Call:
             if close is not None:
                 close()
         except BaseException as error:
-            self.route.failure(self.asked(), ": close()", error)
+            if _is_failure(error):
+                self.route.failure(self.asked(), ": close()", error)
         return 0
 
     cdef int exhaust(self, bint lost) except -1:

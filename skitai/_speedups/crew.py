@@ -19,7 +19,7 @@ A job that *burns* spends its time on the processor: more than one of them would
 the GIL, with each other and with the leader, so they run one by one.
 
 A thread that *holds* parked stacks runs only jobs that can be parked too and are not known to last, unless
-one of these has found no other thread for `_PATIENCE` and perhaps was taken for one.  For the lead and for
+there has been no other for one of these for `_PATIENCE`: it perhaps was taken for one.  For the lead and for
 such jobs others are woken first, but the last of these is left for jobs that must have it (lead.h); and for
 each thread that rests and holds stacks there may be one more, up to twice as many.
 """
@@ -154,7 +154,8 @@ class Crew(Pool):
             if not (job.burns and self._burns) and (job.parks or not holds):
                 del self._resumed[place]
                 return job
-        impatient = monotonic() - _PATIENCE
+        nobody_else = not self._resting and self._started >= self._most
+        impatient = monotonic() - _PATIENCE if nobody_else else 0.0
         for place, (asked_at, job) in enumerate(self._fresh):
             suits = not holds or (job.parks and (not job.lasts or asked_at < impatient))
             if suits and not (job.burns and self._burns):
@@ -176,9 +177,13 @@ class Crew(Pool):
         """A thread that holds no stacks has to look at the jobs.  Under the lock."""
         if self._resting:
             self._leadership.wake(free=True)
-        most = self._threads_max + min(self._holding, self._threads_max)
-        if self._waiting > self._resting and self._started < most:
+        if self._waiting > self._resting and self._started < self._most:
             self._start_thread()
+
+    @property
+    def _most(self) -> int:
+        """Threads that there may be now.  Under the lock."""
+        return self._threads_max + min(self._holding, self._threads_max)
 
     def submit(self, job: Job, *, resumed: bool = False) -> None:
         super().submit(job, resumed=resumed)

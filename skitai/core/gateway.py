@@ -457,7 +457,9 @@ class Run:
                 self._body.close()
 
     def fail_closing(self, error: BaseException) -> None:
-        self._reports.failure(f"{self._name()}: close()\n{_report_of(error)}")
+        # One that waited for the client is told that it has gone: no failure.
+        if not isinstance(error, ClientDisconnected):
+            self._reports.failure(f"{self._name()}: close()\n{_report_of(error)}")
 
     def _name(self) -> str:
         head = self._exchange.head
