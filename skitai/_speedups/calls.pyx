@@ -41,6 +41,7 @@ from skitai._speedups.lanes cimport (
     LENGTH_FIELD,
     SERVER_FIELD,
     SK_LASTS,
+    SK_LONG,
     sk_habit,
     sk_habit_of,
 )
@@ -350,8 +351,12 @@ cdef class Call:
 
     cdef int move(self, Workspace former) except -1:
         """The new leader: make this call one that its thread can go on with."""
+        cdef double lasted
         if self.habit != NULL and former.stage == ASKED:
-            self.lanes.learn(self.habit, self.route, self.method, self.target, SK_LASTS, monotonic())
+            # Counts in full where calls can be parked, too: that somebody else has come by the GIL
+            # meanwhile says that it was not just the processor that was busy.
+            lasted = SK_LONG if self.route.parks else SK_LASTS
+            self.lanes.learn(self.habit, self.route, self.method, self.target, lasted, monotonic())
             self.habit = NULL
         if former.stage == BEHIND:
             self.connection.go_on_without(former)

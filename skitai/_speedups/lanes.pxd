@@ -33,6 +33,7 @@ cdef extern from "habits.h" nogil:
     enum:
         SK_SLOW
     const double SK_LASTS
+    const double SK_LONG
     ctypedef struct sk_habit:
         uint32_t route
         unsigned char strikes, burns, measured

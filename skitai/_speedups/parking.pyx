@@ -74,6 +74,8 @@ if greenlet is not None:
     class _Greenlet(greenlet.greenlet):
         """Knows its stack; other greenlets are the application's own, and are not ours to park."""
 
+        __slots__ = ("stack",)
+
     _current = greenlet.getcurrent
 
 

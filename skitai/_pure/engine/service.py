@@ -79,6 +79,9 @@ class Begun:
     #: Whether it was called; it is not where the client had gone before.
     taken: bool = False
 
+    def application(self) -> Begun:
+        return self
+
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Any:
         result, error = self.result, self.error
         # Handed over: both may lead back here, and would wait for the collector.
