@@ -32,6 +32,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.object cimport PyObject
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport uint32_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy
 
 import socket
@@ -60,6 +61,17 @@ from skitai._speedups.lanes cimport (
     sk_may_call,
 )
 from skitai._speedups.loop cimport SK_END, SK_READ, SK_WRITE
+from skitai._speedups.shelf cimport (
+    SK_PARCEL_LOST,
+    SK_PARCEL_MORE,
+    SK_PARCEL_SENT,
+    pick,
+    sk_parcel,
+    sk_parcel_release,
+    sk_parcel_rest,
+    sk_parcel_send,
+    sk_parcel_state,
+)
 
 cdef extern from "sockets.h" nogil:
     ssize_t sk_send(int fd, const void *head, size_t head_size, const void *body, size_t body_size)
@@ -80,6 +92,7 @@ cdef extern from *:
 SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 
 cdef enum:
+    PARCEL_TURN_MAX = 1 << 20  # bytes of a file that are sent before others have their turn
     COPY_MAX = 16384  # a body up to this is copied behind its head: cheaper than a send of two parts
 
 # Seconds: how long answers wait for those to requests that came with them, and how long one
@@ -133,6 +146,8 @@ cdef class LaneConnection(Seat):
     cdef bint last               # close behind it
     cdef list unlogged           # the calls whose answers it holds, with their sizes
     cdef Py_ssize_t sent_before  # of these answers, in front of `unsent`
+    cdef sk_parcel *parcel       # or, in place of `unsent`, the rest of an answer of the shelf
+    cdef tuple noted             # what its access line will say of it
     cdef object stall
     cdef Meter meter             # of the request that it leaves to the general connection
 
@@ -203,7 +218,10 @@ cdef class LaneConnection(Seat):
 
     def resume(self):
         """The others had their turn."""
-        if self.state == QUEUED:
+        if self.state == QUEUED and self.parcel != NULL:
+            self.state = SENDING
+            self.on_ready(SK_WRITE)
+        elif self.state == QUEUED:
             self.state = RESTING
             self.on_ready(SK_READ | SK_END)  # the end may have been reported in an earlier turn
 
@@ -268,6 +286,12 @@ cdef class LaneConnection(Seat):
             if recognise(data, work.filled - work.start, &lanes.limits, head) != SIMPLE:
                 return self.go_general(work)
             length = head.consumed
+            if not lanes.draining and pick(
+                lanes.shelf_now(), <PyObject *>self.info, data, head, &work.parcel
+            ):
+                if not self.answer_from_shelf(work, head):
+                    return False
+                continue
             route = lanes.find(data, head, self.route, self.info)
             if route is None or (route.path_start and head.path.length <= route.path_start + 1):
                 return self.go_general(work)  # no lane, or the slash rule has a word to say
@@ -311,6 +335,100 @@ cdef class LaneConnection(Seat):
         self.state = QUEUED
         self.deadline = FOREVER
         self.lanes.loop.call_soon(self.resume)
+        return 0
+
+    # -- what is on the shelf -----------------------------------------------------------------
+
+    cdef bint answer_from_shelf(self, Workspace work, Head *head) except -1:
+        """Send the parcel; False if no more is to be read now."""
+        cdef Lanes lanes = self.lanes
+        cdef sk_parcel *parcel = &work.parcel
+        cdef const unsigned char *data = work.scratch + work.start
+        cdef sk_parcel_state state
+        cdef Outcome outcome = self.flush(work)
+        if outcome != SENT:
+            sk_parcel_release(parcel)
+            if outcome == WAITING:
+                self.left = _rest(work)
+            return False
+        if lanes.log is not None:
+            self.noted = (
+                data[head.method.start : head.method.start + head.method.length].decode("latin-1"),
+                data[head.target.start : head.target.start + head.target.length].decode("latin-1"),
+                monotonic(),
+            )
+        work.start += head.consumed
+        self.has_answered = True
+        state = sk_parcel_send(parcel, self.fd, PARCEL_TURN_MAX)
+        if state == SK_PARCEL_SENT or state == SK_PARCEL_LOST:
+            return self.parcel_is_over(parcel, state)
+        self.parcel = <sk_parcel *>malloc(sizeof(sk_parcel))
+        if self.parcel == NULL:
+            sk_parcel_release(parcel)
+            raise MemoryError
+        self.parcel[0] = parcel[0]
+        if work.start < work.filled:
+            self.left = _rest(work)
+        if self.stall is None:
+            self.stall = Stall(self.fd, lanes.send_stall_timeout)
+        self.stall.progressed()
+        self.parcel_rests(state)
+        return False
+
+    cdef int parcel_rests(self, sk_parcel_state state) except -1:
+        if state == SK_PARCEL_MORE:
+            self.queue()
+        else:
+            self.state = SENDING
+            self.deadline = monotonic() + self.lanes.send_stall_timeout / 2
+        return 0
+
+    cdef bint parcel_is_over(self, sk_parcel *parcel, sk_parcel_state state) except -1:
+        """Sent, or lost; False if with it the connection is closed."""
+        cdef bint stays = state == SK_PARCEL_SENT and parcel.stays
+        self.state = SERVING
+        self.log_parcel(parcel)
+        sk_parcel_release(parcel)
+        if not stays:
+            self.close()
+        return stays
+
+    cdef int log_parcel(self, sk_parcel *parcel) except -1:
+        if self.noted is not None:
+            (method, target, received_at), self.noted = self.noted, None
+            self.lanes.log(
+                (
+                    wall_clock(),
+                    self.address,
+                    self.port,
+                    method,
+                    target,
+                    "1.1",
+                    parcel.status,
+                    parcel.sent,
+                    0.0,
+                    monotonic() - <double>received_at,
+                )
+            )
+        return 0
+
+    cdef int send_parcel_on(self) except -1:
+        cdef sk_parcel *parcel = self.parcel
+        cdef unsigned long long before = parcel.sent
+        cdef sk_parcel_state state = sk_parcel_send(parcel, self.fd, PARCEL_TURN_MAX)
+        cdef bint stays
+        if state == SK_PARCEL_SENT or state == SK_PARCEL_LOST:
+            self.parcel = NULL
+            try:
+                stays = self.parcel_is_over(parcel, state)
+            finally:
+                free(parcel)
+            if stays:
+                self.serve(True)
+        else:
+            if parcel.sent != before:
+                self.stall.progressed()
+            self.parcel_rests(state)
         return 0
 
     # -- one request --------------------------------------------------------------------------
@@ -526,6 +644,8 @@ cdef class LaneConnection(Seat):
 
     cdef int send_on(self) except -1:
         cdef Py_ssize_t sent
+        if self.parcel != NULL:
+            return self.send_parcel_on()
         while self.taken < PyBytes_GET_SIZE(self.unsent):
             sent = sk_send(
                 self.fd,
@@ -554,7 +674,11 @@ cdef class LaneConnection(Seat):
         return 0
 
     cdef int check_stall(self, double now) except -1:
-        cdef Py_ssize_t waiting = PyBytes_GET_SIZE(self.unsent) - self.taken
+        cdef Py_ssize_t waiting
+        if self.parcel != NULL:
+            waiting = sk_parcel_rest(self.parcel)
+        else:
+            waiting = PyBytes_GET_SIZE(self.unsent) - self.taken
         self.deadline = self.stall.patience(now, waiting)
         if self.deadline <= now:
             text = f"cut {self.address}, for which {waiting} bytes waited"
@@ -636,13 +760,19 @@ cdef class LaneConnection(Seat):
     def close(self):
         """Idempotent; of no effect once another connection has the socket."""
         cdef list unlogged = self.unlogged
+        cdef sk_parcel *parcel
         if self.state == GONE:
             return
         if self.state == HELD:
             self.lanes.work.send_held()
             self.close()
             return
-        if self.state == SENDING and unlogged is not None:
+        if self.parcel != NULL:
+            parcel, self.parcel = self.parcel, NULL
+            self.log_parcel(parcel)
+            sk_parcel_release(parcel)
+            free(parcel)
+        elif self.state == SENDING and unlogged is not None:
             self.unlogged = None
             _log(unlogged, self.sent_before + self.taken)
         self.state = GONE

@@ -1,10 +1,13 @@
 from typing import Any
 
+from skitai._speedups.shelf import Shelf
+
 SOURCE_CRC32: int
 
 class Workspace: ...
 
 class Lanes:
+    shelf: Shelf
     def __init__(self, engine: Any) -> None: ...
     def drain(self) -> None: ...
 
