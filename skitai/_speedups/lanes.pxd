@@ -3,16 +3,10 @@
 from libc.stdint cimport uint32_t
 
 from skitai._speedups.heads cimport Field, Head, HeadLimits
-from skitai._speedups.loop cimport BatchEnd, EventLoop, Watched
+from skitai._speedups.loop cimport BatchEnd, EventLoop, Watched, sk_lead
 from skitai._speedups.shelf cimport Shelf, sk_parcel, sk_shelf
 
 cdef extern from "lead.h" nogil:
-    ctypedef struct sk_lead:
-        int threads
-        int busy
-        int waiting
-        void (*act)(void *actor) noexcept nogil
-        void *actor
     void sk_call_begins(sk_lead *lead)
     void sk_call_ends(sk_lead *lead)
     bint sk_may_call(const sk_lead *lead)
@@ -134,6 +128,7 @@ cdef class Lanes(BatchEnd):
     cdef readonly Shelf shelf
     cdef unsigned long shelf_batch
     cdef object log              # the access lines of what is answered from the shelf; None: there are none
+    cdef BatchEnd relief         # None: nobody serves in our place
     cdef bint draining
     cdef double keep_alive, header_timeout, send_stall_timeout
     cdef HeadLimits limits

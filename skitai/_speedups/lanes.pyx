@@ -189,7 +189,10 @@ cdef class Lanes(BatchEnd):
         self.date_second = -1
 
     cdef int batch_ends(self) except -1:
-        return self.work.send_held()
+        self.work.send_held()
+        if self.relief is not None:
+            self.relief.batch_ends()
+        return 0
 
     cdef bint more_to_come(self) noexcept:
         """Whether events of other connections wait, and somebody sends for us if one of them lasts."""
