@@ -14,7 +14,7 @@
  * finds out under the GIL (by the loop's own field) and must not touch the word again.
  *
  * Who writes what: `word` only the leader, or who takes the lead from it, holding the GIL: so those
- * two never write at once.  `late` only the monitor.  The stack of resting threads everybody,
+ * two never write at once.  (sk_reach_begins is without the GIL, but nobody takes the lead of an even word.)  `late` only the monitor.  The stack of resting threads everybody,
  * under `lock`.  The monitor reads the word without the GIL and at any time: what it sees may
  * be old by the time that it acts, and therefore it never decides anything; it only wakes.
  *

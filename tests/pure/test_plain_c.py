@@ -1,9 +1,8 @@
 """The plain C under the compiled engine, alone: compiled here with warnings as errors and run.
 
-The stress runs of the lead, and of the monitor in the leader's place, are under ThreadSanitizer: 3 s here, ten
-minutes in `make soak`.  The kqueue half of
-the poller runs over a stand-in for the BSDs' header (tests/c/kqueue); `make soak` runs the engine's tests
-on it.
+The stress runs of the lead, and of the monitor in the leader's place, are under ThreadSanitizer: 3 s
+here, ten minutes in `make soak`.  The kqueue half of the poller runs over a stand-in for the BSDs'
+header (tests/c/kqueue); `make soak` runs the engine's tests on it.
 """
 
 from __future__ import annotations
