@@ -83,7 +83,7 @@ class Limits:
     file_cache_max: int = _limit(
         32 << 20,
         "bytes",
-        "answers with files, with the content of those up to 64 KiB, that are kept ready to be sent again; "
+        "answers with files, with the content of small ones, that are kept ready to be sent again; "
         "0 keeps none",
     )
     file_cache_open_max: int = _limit(

@@ -116,6 +116,7 @@ SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 
 cdef enum:
     PARCEL_TURN_MAX = 1 << 20  # bytes of a file that are sent before others have their turn
+    SHELF_TURN_MAX = 64        # requests of one connection that are answered from the shelf before that
     COPY_MAX = 16384  # a body up to this is copied behind its head: cheaper than a send of two parts
 
 # Seconds: how long answers wait for those to requests that came with them, and how long one
@@ -295,6 +296,7 @@ cdef class LaneConnection(Seat):
         cdef double now = 0.0
         cdef sk_habit *habit
         cdef sk_kind kind
+        cdef int from_shelf = 0
         while work.start < work.filled:
             data = work.scratch + work.start
             if recognise(data, work.filled - work.start, &lanes.limits, head) != SIMPLE:
@@ -307,6 +309,9 @@ cdef class LaneConnection(Seat):
             ):
                 if not self.answer_from_shelf(work, head):
                     return False
+                from_shelf += 1
+                if from_shelf == SHELF_TURN_MAX and work.start < work.filled:
+                    return self.give_way(work)
                 continue
             route = lanes.find(data, head, self.route, self.info)
             if route is None or (route.path_start and head.path.length <= route.path_start + 1):

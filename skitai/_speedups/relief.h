@@ -41,7 +41,8 @@ enum {
     SK_PEEKED = 16384,          /* of a socket: longer heads are the leader's */
     SK_FOUNDLINGS = 256,        /* connections that are accepted for the leader; the others wait in the backlog */
     SK_RECORDS_MAX = 16 << 20,  /* bytes of what is to be logged: some 150,000 requests; then we serve no more */
-    SK_RELIEF_TURN = 1 << 20,   /* bytes of one answer before the others are looked at again */
+    SK_RELIEF_TURN = 1 << 20,   /* bytes of one answer before the others are looked at again, and the word */
+    SK_RELIEF_ANSWERS = 64,     /* the same for requests that come one right behind the other */
 };
 
 /* How a connection in its lane stands: the drawing in lane_connection.pyx. */
@@ -245,16 +246,21 @@ static inline sk_relieved sk_sent(sk_view *view, const sk_parcel *parcel, sk_par
     return SK_OVER;
 }
 
+/* Go on with it after the others. */
+static inline sk_relieved sk_give_way(const sk_relief *relief, sk_view *view, void *owner) {
+    const int poller = owner == NULL ? relief->nursery : relief->poller;
+    return sk_poller_again(poller, view->fd, SK_READ | SK_WRITE, owner == NULL ? view : owner) ? SK_LEAVE : SK_DONE;
+}
+
 static inline sk_relieved sk_send_pending(sk_relief *relief, sk_view *view, void *owner) {
     sk_pending *pending = view->pending;
-    const int poller = owner == NULL ? relief->nursery : relief->poller;
     const sk_asked asked = {0, pending->target, pending->target_size, pending->is_head};
     const sk_parcel_state state = sk_parcel_send(&pending->parcel, view->fd, SK_RELIEF_TURN);
     sk_relieved relieved;
     if (state == SK_PARCEL_WAITS)
         return SK_DONE;
     if (state == SK_PARCEL_MORE)
-        return sk_poller_again(poller, view->fd, SK_READ | SK_WRITE, owner == NULL ? view : owner) ? SK_LEAVE : SK_DONE;
+        return sk_give_way(relief, view, owner);
     sk_note(relief, view, owner, &pending->parcel, pending->received_at, &asked);
     view->state = SK_RESTING;
     relieved = sk_sent(view, &pending->parcel, state);
@@ -301,7 +307,7 @@ static inline sk_relieved sk_serve(sk_relief *relief, sk_view *view, void *owner
     if (view->left)
         return SK_LEAVE;
     view->served_at = relief->shelf->now;
-    for (;;) {
+    for (int answers = 0; answers < SK_RELIEF_ANSWERS; answers++) {
         if (!sk_records_room(relief))
             return SK_LEAVE;
         if (view->state == SK_SENDING && view->pending != NULL) {
@@ -320,6 +326,7 @@ static inline sk_relieved sk_serve(sk_relief *relief, sk_view *view, void *owner
         if (relieved != SK_DONE)
             return relieved;
     }
+    return sk_give_way(relief, view, owner);
 }
 
 /* -- those who connect -------------------------------------------------------------------------- */

@@ -101,10 +101,13 @@ cdef class Relief(BatchEnd):
             sk_give_away(self.relief, foundling)
             address = foundling.address.decode("ascii")
             listener = <object>foundling.listener
-            connection = listener.take_in(foundling.view.fd, address, foundling.port, foundling.family)
-            if connection is None:
-                sk_pending_free(foundling.view.pending)
-            elif foundling.view.pending != NULL:
+            connection = None
+            try:
+                connection = listener.take_in(foundling.view.fd, address, foundling.port, foundling.family)
+            finally:
+                if connection is None:  # no room for it
+                    sk_pending_free(foundling.view.pending)
+            if connection is not None and foundling.view.pending != NULL:
                 connection.view.pending = foundling.view.pending
                 connection.view.state = foundling.view.state
                 connection.view.served_at = foundling.view.served_at

@@ -107,6 +107,10 @@ static void bounds(const char *file) {
         assert(put(shelf, "h", path, file) && shelf->open <= 2);
     }
     assert(!find(shelf, "h", "/large7") && find(shelf, "h", "/large9")->descriptor >= 0);
+    write_file(file, bytes, SK_CONTENT_MAX);
+    assert(put(shelf, "h", "/middle", file) && find(shelf, "h", "/middle")->descriptor < 0 && shelf->open == 2);
+    sk_shelf_drop(shelf, find(shelf, "h", "/large9"));
+    assert(put(shelf, "h", "/middle", file) && find(shelf, "h", "/middle")->descriptor >= 0 && shelf->open == 2);
     sk_shelf_close(shelf);
     shelf = sk_shelf_open(7, 0, 0);
     assert(!put(shelf, "h", "/", file));

@@ -151,6 +151,16 @@ def test_answers_that_are_asked_for_together_come_in_order(wire: Wire) -> None:
     assert wire.get("/ping").body == b"pong"
 
 
+def test_hundreds_of_requests_at_once(wire: Wire) -> None:
+    wire.get("/small.txt")
+    wire.send(
+        "".join(f"GET /{name} HTTP/1.1\r\nHost: testserver\r\n\r\n" for name in ["small.txt", "ping"] * 500)
+    )
+    for _ in range(500):
+        assert wire.read_reply().body == b"small"
+        assert wire.read_reply().body == b"pong"
+
+
 def test_access_lines(server: LiveServer, wire: Wire) -> None:
     lines = []
     for target in ("/small.txt?x", "/big.bin", "/ping"):
