@@ -44,6 +44,18 @@ def mixed(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterab
     return _answer(HELLO, start_response)
 
 
+async def awaited(asked: Any, answer: Any, send: Any = None) -> Any:
+    """An ``async def`` as each server calls it: with ``environ`` and ``start_response`` or, after the other
+    protocol, with ``scope``, ``receive`` and ``send``."""
+    if send is None:
+        return _answer(HELLO, answer)
+    if asked["type"] == "http":
+        fields = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(HELLO))]
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        await send({"type": "http.response.body", "body": HELLO})
+    return None
+
+
 def post(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """The body's length, read the way that works on every server: by CONTENT_LENGTH."""
     body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))

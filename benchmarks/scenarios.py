@@ -24,7 +24,8 @@ FILE_SIZES = {"1k.bin": 1024, "64k.bin": 64 * 1024, "10m.bin": 10 << 20}
 WSGI = ("bjoern", "fastwsgi", "granian", "gunicorn", "waitress", "cheroot")
 THREADED = ("granian-threads", "gunicorn", "waitress", "cheroot")
 SIXTEEN = ("granian-16", "gunicorn-16", "waitress-16", "bjoern")
-PEERS = (*WSGI, "nginx")
+ASYNC = ("granian-async", "uvicorn", "hypercorn")
+PEERS = (*WSGI, "uvicorn", "hypercorn", "nginx")
 
 KEEP_ALIVE = Load()
 
@@ -103,6 +104,13 @@ SCENARIOS: dict[str, Scenario] = {
         Load(connections=60, beside=Load(path="/burn", connections=4)),
         ours=("skitai-16",),
         peers=SIXTEEN,
+    ),
+    "async": Scenario(
+        "12 bytes from an async def",
+        "benchmarks.apps:awaited",
+        len(HELLO),
+        ours=("skitai-default", "skitai"),
+        peers=ASYNC,
     ),
     "pure": Scenario(
         "12 bytes from the build without compiled modules",

@@ -61,6 +61,20 @@ SERVERS: dict[str, Spec] = {
     "granian": Spec(f"{_GRANIAN} 1", "granian"),
     "granian-threads": Spec(f"{_GRANIAN} 4", "granian"),
     "granian-16": Spec(f"{_GRANIAN} 16", "granian"),
+    "granian-async": Spec(
+        "-m granian --interface asgi --http 1 --host 127.0.0.1 --port {port} --workers 1 --loop uvloop "
+        "--no-ws --no-access-log --log-level warning {app}",
+        "granian",
+    ),
+    "uvicorn": Spec(
+        "-m uvicorn --interface asgi3 --host 127.0.0.1 --port {port} --loop uvloop --http httptools "
+        "--ws none --lifespan off --no-access-log --log-level warning {app}",
+        "uvicorn",
+    ),
+    "hypercorn": Spec(
+        "-m hypercorn --bind 127.0.0.1:{port} --worker-class uvloop --workers 1 --log-level warning {app}",
+        "hypercorn",
+    ),
     "gunicorn-16": Spec(f"{_GUNICORN} 16 {{app}}", "gunicorn"),
     "waitress-16": Spec("-m benchmarks.launch waitress {app} {port} 16", "waitress"),
     "gunicorn": Spec(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
+import inspect
 import io
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,8 @@ def test_applications_answer_what_the_table_says(name: str) -> None:
         answers.append((status, headers))
 
     body = getattr(importlib.import_module(module), attribute)(environ, start_response)
+    if inspect.iscoroutine(body):
+        body = asyncio.run(body)
     assert len(b"".join(body)) == scenario.length
     ((status, headers),) = answers
     assert status == "200 OK"

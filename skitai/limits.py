@@ -98,6 +98,11 @@ class Limits:
     queue_timeout: float = _limit(
         10.0, "seconds", "longest wait for a free thread; then 503 with Retry-After"
     )
+    coroutines_max: int = _limit(
+        10000,
+        "requests",
+        "being answered by coroutines (async def) at once; more get 503 with Retry-After",
+    )
     shutdown_timeout: float = _limit(
         30.0, "seconds", "requests under way may finish for so long when the server stops"
     )

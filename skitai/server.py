@@ -5,6 +5,7 @@ Threads of an instance:
     main      loads applications, then waits here for signals; decides when it is over
     loop      sockets, HTTP, files (`skitai._kernels.engine`)
     workers   applications, at most ``threads`` of them (`engine.Executor`)
+    async     applications written with ``async def`` (`skitai.core.coroutines`)
     log       writes what the others queue (`skitai.core.logs`)
 
 Python runs signal handlers in the main thread only, between two of its instructions.
@@ -29,6 +30,7 @@ from skitai._kernels import engine, implementation
 from skitai.core.apps import MountedApp
 from skitai.core.bodies import Spool
 from skitai.core.config import AppTarget, ListenSettings, Settings, StaticTarget
+from skitai.core.coroutines import Coroutines
 from skitai.core.forwarded import TrustedProxies
 from skitai.core.listeners import bind_tcp, bind_unix, describe
 from skitai.core.logs import Logs
@@ -87,6 +89,8 @@ class Instance:
         self._sole_app = sole_app
         self._events: Inbox[_Event] = Inbox()
         self._unix_paths: list[Path] = []
+        #: When what is under way is cut, as monotonic seconds.
+        self._cut_at = 0.0
 
     # -- start ------------------------------------------------------------------------------
 
@@ -102,6 +106,7 @@ class Instance:
         sockets = [self._bind(listener) for listener in settings.listeners]
         try:
             self._executor = engine.make_executor(settings.server.threads, limits, self._logs.trace)
+            self._coroutines = Coroutines(limits.coroutines_max, self._logs.trace)
             self._engine = engine.Engine(self._make_service(limits), limits, self._logs.trace)
         except BaseException:
             self._remove_unix_sockets()
@@ -141,6 +146,7 @@ class Instance:
             limits=limits,
             threads=settings.server.threads,
             executor=self._executor,
+            coroutines=self._coroutines,
             spool=Spool(settings.server.spool_dir, limits.spool_total_max),
             proxies=TrustedProxies(settings.server.trusted_proxies),
             logs=logs,
@@ -219,10 +225,10 @@ class Instance:
 
     def _drain(self, patience: float, code: int) -> int:
         self._engine.drain(lambda: self._events.put(_Event.DRAINED))
-        deadline = monotonic() + patience
+        self._cut_at = monotonic() + patience
         while True:
             try:
-                event = self._events.get(timeout=max(0.0, deadline - monotonic()))
+                event = self._events.get(timeout=max(0.0, self._cut_at - monotonic()))
             except queue.Empty:
                 self._logs.server("requests still under way were cut", "warn")
                 return code
@@ -236,6 +242,8 @@ class Instance:
                 return code
 
     def _clean_up(self, code: int) -> None:
+        # Before the engine: what is cancelled may still say so to its client.
+        self._coroutines.stop(self._cut_at - monotonic())
         self._engine.stop()
         self._executor.stop()
         # Not for long: with threads = 0 a handler that never returns is in it.

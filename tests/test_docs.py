@@ -6,6 +6,7 @@ and ``python app`` answers a request, ``sh`` has commands.
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 import shlex
@@ -22,6 +23,7 @@ from skitai import server
 from skitai.cli import instance, main, serving
 from skitai.core.config import load
 from skitai.core.config.settings import TABLES
+from skitai.core.coroutines import is_async_iterable, is_asynchronous
 from skitai.core.filewrapper import FileWrapper
 from skitai.limits import Limits
 
@@ -95,6 +97,12 @@ def test_code_compiles(block: Block) -> None:
     compile(block.text, str(block), "exec")
 
 
+async def awaited(result: Any) -> bytes:
+    if is_async_iterable(result):
+        return b"".join([piece async for piece in result])
+    return b"".join(await result)
+
+
 @pytest.mark.parametrize("block", blocks("python app"), ids=str)
 def test_an_application_answers(block: Block) -> None:
     namespace: dict[str, Any] = {"__name__": "app", "__file__": __file__}
@@ -110,7 +118,7 @@ def test_an_application_answers(block: Block) -> None:
         return lambda data: None
 
     result = namespace["app"](environ, start_response)
-    body = b"".join(result)
+    body = asyncio.run(awaited(result)) if is_asynchronous(result) else b"".join(result)
     if hasattr(result, "close"):
         result.close()
     assert statuses in (["200 OK"], ["204 No Content"])

@@ -44,7 +44,6 @@ from skitai._speedups.lanes cimport (
     sk_call_begins,
     sk_call_ends,
     sk_lead,
-    sk_learn,
 )
 
 cdef extern from "Python.h":
@@ -62,6 +61,18 @@ cdef extern from "Python.h":
         int ml_flags
         const char *ml_doc
     object PyCFunction_New(PyMethodDef *method, object instance)
+
+cdef extern from *:
+    """
+    /* Whether what an application gave is for asyncio: see `is_asynchronous` in core/coroutines.py. */
+    static inline int sk_is_asynchronous(PyObject *result) {
+        const PyTypeObject *type = Py_TYPE(result);
+        return type->tp_as_async != NULL
+            && (type->tp_as_async->am_await != NULL
+                || (type->tp_as_async->am_aiter != NULL && type->tp_iter == NULL));
+    }
+    """
+    bint sk_is_asynchronous(object result)
 
 cdef extern from *:
     # Set by setup.py on the compiler's command line.
@@ -295,7 +306,7 @@ cdef class Call:
     cdef int move(self, Workspace former) except -1:
         """The new leader: make this call one that its thread can go on with."""
         if self.habit != NULL and former.stage == ASKED:
-            sk_learn(self.habit, SK_LASTS, monotonic())
+            self.lanes.learn(self.habit, self.route, self.method, self.target, SK_LASTS, monotonic())
             self.habit = NULL
         if former.stage == BEHIND:
             self.connection.go_on_without(former)
@@ -326,7 +337,7 @@ cdef class Call:
                     return False
                 self.body = b"".join(result)
             return self.length < 0 or self.length == PyBytes_GET_SIZE(self.body)
-        if self.length <= 0:
+        if self.length <= 0 or sk_is_asynchronous(result):
             return False
         PyContext_Enter(self.context)
         self.enter(ASKED)

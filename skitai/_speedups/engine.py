@@ -16,6 +16,7 @@ from skitai._pure.engine import (
     BodySink,
     Exchange,
     Executor,
+    Habit,
     Inline,
     Job,
     Lane,
@@ -50,6 +51,7 @@ __all__ = [
     "EventLoop",
     "Exchange",
     "Executor",
+    "Habit",
     "Inline",
     "Job",
     "Lane",
@@ -141,6 +143,9 @@ class Engine(PureEngine):
             super()._serve()
         finally:
             alone.stop()
+
+    def learned(self) -> list[Habit]:
+        return self._lanes.learned() if self._lanes is not None else []
 
     # -- accepting --------------------------------------------------------------------------
 

@@ -44,6 +44,7 @@ typedef struct {
     uint8_t strikes;
     uint8_t burns;
     uint8_t failed_trials;
+    uint8_t measured;        /* whether `burns` is known */
     double trial_at;         /* as time.monotonic() */
 } sk_habit;
 
@@ -78,7 +79,7 @@ static inline sk_habit *sk_habit_of(sk_habits *habits, uint32_t route) {
     if (habit->strikes)
         return NULL;
     habit->route = route;
-    habit->burns = habit->failed_trials = 0;
+    habit->burns = habit->failed_trials = habit->measured = 0;
     return habit;
 }
 
@@ -100,8 +101,10 @@ static inline void sk_learn(sk_habit *habit, double elapsed, double now) {
         habit->failed_trials = 0;
         return;
     }
-    if (habit->strikes == 0)
+    if (habit->strikes == 0) {
         habit->burns = 1; /* until measured */
+        habit->measured = 0;
+    }
     if (habit->strikes >= SK_SLOW && habit->failed_trials < SK_TRIALS_MAX)
         habit->failed_trials++;
     if (habit->strikes <= SK_STRIKES_MAX - SK_STRIKE)
@@ -112,6 +115,7 @@ static inline void sk_learn(sk_habit *habit, double elapsed, double now) {
 /* A call that ran alone in its lane took `elapsed` seconds, `burnt` of them on the processor. */
 static inline void sk_measured(sk_habit *habit, double elapsed, double burnt) {
     habit->burns = burnt >= elapsed * SK_BURNING;
+    habit->measured = 1;
     if (elapsed < SK_LASTS && habit->strikes >= SK_SLOW)
         habit->strikes = SK_SLOW - 1;
 }

@@ -58,7 +58,6 @@ from skitai._speedups.lanes cimport (
     sk_hold,
     sk_kind,
     sk_kind_now,
-    sk_learn,
     sk_may_call,
 )
 from skitai._speedups.loop cimport (
@@ -497,7 +496,14 @@ cdef class LaneConnection(Seat):
             return 0.0
         # A call that was moved has had its strike, and another route may have its place since.
         if call.habit != NULL and (habit.strikes or call.started_at - call.received_at >= SK_LASTS):
-            sk_learn(habit, call.started_at - call.received_at, call.started_at)
+            lanes.learn(
+                habit,
+                call.route,
+                call.method,
+                call.target,
+                call.started_at - call.received_at,
+                call.started_at,
+            )
         if call.run is None:
             if (
                 failure is None

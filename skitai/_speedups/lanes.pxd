@@ -32,12 +32,14 @@ cdef extern from "habits.h" nogil:
         SK_FAST
         SK_WAITS
         SK_BURNS
+    enum:
+        SK_SLOW
     const double SK_LASTS
     ctypedef struct sk_habit:
         uint32_t route
-        unsigned char strikes
+        unsigned char strikes, burns, measured
     ctypedef struct sk_habits:
-        pass
+        sk_habit *table
     uint32_t sk_route_of(uint32_t seed, const unsigned char *path, uint32_t length)
     sk_habit *sk_habit_of(sk_habits *habits, uint32_t route)
     sk_kind sk_kind_now(const sk_habit *habit, double now, bint can_try)
@@ -125,6 +127,7 @@ cdef class Lanes(BatchEnd):
     cdef Workspace work          # of the leader
     cdef sk_lead *lead           # NULL: nobody takes over from a call that lasts
     cdef sk_habits *habits
+    cdef object lasting          # what is told of them
     cdef readonly Shelf shelf
     cdef unsigned long shelf_batch
     cdef object log              # the access lines of what is answered from the shelf; None: there are none
@@ -158,6 +161,9 @@ cdef class Lanes(BatchEnd):
     cdef int refresh_date(self) except -1
     cdef bint more_to_come(self) noexcept
     cdef sk_habit *habit(self, const unsigned char *data, Head *head, Route route) noexcept
+    cdef int learn(
+        self, sk_habit *habit, Route route, str method, str target, double elapsed, double now
+    ) except -1
 
 
 cdef class Meter:

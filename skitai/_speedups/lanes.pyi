@@ -1,5 +1,6 @@
 from typing import Any
 
+from skitai._pure.engine import Habit
 from skitai._speedups.shelf import Shelf
 
 SOURCE_CRC32: int
@@ -10,6 +11,7 @@ class Lanes:
     shelf: Shelf
     def __init__(self, engine: Any) -> None: ...
     def drain(self) -> None: ...
+    def learned(self) -> list[Habit]: ...
 
 class EnvironReader:
     def __init__(self, lanes: Lanes, info: Any, address: str, port: str) -> None: ...

@@ -25,6 +25,7 @@ from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_DecodeLatin1, PyUni
 from libc.string cimport memchr, memcmp
 
 from skitai._speedups.environ import add_fields
+from skitai._speedups.lasting import Lasting
 
 from skitai._speedups.clock cimport monotonic
 from skitai._speedups.heads cimport SIMPLE, Slice, recognise
@@ -137,6 +138,9 @@ cdef class Meter:
         cdef sk_habit *habit = sk_habit_of(self.lanes.habits, self.route)
         if habit != NULL:
             sk_measured(habit, elapsed, burnt)
+            self.lanes.lasting.measured(
+                habit - self.lanes.habits.table, habit.route, _kind_of(habit), elapsed, burnt
+            )
 
 
 cdef class Seat(Watched):
@@ -172,6 +176,7 @@ cdef class Lanes(BatchEnd):
         self.log = engine.service.log
         self.engine = engine
         self.service = engine.service
+        self.lasting = Lasting(engine.service.learned)
         self.loop = engine.loop
         self.loop.batch_end = self
         self.work = Workspace()
@@ -293,6 +298,33 @@ cdef class Lanes(BatchEnd):
             sk_route_of(route.seed ^ head.method_hash, data + head.path.start, head.path.length),
         )
 
+    cdef int learn(
+        self, sk_habit *habit, Route route, str method, str target, double elapsed, double now
+    ) except -1:
+        """A call in the leader took ``elapsed`` seconds, or lasts and took so many until now; for calls
+        that last, and for routes of which something bad is known."""
+        cdef bint was_slow = habit.strikes >= SK_SLOW
+        sk_learn(habit, elapsed, now)
+        if was_slow or elapsed >= SK_LASTS:
+            self.lasting.lasted(
+                habit - self.habits.table,
+                habit.route,
+                _kind_of(habit),
+                elapsed,
+                method,
+                route.host.decode("latin-1"),
+                target,
+            )
+        return 0
+
+    def learned(self):
+        """A `Habit` for each route that lasts, or did so lately."""
+        return self.lasting.habits(self._strikes)
+
+    def _strikes(self, int place, uint32_t route):
+        cdef sk_habit *habit = &self.habits.table[place]
+        return habit.strikes if habit.route == route else 0
+
     cdef dict environ(
         self, const unsigned char *data, Head *head, Route route, object address, object port
     ):
@@ -413,6 +445,15 @@ cdef class EnvironReader:
             return None
         self.route = route
         return self.lanes.environ(start, &self.head, route, self.address, self.port)
+
+
+cdef str _kind_of(const sk_habit *habit):
+    """As in `Habit`."""
+    if habit.strikes < SK_SLOW:
+        return "fast"
+    if not habit.measured:
+        return "lasts"
+    return "burns" if habit.burns else "waits"
 
 
 cdef inline bint _same(bytes known, const unsigned char *data, Py_ssize_t length) noexcept:

@@ -4,7 +4,8 @@ A `Run` is a job of the executor.  It calls the application, takes its iterable 
 piece and hands the pieces to the exchange.  When the client takes them more slowly than
 the application makes them, the run rests (no thread waits) and is submitted again once
 there is room; one thread at a time is inside it, but not always the same one.  The
-request's `contextvars.Context` travels with it.
+request's `contextvars.Context` travels with it.  What asyncio has to wait for, it does
+(`skitai.core.coroutines`), by the methods here that have no underscore.
 
 What the application owes us is checked (`skitai.core.wsgichecks`), and a debt is never passed
 on to the client as a valid response: a head that breaks the rules is 500, a body shorter than
@@ -25,6 +26,7 @@ from typing import Any
 from skitai._kernels import engine, http1
 from skitai.core.apps import WSGIApplication
 from skitai.core.bodies import RequestBody
+from skitai.core.coroutines import Coroutines, Sent, is_asynchronous
 from skitai.core.filewrapper import FileWrapper
 from skitai.core.wsgichecks import as_bytes, check_headers, parse_status
 from skitai.errors import AppLoadError, ClientDisconnected, HTTPError, LocalProtocolError
@@ -43,13 +45,16 @@ _INLINE_PIECES = 16
 
 
 class _Stage(enum.Enum):
-    CALL = enum.auto()
-    PULL = enum.auto()
-    DONE = enum.auto()
+    CALL = "the application is still to be called"
+    AWAIT = "what it gave is awaited: `skitai.core.awaiting`"
+    TAKE = "the coroutine has given what is to be sent"
+    PULL = "its iterable gives pieces"
+    DONE = "over"
 
 
 # By their own names: see `skitai._pure.http1.states`.
-_CALL, _PULL, _DONE = _Stage
+_CALL, _AWAIT, _TAKE, _PULL, _DONE = _Stage
+_MORE, _NO_ROOM, _ENOUGH = Sent
 
 
 class _Pulled(enum.Enum):
@@ -85,7 +90,7 @@ class Run:
     __slots__ = (
         "_application",
         "_body",
-        "_context",
+        "_coroutines",
         "_debug",
         "_environ",
         "_exchange",
@@ -101,6 +106,7 @@ class Run:
         "_stage",
         "_status",
         "burns",
+        "context",
     )
 
     def __init__(
@@ -110,21 +116,23 @@ class Run:
         environ: dict[str, Any],
         context: contextvars.Context,
         executor: engine.Executor,
+        coroutines: Coroutines,
         reports: RunReports,
         *,
         body: RequestBody | None,
         burns: bool,
         debug: Callable[[], bool],
-        on_overload: Callable[[engine.Exchange], None],
+        on_overload: Callable[[engine.Exchange, str, str], None],
     ) -> None:
         """``application()`` gives the WSGI callable (it may load it first); ``body`` is closed at
         the end; ``burns``: see `Job`; ``debug()`` says whether a failure may be shown;
-        ``on_overload(exchange)`` answers when there is no thread for this run."""
+        ``on_overload(exchange, limit, why)`` answers when ``limit`` does not let this run in."""
         self._exchange = exchange
         self._application = application
         self._environ = environ
-        self._context = context
+        self.context = context
         self._executor = executor
+        self._coroutines = coroutines
         self._reports = reports
         self._body = body
         self._debug = debug
@@ -145,10 +153,15 @@ class Run:
     def run(self) -> None:
         try:
             if self._stage is _CALL and self._exchange.is_current:
-                self._context.run(self._call)
+                self.context.run(self._call)
+            elif self._stage is _TAKE:
+                self.context.run(self._take)
+            if self._stage is _AWAIT:
+                self.submit_awaited()
+                return
             while self._stage is _PULL:
                 # Rest only after the context was left: the next thread may be in it at once.
-                pulled = self._context.run(self._pull)
+                pulled = self.context.run(self._pull)
                 if pulled is _Pulled.ALL:
                     break
                 if pulled is _Pulled.TURN:
@@ -159,18 +172,40 @@ class Run:
         except ClientDisconnected:
             pass  # not the application's fault, and nobody is left to be told
         except BaseException as error:  # SystemExit of an application ends its request only
-            self._fail(error)
-        self._leave()
+            self.fail(error)
+        self.leave()
 
     def shed(self) -> None:
+        self._shed("queue_max or queue_timeout", "All threads are busy.")
+
+    def _shed(self, limit: str, why: str) -> None:
         try:
-            self._on_overload(self._exchange)
+            self._on_overload(self._exchange, limit, why)
         finally:
-            self._leave()
+            self.leave()
+
+    def submit_awaited(self) -> None:
+        """Go on in asyncio's thread: with what the application gave, or, where it is known to give a
+        coroutine, with its call."""
+        try:
+            is_in = self._coroutines.submit(self)
+        except Exception as error:  # the system gives no thread, or uvloop is broken
+            self.fail(error)
+            self.leave()
+            return
+        if not is_in:
+            self._shed("coroutines_max", "Too many requests are being answered.")
 
     # -- calling --------------------------------------------------------------------------
 
     def _call(self) -> None:
+        self._ask()
+        if type(self._iterable) is not list and is_asynchronous(self._iterable):
+            self._stage = _AWAIT
+        else:
+            self._take()
+
+    def _ask(self) -> None:
         application = self._application()
         meter = self._exchange.meter
         if meter is None:
@@ -180,6 +215,9 @@ class Run:
             result = application(self._environ, self.start_response)
             meter(monotonic() - began, thread_time() - burnt)
         self._iterable = result
+
+    def _take(self) -> None:
+        result = self._iterable
         if isinstance(result, FileWrapper) and self._send_file(result):
             return
         if isinstance(result, (list, tuple)):
@@ -188,7 +226,7 @@ class Run:
                 return
             self._iterator = iter(pieces)
         else:
-            self._iterator = iter(result)
+            self._iterator = iter(result)  # type: ignore[arg-type]  # raises what is right
         self._stage = _PULL
 
     def start_response(
@@ -208,6 +246,11 @@ class Run:
 
     def _write(self, data: bytes) -> None:
         """PEP 3333's ``write``: blocks while the client is slow."""
+        if self._stage is _AWAIT:
+            raise AssertionError(
+                "write() waits for the client, and a coroutine must not: "
+                "give the pieces by an asynchronous generator"
+            )
         data = self._fit(as_bytes(data))
         if data and self._body_allowed():
             self._send_head()
@@ -215,29 +258,58 @@ class Run:
         elif data:
             self._send_head()
 
+    # -- asyncio's thread -------------------------------------------------------------------
+
+    @property
+    def exchange(self) -> engine.Exchange:
+        return self._exchange
+
+    def ask(self) -> Any:
+        """What the application gave, which is called if nobody has."""
+        if self._stage is _CALL:
+            self._stage = _AWAIT
+            self._ask()
+        return self._iterable
+
+    def returned(self, value: Any, context: contextvars.Context) -> None:
+        """The coroutine has given ``value``, and has left ``context``."""
+        self._iterable, self.context, self._stage = value, context, _TAKE
+        if self._executor.inline or type(value) in (list, tuple):
+            self._exchange.yield_turn(self.run)
+        else:
+            self._executor.submit(self, resumed=True)  # its code may take its time
+
     # -- the body -------------------------------------------------------------------------
 
     def _pull(self) -> _Pulled:
         assert self._iterator is not None
         for count, piece in enumerate(self._iterator, 1):
-            if piece:
-                whole = as_bytes(piece)
-                data = self._fit(whole)
-                self._send_head()
-                if not self._body_allowed():
-                    break
-                room = not data or self._exchange.write(data)
-                if len(data) < len(whole):
-                    break
-                if not room:
-                    return _Pulled.NO_ROOM
-            elif not self._exchange.is_current:
-                # No write would tell us, and an application that waits by b"" may wait for ever.
-                raise ClientDisconnected("the client has gone while the application had nothing to send")
+            sent = self.send_piece(piece)
+            if sent is _ENOUGH:
+                break
+            if sent is _NO_ROOM:
+                return _Pulled.NO_ROOM
             if count == _INLINE_PIECES and self._executor.inline:
                 return _Pulled.TURN
-        self._finish()
+        self.finish()
         return _Pulled.ALL
+
+    def send_piece(self, piece: Any) -> Sent:
+        if piece:
+            whole = as_bytes(piece)
+            data = self._fit(whole)
+            self._send_head()
+            if not self._body_allowed():
+                return _ENOUGH
+            room = not data or self._exchange.write(data)
+            if len(data) < len(whole):
+                return _ENOUGH
+            if not room:
+                return _NO_ROOM
+        elif not self._exchange.is_current:
+            # No write would tell us, and an application that waits by b"" may wait for ever.
+            raise ClientDisconnected("the client has gone while the application had nothing to send")
+        return _MORE
 
     def _resume(self) -> None:
         """Loop thread: the client has taken what waited, or has gone."""
@@ -305,7 +377,7 @@ class Run:
     def _body_allowed(self) -> bool:
         return self._exchange.head.method != "HEAD" and self._status not in (204, 304)
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
         if not self._status:
             raise AssertionError("the application never called start_response (PEP 3333)")
         if self._remaining and self._body_allowed():
@@ -325,7 +397,7 @@ class Run:
 
     # -- the end ----------------------------------------------------------------------------
 
-    def _fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
         if not isinstance(error, (HTTPError, AppLoadError)):
             self._reports.failure(f"{self._name()}\n{_report_of(error)}")
         try:
@@ -356,7 +428,7 @@ class Run:
             detail = error.report if isinstance(error, AppLoadError) else _report_of(error)
         return self._reports.error_page(self._exchange, 500, why, detail)
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
         """Once, whatever happened: the iterable's close() and the request's body."""
         if self._stage is _DONE:
             return
@@ -365,14 +437,17 @@ class Run:
         close = getattr(iterable, "close", None)
         try:
             if close is not None:
-                self._context.run(close)
+                self.context.run(close)
         except BaseException as error:
-            self._reports.failure(f"{self._name()}: close()\n{_report_of(error)}")
+            self.fail_closing(error)
         finally:
             # What the application finds in its context may lead back here, and would wait for the collector.
-            self._context = _NO_CONTEXT
+            self.context = _NO_CONTEXT
             if self._body is not None:
                 self._body.close()
+
+    def fail_closing(self, error: BaseException) -> None:
+        self._reports.failure(f"{self._name()}: close()\n{_report_of(error)}")
 
     def _name(self) -> str:
         head = self._exchange.head

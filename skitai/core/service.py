@@ -22,10 +22,12 @@ from skitai.core.answer import Answer
 from skitai.core.apps import MountedApp, WSGIApplication
 from skitai.core.binding import Binding
 from skitai.core.bodies import RequestBody, Spool
+from skitai.core.coroutines import Coroutines, is_coroutine_function
 from skitai.core.environ import build_environ, make_template, wsgi_string
 from skitai.core.errorpages import error_answer
 from skitai.core.forwarded import ClientView, TrustedProxies
 from skitai.core.gateway import Run, RunReports
+from skitai.core.habitlog import HabitLog
 from skitai.core.lanes import LaneCallbacks, make_lane
 from skitai.core.limitlog import LimitLog
 from skitai.core.logs import Logs
@@ -57,16 +59,17 @@ class Chain:
 
     A folder above the application's own path is not among them: the application is nearer.
     ``is_broken``: what is mounted at the nearest path cannot be served, and nothing further up
-    makes up for it.
+    makes up for it.  ``is_coroutine``: calling the application makes a coroutine, and no more.
     """
 
     folders: tuple[tuple[Mount, StaticFolder], ...]
     mount: Mount | None
     app: MountedApp | None
     is_broken: bool
+    is_coroutine: bool
 
 
-_NOBODY = Chain((), None, None, False)
+_NOBODY = Chain((), None, None, False, False)
 
 
 @dataclass(slots=True)
@@ -95,6 +98,7 @@ class HttpService:
         limits: Limits,
         threads: int,
         executor: engine.Executor,
+        coroutines: Coroutines,
         spool: Spool,
         proxies: TrustedProxies,
         logs: Logs,
@@ -109,6 +113,7 @@ class HttpService:
         self._folders = folders
         self._limits = limits
         self._executor = executor
+        self._coroutines = coroutines
         self._spool = spool
         self._proxies = proxies
         self._logs = logs
@@ -126,6 +131,7 @@ class HttpService:
             error_page=self._error_page,
         )
         self._limit_log = LimitLog(logs.server)
+        self._habit_log = HabitLog(logs.server)
         self._lane_callbacks = LaneCallbacks(
             binding,
             logs.request if access_log else None,
@@ -219,6 +225,9 @@ class HttpService:
     def log(self) -> Callable[[AccessRecord], None] | None:
         return self._logs.request if self._access_log else None
 
+    def learned(self, habit: engine.Habit, before: str) -> None:
+        self._habit_log.note(habit, before)
+
     # -- lanes: see `skitai.core.lanes` -----------------------------------------------------
 
     @property
@@ -235,7 +244,7 @@ class HttpService:
             return None
         mounts = site.match(path)
         chain = (self._chains.get(mounts) or self._chain_of(mounts)) if mounts else _NOBODY
-        if chain.mount is None or chain.app is None or chain.folders or chain.is_broken:
+        if chain.mount is None or chain.app is None or chain.folders or chain.is_broken or chain.is_coroutine:
             return None
         if chain.mount.options.lane in ("waits", "burns") and not self._executor.inline:
             return None
@@ -312,7 +321,9 @@ class HttpService:
         nearest = mounts[0].path
         served = [other.path for other, _ in folders] + ([mount.path] if mount else [])
         app = self._apps[mount] if mount else None
-        chain = self._chains[mounts] = Chain(folders, mount, app, nearest not in served)
+        chain = self._chains[mounts] = Chain(
+            folders, mount, app, nearest not in served, app is not None and _is_coroutine(app)
+        )
         return chain
 
     def _admit_to_app(self, exchange: engine.Exchange, plan: Plan, mount: Mount, app: MountedApp) -> None:
@@ -355,6 +366,9 @@ class HttpService:
             environ["CONTENT_LENGTH"] = str(body.size)
         application = functools.partial(self._application, mounted, environ)
         run = self._new_run(exchange, application, environ, contextvars.copy_context(), mount, mounted, body)
+        if plan.chain.is_coroutine:
+            run.submit_awaited()
+            return
         self._executor.submit(run)
         if not self._watching_queue:
             self._watch_queue(exchange)
@@ -375,6 +389,7 @@ class HttpService:
             environ,
             context,
             self._executor,
+            self._coroutines,
             self._reports,
             body=body,
             burns=exchange.meter is not None or mount.options.lane == "burns",
@@ -415,17 +430,21 @@ class HttpService:
         )
         return plan.environ
 
-    def _shed(self, exchange: engine.Exchange) -> None:
+    def _shed(self, exchange: engine.Exchange, limit: str, why: str) -> None:
         head = exchange.head
-        text = f"{head.method} {head.target} found no free thread in time; the client got 503"
-        self._limit_log.note("queue_max or queue_timeout", text)
-        _send(exchange, _busy("All threads are busy.", head))
+        self._limit_log.note(limit, f"{head.method} {head.target} was not let in; the client got 503")
+        _send(exchange, _busy(why, head))
 
     def _error_page(
         self, exchange: engine.Exchange, status: int, why: str, detail: str
     ) -> tuple[http1.Headers, bytes]:
         answer = error_answer(status, why, accept=_accept(exchange.head), detail=detail)
         return answer.headers, answer.body
+
+
+def _is_coroutine(app: MountedApp) -> bool:
+    # The next version of one that reloads may be something else.
+    return not app.reloads and app.error is None and is_coroutine_function(app.application)
 
 
 def _in_debug(mounted: MountedApp) -> bool:

@@ -7,6 +7,7 @@ the ends that a client cannot see.
 from __future__ import annotations
 
 import contextvars
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 
 from skitai._kernels import engine
 from skitai.core.bodies import RequestBody, Spool
+from skitai.core.coroutines import Coroutines
 from skitai.core.gateway import Run, RunReports
 from skitai.limits import Limits
 from tests.pure.engine_world import world
@@ -34,12 +36,17 @@ class Gateway:
         self.debug = debug
         self.spool = Spool(None, 1 << 20)
         self.failures: list[str] = []
-        self.shed: list[engine.Exchange] = []
+        self.coroutines = Coroutines(10, pytest.fail)
+        self.shed: list[str] = []
         self.reports = RunReports(
             failure=self.failures.append,
             warn=self.failures.append,
             error_page=lambda exchange, status, why, detail: ([("Content-Length", "0")], b""),
         )
+
+    def refuse(self, exchange: engine.Exchange, limit: str, why: str) -> None:
+        self.shed.append(limit)
+        exchange.respond(503, [("Content-Length", "0")])
 
     def execute(self, exchange: engine.Exchange) -> None:
         body = RequestBody(self.spool, memory_max=0)
@@ -51,11 +58,12 @@ class Gateway:
             {"REQUEST_METHOD": exchange.head.method},
             contextvars.copy_context(),
             self.executor,
+            self.coroutines,
             self.reports,
             body=body,
             burns=False,
             debug=self.debug,
-            on_overload=self.shed.append,
+            on_overload=self.refuse,
         )
         self.executor.submit(run)
 
@@ -87,6 +95,35 @@ def test_an_error_page_that_fails_ends_the_request(executor: engine.Executor) ->
     first, second = gateway.failures
     assert first.endswith("LookupError: first\n")
     assert second.endswith("ArithmeticError: second\n")
+
+
+@pytest.mark.parametrize("failure", [None, RuntimeError("can't start new thread")])
+def test_a_coroutine_that_finds_no_room_is_closed(
+    executor: engine.Executor, failure: Exception | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coroutines: list[Any] = []
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        async def never_begun() -> None: ...
+
+        coroutines.append(never_begun())
+        return coroutines[0]
+
+    def submit(run: Run) -> bool:
+        if failure is not None:
+            raise failure
+        return False
+
+    gateway = Gateway(application, executor, debug=lambda: False)
+    monkeypatch.setattr(gateway.coroutines, "submit", submit)
+    with world(gateway.execute) as w:
+        client = w.client()
+        client.get()
+        assert client.response()[0] == (503 if failure is None else 500)
+        wait_until(lambda: gateway.spool.used == 0)
+    assert inspect.getcoroutinestate(coroutines[0]) == inspect.CORO_CLOSED
+    assert gateway.shed == ([] if failure else ["coroutines_max"])
+    assert len(gateway.failures) == (1 if failure else 0)
 
 
 def test_everything_is_given_back_when_the_client_leaves(executor: engine.Executor) -> None:

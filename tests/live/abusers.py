@@ -247,7 +247,7 @@ def storm_of_resets(address: Address, seconds: float, rate: int = 2000) -> int:
 
 def flood(address: Address, seconds: float, count: int = 16) -> int:
     """``count`` connections that send requests behind requests as fast as the server takes them; one
-    half reads the answers, the other does not."""
+    half reads the answers, the other does not, and is cut after send_stall_timeout."""
     block = GET * (65536 // len(GET))
     sockets = [connect(address) for _ in range(count)]
     waiting = {sock: memoryview(block) for sock in sockets}
@@ -258,11 +258,16 @@ def flood(address: Address, seconds: float, count: int = 16) -> int:
             sock.setblocking(False)
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            readable, writable, _ = select.select(readers, sockets, [], 0.1)
+            readable, writable, _ = select.select(readers, waiting, [], 0.1)
             for sock in readable:
                 assert sock.recv(1 << 20), "the server closed a connection that did nothing wrong"
             for sock in writable:
-                taken = sock.send(waiting[sock])
+                try:
+                    taken = sock.send(waiting[sock])
+                except ConnectionError:
+                    assert sock not in readers, "the server reset a connection that did nothing wrong"
+                    del waiting[sock]
+                    continue
                 sent += taken
                 # From where the last block was cut, or the requests would not fit together.
                 waiting[sock] = waiting[sock][taken:] or memoryview(block)

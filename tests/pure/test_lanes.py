@@ -8,12 +8,13 @@ In the pure build both are the same, and the tests show that the comparison is f
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from skitai._pure.accessline import access_line
 from skitai.core.apps import MountedApp
 from skitai.core.bodies import Spool
 from skitai.core.config import for_app
+from skitai.core.coroutines import Coroutines
 from skitai.core.forwarded import TrustedProxies
 from skitai.core.routes import RouteTable
 from skitai.core.service import HttpService, ListenerInfo
@@ -179,6 +181,45 @@ def uses_kept(environ: dict[str, Any], start: kinds.Start) -> Any:
     return [b"used"]
 
 
+async def awaited(environ: dict[str, Any], start: kinds.Start) -> Any:
+    await asyncio.sleep(0)
+    start("200 OK", [])
+    return [b"awaited"]
+
+
+def awaits_announced(environ: dict[str, Any], start: kinds.Start) -> Any:
+    async def later() -> Any:
+        await asyncio.sleep(0)
+        return kinds.Closing([b"12345"])
+
+    start("200 OK", [("Content-Length", "5")])
+    return later()
+
+
+def gives_pieces_of_both_kinds(environ: dict[str, Any], start: kinds.Start) -> Any:
+    """A plain iterable all the same, as Django's streaming response is one."""
+
+    class Both(kinds.Closing):
+        def __aiter__(self) -> Any:
+            raise AssertionError("nobody asks asyncio")
+
+    start("200 OK", [("Content-Length", "5")])
+    return Both([b"12345"])
+
+
+def gives_pieces_later(environ: dict[str, Any], start: kinds.Start) -> Any:
+    async def pieces() -> AsyncIterator[bytes]:
+        try:
+            yield b"123"
+            await asyncio.sleep(0)
+            yield b"45"
+        finally:
+            kinds.seen.append("close")
+
+    start("200 OK", [("Content-Length", "5")])
+    return pieces()
+
+
 @contextmanager
 def tried() -> Iterator[None]:
     try:
@@ -192,6 +233,7 @@ kinds.KINDS.update(
     for function in (
         restarts_inside, restarts_behind, writes_inside, writes_all_inside, writes_behind, number_behind,
         empties_environ, other_method, none, stops, wide, keeps, uses_kept,
+        awaited, awaits_announced, gives_pieces_of_both_kinds, gives_pieces_later,
     )
 )  # fmt: skip
 kinds.KINDS["keeps_announced"] = keeps_announced
@@ -203,10 +245,12 @@ class Words:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.told: list[str] = []
         self.wsgi_errors = None
 
     def server(self, text: str, kind: str = "info") -> None:
         """Not compared: of refusals one line a second is written, whoever was refused."""
+        self.told.append(text)
 
     def app(self, text: str, kind: str = "info") -> None:
         # Of a traceback the last line is the error; the frames of the two engines differ.
@@ -230,6 +274,7 @@ class Server:
     def __init__(self, engine_class: type[pure_engine.Engine], threads: int = 0) -> None:
         self.words = Words()
         self.executor = _kernels.engine.make_executor(threads, LIMITS, pytest.fail)
+        self.coroutines = Coroutines(LIMITS.coroutines_max, pytest.fail)
         table = RouteTable.of(for_app("tests.live.apps.lanes:app", base=REPO))
         apps = {mount: MountedApp(mount.target) for mount in table.mounts}  # type: ignore[arg-type]  # an app's
         for app in apps.values():
@@ -241,6 +286,7 @@ class Server:
             limits=LIMITS,
             threads=threads,
             executor=self.executor,
+            coroutines=self.coroutines,
             spool=Spool(None, 1 << 20),
             proxies=TrustedProxies(()),
             logs=self.words,  # type: ignore[arg-type]  # a stand-in
@@ -256,6 +302,7 @@ class Server:
         self.thread.start()
 
     def stop(self) -> None:
+        self.coroutines.stop(0)
         self.engine.stop()
         self.executor.stop()
         self.thread.join(5)

@@ -7,7 +7,7 @@ from skitai._pure.engine.engine import Engine, Listener
 from skitai._pure.engine.exchange import BodySink, Exchange, Progress
 from skitai._pure.engine.keeping import LastingFile, StandingAnswer
 from skitai._pure.engine.loop import EventLoop, Timer
-from skitai._pure.engine.service import Begun, Lane, Refusal, Service
+from skitai._pure.engine.service import Begun, Habit, Lane, Refusal, Service
 from skitai._pure.engine.threads import Executor, Inline, Job, Pool, make_executor
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "EventLoop",
     "Exchange",
     "Executor",
+    "Habit",
     "Inline",
     "Job",
     "Lane",

@@ -19,7 +19,7 @@ from skitai._httpdate import format_date
 from skitai._pure.engine.connection import Connection
 from skitai._pure.engine.keeping import LastingFile
 from skitai._pure.engine.loop import READ, EventLoop
-from skitai._pure.engine.service import Service
+from skitai._pure.engine.service import Habit, Service
 from skitai._pure.http1 import Headers, RequestHead, ServerConnection
 from skitai.limits import Limits
 
@@ -89,6 +89,11 @@ class Engine:
         """Accept no more, let requests under way finish, then call ``on_drained()``."""
         self._on_drained = on_drained
         self.loop.call_soon(self._drain)
+
+    def learned(self) -> list[Habit]:
+        """What is known of routes whose handlers last; nothing in this build, where no request waits
+        for a handler that the loop's thread runs."""
+        return []
 
     def stop(self) -> None:
         """Leave `run`; connections that are still open are cut."""

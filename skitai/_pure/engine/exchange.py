@@ -120,6 +120,7 @@ class Exchange:
     of head, framing and body."""
 
     __slots__ = (
+        "_on_lost",
         "_on_room",
         "bytes_sent",
         "connection",
@@ -154,6 +155,7 @@ class Exchange:
         self.received_at = monotonic()
         self.started_at = 0.0
         self.delivered_at = 0.0
+        self._on_lost: Callable[[], None] | None = None
         self._on_room: Callable[[], None] | None = None
 
     @property
@@ -281,6 +283,15 @@ class Exchange:
             self._on_room = callback
             return True
 
+    def when_lost(self, callback: Callable[[], None]) -> bool:
+        """Call ``callback()`` in the loop thread once a response can never be complete: the client has
+        gone, or was answered in the holder's place.  False: so it is already, and nothing will be called."""
+        with self.connection.lock:
+            if not self.is_current:
+                return False
+            self._on_lost = callback
+            return True
+
     def yield_turn(self, callback: Callable[[], None]) -> None:
         """Call ``callback()`` in the loop thread after the other connections had their turn."""
         self.connection.loop.call_soon(callback)
@@ -348,13 +359,15 @@ class Exchange:
         """The response will never be complete; tell those who wait for it.  Idempotent."""
         if self.progress is GONE:
             return
+        callbacks = (self._take_room_callback(), self._on_lost)
         self._finish(GONE)
-        callback = self._take_room_callback()
-        if callback is not None:
-            self.connection.loop.call_soon(callback)
+        for callback in callbacks:
+            if callback is not None:
+                self.connection.loop.call_soon(callback)
 
     def _finish(self, progress: Progress) -> None:
         self._move(progress)
+        self._on_lost = None
         self.delivered_at = monotonic()
         outgoing = self.connection.outgoing
         self.bytes_sent = outgoing.total - outgoing.size - self.connection.sent_before

@@ -18,7 +18,7 @@ from skitai._pure.engine.threads import Executor
 from skitai._pure.http1 import Headers
 from skitai.errors import RemoteProtocolError
 
-__all__ = ["Begun", "Lane", "Refusal", "Run", "Service"]
+__all__ = ["Begun", "Habit", "Lane", "Refusal", "Run", "Service"]
 
 #: Headers and body of a refusal.
 Refusal = tuple[Headers, bytes]
@@ -49,6 +49,23 @@ class Lane:
     log: Callable[[AccessRecord], None] | None
     warn: Callable[[dict[str, Any], str], None]
     failure: Callable[[dict[str, Any], str, BaseException], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """What the compiled engine has learnt about a route.
+
+    ``route``: the requests that are learnt together, ``GET example.com/user/*``; ``kind``: ``"fast"``,
+    ``"lasts"`` (not known yet for what), ``"waits"`` or ``"burns"`` (computes); ``strikes`` count how sure
+    that is; ``elapsed``: seconds that the last call took which lasted or was measured, at least;
+    ``burnt``: of these on the processor, where it was measured.
+    """
+
+    route: str
+    kind: str
+    strikes: int
+    elapsed: float
+    burnt: float
 
 
 @dataclass(slots=True)
@@ -84,7 +101,7 @@ class Run(Protocol):
 
 
 class Service(Protocol):
-    """All methods run in the loop thread and must be quick."""
+    """All methods must be quick and, but for `learned`, run in the loop thread."""
 
     @property
     def executor(self) -> Executor | None:
@@ -122,6 +139,9 @@ class Service(Protocol):
 
     def limited(self, limit: str, text: str) -> None:
         """``limit`` (a name of `skitai.limits`) has cut a connection without a response."""
+
+    def learned(self, habit: Habit, before: str) -> None:
+        """A route is of another kind than ``before``.  Any thread that runs applications."""
 
     def lane(self, host: str, path: str, info: Any) -> Lane | None:
         """The lane for ``path`` at ``host`` (lower case, as in Host), and for all paths with the

@@ -119,6 +119,7 @@ _LEAST = {
     "write_queue_max": 1,
     "send_stall_timeout": 0.001,
     "response_timeout": 0.001,
+    "coroutines_max": 1,
 }
 
 

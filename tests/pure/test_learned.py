@@ -1,0 +1,80 @@
+"""What an engine has learnt about routes, as it tells it, and as its service is told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from skitai import _kernels
+from tests.live.apps import lanes as kinds
+from tests.pure.test_lanes import Server, request
+from tests.waiting import wait_until
+
+SLOW = 0.02
+
+
+def sleeps(environ: dict[str, Any], start: kinds.Start) -> Any:
+    time.sleep(SLOW if environ["QUERY_STRING"] == "slow" else 0)
+    start("200 OK", [])
+    return [b"slept"]
+
+
+def computes(environ: dict[str, Any], start: kinds.Start) -> Any:
+    until = time.thread_time() + SLOW
+    while time.thread_time() < until:
+        continue
+    start("200 OK", [])
+    return [b"computed"]
+
+
+kinds.KINDS.update({f"sleeps/{number}": sleeps for number in range(4)})
+kinds.KINDS["computes/a/b/c"] = computes
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server(_kernels.engine.Engine, threads=3)
+    yield made
+    made.stop()
+
+
+def learned(server: Server) -> dict[str, str]:
+    return {habit.route: habit.kind for habit in server.engine.learned()}
+
+
+def told(server: Server) -> list[str]:
+    return [line for line in server.words.told if "sleeps" in line]
+
+
+def test_routes_that_last_are_named(server: Server) -> None:
+    server.says(request("/sleeps/0?slow"))
+    if _kernels.implementation() == "pure":
+        assert server.engine.learned() == []
+        return
+    # A call that computes all the time may be measured to have had too little of the processor.
+    computing = {"lasts", "burns", "waits"}
+    assert learned(server)["GET h/sleeps/*"] == "fast"
+    server.says(request("/sleeps/1?slow"))
+    assert learned(server)["GET h/sleeps/*"] == "lasts"
+    server.says(request("/sleeps/2?slow"))
+    for _ in range(3):
+        server.says(request("/computes/a/b/c", method="PUT", body=b"x"))
+    known = learned(server)
+    assert known["GET h/sleeps/*"] == "waits"
+    assert known["PUT h/computes/a/b/..."] in computing
+    [habit] = [habit for habit in server.engine.learned() if habit.route == "GET h/sleeps/*"]
+    assert habit.elapsed >= SLOW > habit.burnt
+    assert told(server) == [
+        f"GET h/sleeps/* waits (a call took {habit.elapsed * 1000:.0f} ms, "
+        f"{habit.burnt * 1000:.0f} of them on the processor): its calls go to worker threads"
+    ]
+
+    def is_quick_again() -> bool:
+        server.says(request("/sleeps/3"))
+        return learned(server)["GET h/sleeps/*"] == "fast"
+
+    wait_until(is_quick_again, timeout=20)  # after its pause of a second, or of more on a busy machine
+    assert told(server)[-1] == "GET h/sleeps/* is quick by now: it is called in the thread that leads"
