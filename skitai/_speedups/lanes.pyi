@@ -1,12 +1,14 @@
 from typing import Any
 
 from skitai._pure.engine import Habit
+from skitai._speedups.shelf import Shelf
 
 SOURCE_CRC32: int
 
 class Workspace: ...
 
 class Lanes:
+    shelf: Shelf
     def __init__(self, engine: Any) -> None: ...
     def drain(self) -> None: ...
     def learned(self) -> list[Habit]: ...

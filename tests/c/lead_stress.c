@@ -3,7 +3,7 @@
  *     cc -O1 -g -fsanitize=thread -I skitai/_speedups tests/c/lead_stress.c -pthread && ./a.out SECONDS
  *
  * A mutex plays the GIL: it is held wherever Skitai holds it, and let go of inside "applications",
- * which sleep, compute or return at once.  What is checked:
+ * which sleep, compute or return at once, or hold it for longer than the monitor waits.  What is checked:
  *
  *   one leader     the field that names the leader is changed only by who may change it; a leader whose
  *                  call returns and who still leads finds the word odd, as it left it
@@ -30,7 +30,7 @@ static pthread_mutex_t gil = PTHREAD_MUTEX_INITIALIZER;
 /* With the GIL held: */
 static int leader = -1;
 static int stopping, jobs_waiting;
-static long begun, ended, jobs_made, jobs_done, taken, woken_for_nothing;
+static long begun, ended, reached, jobs_made, jobs_done, taken, woken_for_nothing;
 
 /* Written by who leads and, while its call lasts, by the monitor in its place: never by both at once,
  * or ThreadSanitizer tells. */
@@ -38,11 +38,12 @@ static struct {
     long acts, turns;
 } shared;
 
-static void act(void *actor) {
+static void act(void *actor, const _Atomic uint64_t *word, uint64_t now) {
     if (actor != &shared)
         abort();
     shared.acts++;
-    usleep(50);
+    for (int step = 0; step < 10 && atomic_load(word) == now; step++)
+        usleep(50);
     shared.turns++;
 }
 
@@ -60,6 +61,10 @@ static void application(unsigned *seed) {
     unsigned kind = draw(seed) % 100;
     if (kind < 90)
         return;
+    if (kind == 90) { /* C code that does not let go of it: who reaches for it waits */
+        usleep(draw(seed) % 4000);
+        return;
+    }
     pthread_mutex_unlock(&gil);
     if (kind < 96)
         usleep(draw(seed) % 4000);
@@ -76,7 +81,12 @@ static void lead_on(int self, unsigned *seed) {
         pthread_mutex_unlock(&gil); /* as around epoll_wait */
         if (draw(seed) % 50 == 0)
             usleep(draw(seed) % 300);
+        shared.turns++; /* what is done without the GIL is the leader's too, until it reaches for it */
+        sk_reach_begins(&lead);
         pthread_mutex_lock(&gil);
+        sk_reach_ends(&lead);
+        shared.turns++;
+        reached++;
         if (leader != self)
             broken("the lead was taken outside a call");
         if (draw(seed) % 4 == 0) {
@@ -164,7 +174,7 @@ int main(int count, char **arguments) {
         broken("a call has no end");
     if (jobs_made != jobs_done + jobs_waiting)
         broken("a job was lost or doubled");
-    if (shared.turns != begun + shared.acts)
+    if (shared.turns != begun + 2 * reached + shared.acts)
         broken("the monitor has acted beside a leader");
     if (!shared.acts)
         broken("the monitor has never acted");
