@@ -19,7 +19,7 @@ __all__ = ["FILES", "PEERS", "SCENARIOS", "Scenario", "lay_out", "peer"]
 
 FILES = "files"
 """In place of an application: the folder that `lay_out` makes."""
-FILE_SIZES = {"1k.bin": 1024, "64k.bin": 64 * 1024}
+FILE_SIZES = {"1k.bin": 1024, "64k.bin": 64 * 1024, "10m.bin": 10 << 20}
 
 WSGI = ("bjoern", "fastwsgi", "granian", "gunicorn", "waitress", "cheroot")
 THREADED = ("granian-threads", "gunicorn", "waitress", "cheroot")
@@ -154,6 +154,13 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "static-64k": Scenario(
         "file of 64 KiB", FILES, FILE_SIZES["64k.bin"], Load(path="/64k.bin"), peers=("nginx",)
+    ),
+    "static-10m": Scenario(
+        "file of 10 MiB",
+        FILES,
+        FILE_SIZES["10m.bin"],
+        Load(path="/10m.bin", connections=16),
+        peers=("nginx",),
     ),
 }
 

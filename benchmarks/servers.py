@@ -46,7 +46,8 @@ _GUNICORN = (
 )
 
 # Debian's own settings for plain files, but for the log, for connections that are kept as
-# long as the others keep them, and for one worker (of the user who may read our folder).
+# long as the others keep them, for one worker (of the user who may read our folder), and for
+# open files, which it keeps as we do.
 _NGINX = """\
 user root;
 daemon off;
@@ -57,6 +58,7 @@ events {{ worker_connections 768; }}
 http {{
     sendfile on;
     tcp_nopush on;
+    open_file_cache max=1000;
     access_log off;
     keepalive_requests 1000000000;
     client_body_temp_path {folder}/body;

@@ -95,7 +95,7 @@ def lane_reader() -> Reader:
     (mount,) = RouteTable.of(for_app("benchmarks.apps:hello", base=Path(__file__).parents[1])).mounts
     app = MountedApp(mount.target)  # type: ignore[arg-type]  # an application's
     app.load()
-    service = SimpleNamespace(depth=0, lane=lane, learned=print)
+    service = SimpleNamespace(depth=0, lane=lane, log=None, learned=print)
     engine = SimpleNamespace(limits=LIMITS, service=service, loop=EventLoop(print))
     return EnvironReader(Lanes(engine), None, CLIENT[0], str(CLIENT[1])).read
 

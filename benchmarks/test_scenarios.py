@@ -68,7 +68,7 @@ def test_peers_can_be_chosen_by_program() -> None:
 
 def test_files_are_as_large_as_the_table_says(tmp_path: Path) -> None:
     folder = Path(lay_out(FILES, tmp_path))
-    for name in ("static-1k", "static-64k"):
+    for name in ("static-1k", "static-64k", "static-10m"):
         scenario = SCENARIOS[name]
         assert (folder / scenario.load.path.lstrip("/")).stat().st_size == scenario.length
 

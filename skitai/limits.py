@@ -79,6 +79,17 @@ class Limits:
         0, "connections", "open at once from one client address; 0 is no limit"
     )
 
+    # Files that are kept ready (compiled build)
+    file_cache_max: int = _limit(
+        32 << 20,
+        "bytes",
+        "answers with files, with the content of small ones, that are kept ready to be sent again; "
+        "0 keeps none",
+    )
+    file_cache_open_max: int = _limit(
+        64, "descriptors", "larger files of these that are kept open; a part of what is reserved for files"
+    )
+
     # The application
     response_timeout: float = _limit(
         10.0, "seconds", "from the complete request to the head of the response; then 503"

@@ -45,7 +45,8 @@ from skitai._speedups.lanes cimport (
     sk_habit,
     sk_habit_of,
 )
-from skitai._speedups.parking cimport Stack, sk_call_begins, sk_call_ends, sk_lead
+from skitai._speedups.loop cimport sk_lead
+from skitai._speedups.parking cimport Stack, sk_call_begins, sk_call_ends
 
 cdef extern from "Python.h":
     ctypedef int (*visitproc)(PyObject *, void *) noexcept

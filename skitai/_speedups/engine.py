@@ -22,18 +22,20 @@ from skitai._pure.engine import (
     Inline,
     Job,
     Lane,
+    LastingFile,
     Listener,
     Pool,
     Progress,
     Refusal,
     Service,
+    StandingAnswer,
     Timer,
 )
 from skitai._pure.engine import Engine as PureEngine
 from skitai._pure.engine.connection import Connection
 from skitai._pure.engine.engine import ACCEPT_BATCH
 from skitai._pure.engine.phases import Phase
-from skitai._pure.http1 import RequestHead
+from skitai._pure.http1 import Headers, RequestHead
 from skitai._speedups.crew import Crew, Solo
 from skitai._speedups.http1 import ServerConnection
 from skitai._speedups.lane_connection import LaneConnection
@@ -41,6 +43,7 @@ from skitai._speedups.lane_listener import LaneListener
 from skitai._speedups.lanes import Lanes
 from skitai._speedups.leadership import Leadership
 from skitai._speedups.loop import EventLoop
+from skitai._speedups.shelf import Shelf
 from skitai._waiting import HERE
 from skitai.limits import Limits
 
@@ -57,11 +60,13 @@ __all__ = [
     "Inline",
     "Job",
     "Lane",
+    "LastingFile",
     "Listener",
     "Pool",
     "Progress",
     "Refusal",
     "Service",
+    "StandingAnswer",
     "Timer",
     "make_executor",
 ]
@@ -75,6 +80,8 @@ def make_executor(threads: int, limits: Limits, report: Callable[[str], None]) -
 #: A connection whose requests are never plain is not tried in the lane each time: after so many
 #: fruitless returns in a row it stays out for twice as many requests, and so on.
 _STAYS_MAX = 6
+
+_ANY_REQUEST = b"GET / HTTP/1.1\r\nHost: any\r\n\r\n"
 
 
 class GeneralConnection(Connection):
@@ -123,6 +130,8 @@ class Engine(PureEngine):
         self._crew = executor if isinstance(executor, Crew) else None
         if isinstance(executor, (Crew, Solo)) and self._lanes is not None:
             executor.attach(self._lanes)
+        if self._lanes is not None:
+            self._keep_standing(self._lanes.shelf)
         self._lane_listeners: list[LaneListener] = []
         #: Connections of lanes as they were when somebody had to give way, the longest idle last.
         self._oldest: list[tuple[float, LaneConnection]] = []
@@ -199,6 +208,33 @@ class Engine(PureEngine):
         if self._lanes is not None:
             self._lanes.drain()
         super()._drain()
+
+    # -- what is kept ready: see shelf.pyx ------------------------------------------------------
+
+    def _keep_standing(self, shelf: Shelf) -> None:
+        for answer in self.service.standing:
+            shelf.keep_always(answer.path.encode("ascii"), self._kept_head(200, answer.headers), answer.body)
+
+    def keep(self, info: Any, head: RequestHead, lasting: LastingFile, descriptor: int) -> None:
+        if self._lanes is None or head.form != "origin":
+            return
+        self._lanes.shelf.keep_file(
+            info,
+            (head.get("host") or "").encode("latin-1"),
+            head.path.encode("latin-1"),
+            self._kept_head(200, lasting.headers),
+            self._kept_head(304, lasting.unchanged),
+            lasting.etag.encode("latin-1"),
+            lasting.path,
+            descriptor,
+        )
+
+    def _kept_head(self, status: int, headers: Headers) -> bytes:
+        """The head of an answer as it is now for a client that stays."""
+        kernel = self.http_connection(self.limits)
+        kernel.receive_data(_ANY_REQUEST)
+        kernel.next_event()
+        return kernel.send_response(status, self.with_own_fields(headers))
 
     # -- to and fro ---------------------------------------------------------------------------
 

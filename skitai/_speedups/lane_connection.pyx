@@ -21,7 +21,9 @@ The general connection gives the socket back when it is idle (`LaneConnection.__
                            └──not plain, closed──▶ GONE
 
 HELD lasts as long as other connections of the same batch of events are served (held.h): nothing but
-the sending of what is held sees it.
+the sending of what is held sees it.  The states are those of relief.h: while the leader is away the
+monitor may take a connection from RESTING to SENDING and back, from HELD to HELD_SENT, and to ENDED, which
+only `close` follows.
 
 SERVING belongs to one thread, the leader as it began.  The socket is watched edge-triggered: who
 serves reads on until there is no more, and what is reported meanwhile is kept in `missed`.
@@ -60,7 +62,40 @@ from skitai._speedups.lanes cimport (
     sk_may_call,
     sk_try_outside,
 )
-from skitai._speedups.loop cimport SK_END, SK_READ, SK_WRITE
+from skitai._speedups.loop cimport (
+    SK_CONNECTION,
+    SK_END,
+    SK_ENDED,
+    SK_GONE,
+    SK_HELD,
+    SK_HELD_SENT,
+    SK_QUEUED,
+    SK_READ,
+    SK_RESTING,
+    SK_SENDING,
+    SK_SERVING,
+    SK_WRITE,
+    sk_pending,
+)
+from skitai._speedups.shelf cimport (
+    SK_PARCEL_LOST,
+    SK_PARCEL_MORE,
+    SK_PARCEL_SENT,
+    pick,
+    sk_parcel,
+    sk_parcel_release,
+    sk_parcel_rest,
+    sk_parcel_send,
+    sk_parcel_state,
+)
+
+cdef extern from "relief.h" nogil:
+    ctypedef struct sk_asked:
+        const char *target
+        uint32_t target_size
+        bint is_head
+    sk_pending *sk_pend(const sk_parcel *parcel, double received_at, const sk_asked *asked)
+    void sk_pending_free(sk_pending *pending)
 
 cdef extern from "sockets.h" nogil:
     ssize_t sk_send(int fd, const void *head, size_t head_size, const void *body, size_t body_size)
@@ -81,6 +116,8 @@ cdef extern from *:
 SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 
 cdef enum:
+    PARCEL_TURN_MAX = 1 << 20  # bytes of a file that are sent before others have their turn
+    SHELF_TURN_MAX = 64        # requests of one connection that are answered from the shelf before that
     COPY_MAX = 16384  # a body up to this is copied behind its head: cheaper than a send of two parts
 
 # Seconds: how long answers wait for those to requests that came with them, and how long one
@@ -100,15 +137,6 @@ cdef enum Outcome:
     WAITING    # in part or wholly ours still; the connection is SENDING
     LOST       # of no use to anybody: the client is gone
 
-cdef enum State:
-    RESTING
-    SERVING
-    QUEUED
-    HELD
-    SENDING
-    GONE
-
-
 @cython.final
 cdef class LaneConnection(Seat):
     """Stands in the engine's tables where a general connection stands, with the methods that the
@@ -119,7 +147,6 @@ cdef class LaneConnection(Seat):
     cdef readonly object address
     cdef readonly int port
     cdef int family              # of the socket
-    cdef State state
     cdef int missed              # what it became ready for while it was not RESTING
     cdef Route route             # of the last request
     cdef object port_text
@@ -162,7 +189,9 @@ cdef class LaneConnection(Seat):
         self.info = info
         self.returns = max(returns, 0)
         self.port_text = str(port)
-        self.state = RESTING
+        self.view.kind = SK_CONNECTION
+        self.view.state = SK_RESTING
+        self.view.site = <PyObject *>info
         self.idle_since = monotonic()
         self.deadline = self.idle_since + (lanes.header_timeout if returns < 0 else lanes.keep_alive)
         lanes.loop.add(self, SK_READ | SK_WRITE)
@@ -175,7 +204,7 @@ cdef class LaneConnection(Seat):
 
     @property
     def is_idle(self):
-        return self.state == RESTING
+        return self.view.state == SK_RESTING
 
     @property
     def peer(self):
@@ -185,15 +214,17 @@ cdef class LaneConnection(Seat):
 
     cdef int on_ready(self, int ready) except -1:
         try:
-            if self.state == HELD:  # kqueue tells of reading and of writing in two events
+            if self.view.state == SK_HELD or self.view.state == SK_HELD_SENT:  # kqueue tells of reading and of writing in two events
                 self.lanes.work.send_held()
-            if self.state == RESTING:
+            if self.view.state == SK_RESTING:
                 if ready & SK_READ:
                     self.serve(ready & SK_END)
-            elif self.state == SENDING:
+            elif self.view.state == SK_SENDING:
                 self.missed |= ready
                 if ready & SK_WRITE:
                     self.send_on()
+            elif self.view.state == SK_ENDED:
+                self.close()
             else:
                 self.missed |= ready
         except Exception:
@@ -204,16 +235,18 @@ cdef class LaneConnection(Seat):
 
     def resume(self):
         """The others had their turn."""
-        if self.state == QUEUED:
-            self.state = RESTING
+        if self.view.state == SK_QUEUED:
+            self.view.state = SK_RESTING
             self.on_ready(SK_READ | SK_END)  # the end may have been reported in an earlier turn
 
     cdef int serve(self, bint ended) except -1:
         """Answer what lies in the socket; ``ended``: nothing will come behind it."""
         cdef Lanes lanes = self.lanes
         cdef Workspace work = lanes.work
+        if self.unlogged is not None:
+            work.send_held()  # it was held, and the monitor has sent it and served on
         self.log(work, True)  # of a connection that something of ours broke before its answers left
-        self.state = SERVING
+        self.view.state = SK_SERVING
         while True:
             work.begin()
             if self.left is not None:
@@ -242,7 +275,7 @@ cdef class LaneConnection(Seat):
 
     cdef int rest(self) except -1:
         """All is answered."""
-        self.state = RESTING
+        self.view.state = SK_RESTING
         if self.lanes.draining:
             self.close()
         else:
@@ -264,11 +297,23 @@ cdef class LaneConnection(Seat):
         cdef double now = 0.0
         cdef sk_habit *habit
         cdef sk_kind kind
+        cdef int from_shelf = 0
         while work.start < work.filled:
             data = work.scratch + work.start
             if recognise(data, work.filled - work.start, &lanes.limits, head) != SIMPLE:
                 return self.go_general(work)
             length = head.consumed
+            if (
+                not lanes.draining
+                and (head.keep_alive or work.start + length == work.filled)
+                and pick(lanes.shelf_now(), self.view.site, data, head, &work.parcel)
+            ):
+                if not self.answer_from_shelf(work, head):
+                    return False
+                from_shelf += 1
+                if from_shelf == SHELF_TURN_MAX and work.start < work.filled:
+                    return self.give_way(work)
+                continue
             route = lanes.find(data, head, self.route, self.info)
             if route is None or (route.path_start and head.path.length <= route.path_start + 1):
                 return self.go_general(work)  # no lane, or the slash rule has a word to say
@@ -294,7 +339,7 @@ cdef class LaneConnection(Seat):
                     return self.go_general(work, kind)
             self.route = route
             now = self.answer(work, head, length, habit)
-            if self.state != SERVING or lanes.work is not work:
+            if self.view.state != SK_SERVING or lanes.work is not work:
                 return False
             if not began_at:
                 began_at = now
@@ -311,10 +356,113 @@ cdef class LaneConnection(Seat):
         return False
 
     cdef int queue(self) except -1:
-        self.state = QUEUED
+        self.view.state = SK_QUEUED
         self.deadline = FOREVER
         self.lanes.loop.call_soon(self.resume)
         return 0
+
+    # -- what is on the shelf -----------------------------------------------------------------
+
+    cdef bint answer_from_shelf(self, Workspace work, Head *head) except -1:
+        """Send the parcel; False if no more is to be read now."""
+        cdef sk_parcel *parcel = &work.parcel
+        cdef sk_parcel_state state
+        cdef sk_asked asked
+        cdef double received_at
+        cdef Outcome outcome = self.flush(work)
+        if outcome != SENT:
+            sk_parcel_release(parcel)
+            if outcome == WAITING:
+                self.left = _rest(work)
+            return False
+        received_at = monotonic() if self.lanes.log is not None else 0.0
+        asked.target = <const char *>work.scratch + work.start + head.target.start
+        asked.target_size = head.target.length
+        asked.is_head = head.method.length == 4
+        work.start += head.consumed
+        self.has_answered = True
+        state = sk_parcel_send(parcel, self.fd, PARCEL_TURN_MAX)
+        if state == SK_PARCEL_SENT or state == SK_PARCEL_LOST:
+            return self.parcel_is_over(parcel, state, received_at, &asked)
+        self.view.pending = sk_pend(parcel, received_at, &asked)
+        if self.view.pending == NULL:
+            sk_parcel_release(parcel)
+            raise MemoryError
+        if work.start < work.filled:
+            self.left = _rest(work)
+        if self.stall is None:
+            self.stall = Stall(self.fd, self.lanes.send_stall_timeout)
+        self.stall.progressed()
+        self.parcel_rests(state)
+        return False
+
+    cdef int parcel_rests(self, sk_parcel_state state) except -1:
+        self.view.state = SK_SENDING
+        self.view.left = self.left is not None
+        self.deadline = monotonic() + self.lanes.send_stall_timeout / 2
+        if state == SK_PARCEL_MORE:
+            self.lanes.loop.again(self)
+        return 0
+
+    cdef bint parcel_is_over(
+        self, sk_parcel *parcel, sk_parcel_state state, double received_at, const sk_asked *asked
+    ) except -1:
+        """Sent, or lost; False if with it the connection is closed."""
+        cdef bint stays = state == SK_PARCEL_SENT and parcel.stays
+        self.view.state = SK_SERVING
+        self.log_parcel(parcel, received_at, asked)
+        sk_parcel_release(parcel)
+        if not stays:
+            self.close()
+        return stays
+
+    cdef int log_parcel(self, sk_parcel *parcel, double received_at, const sk_asked *asked) except -1:
+        if self.lanes.log is not None:
+            self.lanes.log(
+                (
+                    wall_clock(),
+                    self.address,
+                    self.port,
+                    "HEAD" if asked.is_head else "GET",
+                    asked.target[: asked.target_size].decode("latin-1"),
+                    "1.1",
+                    parcel.status,
+                    parcel.sent,
+                    0.0,
+                    monotonic() - received_at,
+                )
+            )
+        return 0
+
+    cdef int send_pending(self) except -1:
+        """The rest of an answer of the shelf."""
+        cdef sk_pending *pending = self.view.pending
+        cdef unsigned long long before = pending.parcel.sent
+        cdef sk_parcel_state state = sk_parcel_send(&pending.parcel, self.fd, PARCEL_TURN_MAX)
+        if state == SK_PARCEL_SENT or state == SK_PARCEL_LOST:
+            if self.end_pending(state):
+                self.serve(True)
+            return 0
+        if self.stall is None:  # the monitor has begun with it
+            self.stall = Stall(self.fd, self.lanes.send_stall_timeout)
+            self.stall.progressed()
+        elif pending.parcel.sent != before:
+            self.stall.progressed()
+        self.parcel_rests(state)
+        return 0
+
+    cdef bint end_pending(self, sk_parcel_state state) except -1:
+        cdef sk_pending *pending = self.view.pending
+        cdef sk_asked asked
+        self.view.left = False
+        asked.target = pending.target
+        asked.target_size = pending.target_size
+        asked.is_head = pending.is_head
+        self.view.pending = NULL
+        try:
+            return self.parcel_is_over(&pending.parcel, state, pending.received_at, &asked)
+        finally:
+            sk_pending_free(pending)
 
     # -- one request --------------------------------------------------------------------------
 
@@ -451,7 +599,7 @@ cdef class LaneConnection(Seat):
         work.ready = 0
         if work.unlogged:
             self.unlogged, work.unlogged = work.unlogged, []
-        self.state = HELD
+        self.view.state = SK_HELD
         self.idle_since = now
         self.deadline = now + self.lanes.keep_alive
         if now - work.held_since > TOGETHER_MAX:
@@ -460,7 +608,8 @@ cdef class LaneConnection(Seat):
 
     cdef int was_sent(self, const unsigned char *answers, Py_ssize_t size, Py_ssize_t sent) except -1:
         unlogged, self.unlogged = self.unlogged, None
-        self.state = RESTING
+        if self.view.state == SK_HELD or self.view.state == SK_HELD_SENT:
+            self.view.state = SK_RESTING  # if not, the monitor has served it since
         try:
             if 0 <= sent < size:
                 self.keep(answers, size, None, sent, unlogged)
@@ -527,7 +676,7 @@ cdef class LaneConnection(Seat):
         self.sent_before = sent - self.taken
         self.unlogged = unlogged
         self.last = False
-        self.state = SENDING
+        self.view.state = SK_SENDING
         if self.stall is None:
             self.stall = Stall(self.fd, self.lanes.send_stall_timeout)
         self.stall.progressed()
@@ -536,6 +685,8 @@ cdef class LaneConnection(Seat):
 
     cdef int send_on(self) except -1:
         cdef Py_ssize_t sent
+        if self.view.pending != NULL:
+            return self.send_pending()
         while self.taken < PyBytes_GET_SIZE(self.unsent):
             sent = sk_send(
                 self.fd,
@@ -564,7 +715,15 @@ cdef class LaneConnection(Seat):
         return 0
 
     cdef int check_stall(self, double now) except -1:
-        cdef Py_ssize_t waiting = PyBytes_GET_SIZE(self.unsent) - self.taken
+        cdef Py_ssize_t waiting
+        if self.view.pending != NULL:
+            waiting = sk_parcel_rest(&self.view.pending.parcel)
+            if self.stall is None or self.view.served_at > self.deadline - self.lanes.send_stall_timeout / 2:
+                # The monitor has sent some of it.
+                self.stall = self.stall or Stall(self.fd, self.lanes.send_stall_timeout)
+                self.stall.progressed()
+        else:
+            waiting = PyBytes_GET_SIZE(self.unsent) - self.taken
         self.deadline = self.stall.patience(now, waiting)
         if self.deadline <= now:
             text = f"cut {self.address}, for which {waiting} bytes waited"
@@ -583,11 +742,11 @@ cdef class LaneConnection(Seat):
         cdef list unlogged = work.unlogged
         work.ready = 0
         work.unlogged = []
-        if self.state == SENDING:
+        if self.view.state == SK_SENDING:
             unsent = self.unsent[self.taken :] + unsent
             unlogged = (self.unlogged or []) + unlogged
             self.unsent = self.unlogged = None
-        self.state = GONE
+        self.view.state = SK_GONE
         self.lanes.loop.forget(self)
         sock = socket.socket(self.family, socket.SOCK_STREAM, 0, self.fd)
         self.fd = -1
@@ -616,7 +775,7 @@ cdef class LaneConnection(Seat):
         return self.become_general(work, SK_FAST).take_over_request(data)
 
     cdef int go_on_without(self, Workspace former) except -1:
-        if self.state == SERVING:
+        if self.view.state == SK_SERVING:
             self.left = _rest(former)
             self.queue()
         return 0
@@ -629,10 +788,12 @@ cdef class LaneConnection(Seat):
 
     def expire(self, double now):
         """No request came in time, or the client has stopped reading."""
-        if self.state == SENDING:
+        if self.view.state == SK_SENDING:
             self.check_stall(now)
-        elif self.state == RESTING:
-            self.close()
+        elif self.view.state == SK_RESTING:
+            self.deadline = self.view.served_at + self.lanes.keep_alive
+            if self.deadline <= now:
+                self.close()
 
     def cut(self):
         """The loop has ended."""
@@ -641,22 +802,25 @@ cdef class LaneConnection(Seat):
     def finish_soon(self):
         """The server stops: answer what has come, then close (`rest`).  Not here: an application may
         last, and who called us must not go on then."""
-        if self.state == RESTING:
+        if self.view.state == SK_RESTING:
             self.queue()
 
     def close(self):
         """Idempotent; of no effect once another connection has the socket."""
         cdef list unlogged = self.unlogged
-        if self.state == GONE:
+        if self.view.state == SK_GONE:
             return
-        if self.state == HELD:
+        if self.view.state == SK_HELD or self.view.state == SK_HELD_SENT:
             self.lanes.work.send_held()
             self.close()
             return
-        if self.state == SENDING and unlogged is not None:
+        if self.view.pending != NULL:
+            self.end_pending(SK_PARCEL_LOST)
+            return
+        if self.view.state == SK_SENDING and unlogged is not None:
             self.unlogged = None
             _log(unlogged, self.sent_before + self.taken)
-        self.state = GONE
+        self.view.state = SK_GONE
         self.deadline = FOREVER
         self.unsent = self.left = None
         self.lanes.loop.forget(self)

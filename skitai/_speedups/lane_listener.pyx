@@ -8,6 +8,7 @@ The leader's only.
 """
 
 cimport cython
+from cpython.object cimport PyObject
 from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, errno
 from libc.string cimport strcmp, strcpy
 
@@ -16,7 +17,7 @@ import os
 from skitai._speedups.lane_connection import LaneConnection
 
 from skitai._speedups.lanes cimport Lanes, Seat
-from skitai._speedups.loop cimport SK_READ, Watched
+from skitai._speedups.loop cimport SK_LISTENER, SK_PYTHON, SK_READ, Watched
 
 cdef extern from "sockets.h" nogil:
     enum:
@@ -50,6 +51,8 @@ cdef class LaneListener(Watched):
         self.batch_max = batch_max
         self.last_text = ""
         self.open = True
+        self.view.kind = SK_LISTENER
+        self.view.site = <PyObject *>info
         lanes.loop.add(self, SK_READ)
 
     cdef int on_ready(self, int ready) except -1:
@@ -64,7 +67,6 @@ cdef class LaneListener(Watched):
         cdef int family = 0
         cdef int fd
         cdef int room = self.batch_max
-        engine = self.lanes.engine
         while room:
             room -= 1
             if not self.open:
@@ -80,15 +82,25 @@ cdef class LaneListener(Watched):
             if strcmp(address, self.last_address):
                 strcpy(self.last_address, address)
                 self.last_text = address.decode("ascii")
-            try:
-                if engine.admits(self.last_text):
-                    engine.add(LaneConnection(self.lanes, fd, family, self.last_text, port, self.info))
-                else:
-                    close_descriptor(fd)
-            except BaseException:
-                close_descriptor(fd)
-                raise
+            self.take_in(fd, self.last_text, port, family)
         self.lanes.loop.call_soon(self.accept)
+
+    def take_in(self, int fd, str address, int port, int family):
+        """The connection on ``fd``, which was accepted and is ours from here on; None if there is no
+        room for it."""
+        engine = self.lanes.engine
+        try:
+            if engine.admits(address):
+                connection = LaneConnection(self.lanes, fd, family, address, port, self.info)
+                engine.add(connection)
+                if self.lanes.draining:
+                    connection.finish_soon()
+                return connection
+            close_descriptor(fd)
+        except BaseException:
+            close_descriptor(fd)
+            raise
+        return None
 
     cdef int fail(self, int number) except -1:
         try:
@@ -101,4 +113,5 @@ cdef class LaneListener(Watched):
         """Accept no more.  Idempotent."""
         if self.open:
             self.open = False
+            self.view.kind = SK_PYTHON
             self.lanes.loop.forget(self)

@@ -3,8 +3,9 @@
 from libc.stdint cimport uint32_t
 
 from skitai._speedups.heads cimport Field, Head, HeadLimits
-from skitai._speedups.loop cimport BatchEnd, EventLoop, Watched
-from skitai._speedups.parking cimport Clock, Hub, sk_lead
+from skitai._speedups.loop cimport BatchEnd, EventLoop, Watched, sk_lead
+from skitai._speedups.parking cimport Clock, Hub
+from skitai._speedups.shelf cimport Shelf, sk_parcel, sk_shelf
 
 cdef extern from "lead.h" nogil:
     bint sk_may_call(const sk_lead *lead)
@@ -99,6 +100,8 @@ cdef class Workspace:
     cdef Head head
     # Where the present request begins in `scratch`, and how much is there.
     cdef Py_ssize_t start, filled
+    # The present request's answer where it is one of the shelf.
+    cdef sk_parcel parcel
     # Answers to the connection that is served: `ready` bytes in `out`, behind those that are `held`
     # for others from `base` on; and their calls where somebody wants to log them.
     cdef Py_ssize_t base, ready
@@ -132,6 +135,10 @@ cdef class Lanes(BatchEnd):
     cdef sk_lead *lead           # NULL: nobody takes over from a call that lasts
     cdef sk_habits *habits
     cdef object lasting          # what is told of them
+    cdef readonly Shelf shelf
+    cdef unsigned long shelf_batch
+    cdef object log              # the access lines of what is answered from the shelf; None: there are none
+    cdef BatchEnd relief         # None: nobody serves in our place
     cdef bint draining
     cdef double keep_alive, header_timeout, send_stall_timeout
     cdef HeadLimits limits
@@ -149,6 +156,7 @@ cdef class Lanes(BatchEnd):
     cdef double last_time
     cdef unsigned long time_batch
 
+    cdef sk_shelf *shelf_now(self) noexcept
     cdef Route find(self, const unsigned char *data, Head *head, Route last, object info)
     cdef Route learn_route(self, tuple key)
     cdef KnownName known_name(self, const unsigned char *data, Field *field, frozenset withheld)

@@ -28,7 +28,9 @@ from skitai._speedups.environ import add_fields
 from skitai._speedups.lasting import Lasting
 from skitai._waiting import HERE
 
+from skitai._speedups.clock cimport monotonic
 from skitai._speedups.heads cimport SIMPLE, Slice, recognise
+from skitai._speedups.shelf cimport sk_shelf_clock
 
 cdef extern from "<time.h>" nogil:
     long time(long *place)
@@ -183,6 +185,8 @@ cdef class Lanes(BatchEnd):
 
     def __init__(self, engine):
         limits = engine.limits
+        self.shelf = Shelf(limits)
+        self.log = engine.service.log
         self.engine = engine
         self.service = engine.service
         self.lasting = Lasting(engine.service.learned)
@@ -204,7 +208,10 @@ cdef class Lanes(BatchEnd):
         self.date_second = -1
 
     cdef int batch_ends(self) except -1:
-        return self.work.send_held()
+        self.work.send_held()
+        if self.relief is not None:
+            self.relief.batch_ends()
+        return 0
 
     cdef bint more_to_come(self) noexcept:
         """Whether events of other connections wait, and somebody sends for us if one of them lasts."""
@@ -231,6 +238,13 @@ cdef class Lanes(BatchEnd):
             self.date_line = f"{date[0]}: {date[1]}\r\n".encode("ascii")
             self.server_line = f"{server[0]}: {server[1]}\r\n".encode("ascii")
         return 0
+
+    cdef sk_shelf *shelf_now(self) noexcept:
+        """The shelf, which looks at the clock once for each batch of events."""
+        if self.shelf_batch != self.loop.batch:
+            self.shelf_batch = self.loop.batch
+            sk_shelf_clock(self.shelf.shelf, monotonic(), time(NULL))
+        return self.shelf.shelf
 
     cdef Route find(self, const unsigned char *data, Head *head, Route last, object info):
         """The route of the request, None where there is no lane for it; ``last`` is that of the

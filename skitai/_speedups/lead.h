@@ -6,26 +6,34 @@
  *
  *     sk_call_begins(lead);  ...the application...  sk_call_ends(lead);
  *
- * Both add one to the word, so an odd word is one certain call that goes on.  The monitor looks at
- * the word every SK_TICK; if it finds the same odd word twice, the call has lasted, it notes the word
- * in `late` and wakes one resting thread.  That thread, once it holds the GIL, asks
+ * Both change the word for good, and in between it is odd: an odd word is one certain call that goes on.
+ * The monitor looks at the word every SK_TICK; if it finds the same odd word twice, the call has lasted,
+ * it notes the word in `late` and wakes one resting thread.  That thread, once it holds the GIL, asks
  * sk_lead_is_late; if the word is still the same, the leader is still inside, and the thread takes
  * the lead by sk_lead_taken, which makes the word even: the former leader, when its call returns,
  * finds out under the GIL (by the loop's own field) and must not touch the word again.
  *
  * Who writes what: `word` only the leader, or who takes the lead from it, holding the GIL: so those
- * two never write at once.  `late` only the monitor.  The stack of resting threads everybody,
+ * two never write at once.  (sk_reach_begins is without the GIL, but nobody takes the lead of an even word.)  `late` only the monitor.  The stack of resting threads everybody,
  * under `lock`.  The monitor reads the word without the GIL and at any time: what it sees may
  * be old by the time that it acts, and therefore it never decides anything; it only wakes.
  *
- * While a call lasts, something may have to be done that needs no Python and cannot wait for it: `act`.
- * The monitor does it in the leader's place.  Before, it sets `acting` and then looks at the word once
- * more; the leader, or who takes the lead from it, makes the word even and then looks at `acting`.  Both
- * are sequentially consistent, so either the monitor sees that the call is over and does nothing, or
- * the other sees that the monitor acts, and waits for the end of it.
+ * The leader is away in another way too: it waits for the GIL, which a thread may hold for seconds.  Around
+ * that it says
  *
- * An idle server has no ticks: after SK_IDLE_TICKS without a call the monitor sleeps until
- * sk_call_begins wakes it.  The exchange of `asleep` and `word` there is the classic one of two
+ *     sk_reach_begins(lead);  ...take the GIL...  sk_reach_ends(lead);
+ *
+ * and the word is odd with SK_REACHING in it: nobody can take the lead then, nobody is woken.
+ *
+ * While the leader is away, there are things to do that need no Python and cannot wait for it: `act`.
+ * The monitor does them in the leader's place, at each tick.  Before, it sets `acting` and then looks at the word once
+ * more; the leader, or who takes the lead from it, makes the word even and then looks at `acting`.  Both
+ * are sequentially consistent, so either the monitor sees that the leader is back and does nothing, or
+ * the other sees that the monitor acts, and waits for the end of it; `act` looks at the word between its
+ * steps.
+ *
+ * An idle server has no ticks: after SK_IDLE_TICKS with the leader at home the monitor sleeps until
+ * the leader goes away; after a sleep in which it only reached for the GIL, a glance is enough.  The exchange of `asleep` and `word` there is the classic one of two
  * flags: each side writes its own before it reads the other's (both sequentially consistent), so at
  * least one of them sees the other.
  */
@@ -39,7 +47,15 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { SK_TICK = 1000000 /* ns */, SK_IDLE_TICKS = 50, SK_TOKENS_MAX = 64 };
+enum {
+    SK_TICK = 1000000 /* ns */,
+    SK_IDLE_TICKS = 50,
+    SK_GLANCE_TICKS = 3, /* enough to see that the leader has got the GIL */
+    SK_TOKENS_MAX = 64,
+};
+
+/* Bits of the word; the others count. */
+enum { SK_AWAY = 1, SK_REACHING = 2, SK_ONCE = 4 };
 
 /* A thread of the crew, when it rests. */
 typedef struct sk_rester {
@@ -55,9 +71,11 @@ typedef struct {
     _Atomic uint64_t word;
     _Atomic uint64_t late;
     _Atomic int asleep; /* the monitor */
+    int glance;         /* it need not look for long */
     _Atomic int acting;
     pthread_mutex_t act_lock; /* held by the monitor while it acts */
-    void (*act)(void *actor); /* NULL: there is never anything to do */
+    /* Until `*word` is not `now` any more.  NULL: there is never anything to do. */
+    void (*act)(void *actor, const _Atomic uint64_t *word, uint64_t now);
     void *actor;              /* written by who leads, while the word is even */
     pthread_mutex_t lock;
     pthread_cond_t wake_monitor;
@@ -81,27 +99,36 @@ static inline int sk_may_call(const sk_lead *lead) {
     return lead->threads == 0 || lead->busy <= lead->threads;
 }
 
-static inline void sk_call_begins(sk_lead *lead) {
-    atomic_fetch_add(&lead->word, 1);
+static inline void sk_goes_away(sk_lead *lead, uint64_t how) {
+    atomic_fetch_add(&lead->word, how);
     if (atomic_load(&lead->asleep)) {
         pthread_mutex_lock(&lead->lock);
+        lead->glance = (how & SK_REACHING) != 0;
         atomic_store(&lead->asleep, 0);
         pthread_cond_signal(&lead->wake_monitor);
         pthread_mutex_unlock(&lead->lock);
     }
 }
 
-static inline void sk_call_ends(sk_lead *lead) {
-    atomic_fetch_add(&lead->word, 1);
+static inline void sk_comes_back(sk_lead *lead, uint64_t how) {
+    atomic_fetch_add(&lead->word, SK_ONCE - how);
     if (atomic_load(&lead->acting)) {
         pthread_mutex_lock(&lead->act_lock);
         pthread_mutex_unlock(&lead->act_lock);
     }
 }
 
+static inline void sk_call_begins(sk_lead *lead) { sk_goes_away(lead, SK_AWAY); }
+static inline void sk_call_ends(sk_lead *lead) { sk_comes_back(lead, SK_AWAY); }
+
+/* The leader is going to wait for the GIL; it has it. */
+static inline void sk_reach_begins(sk_lead *lead) { sk_goes_away(lead, SK_AWAY | SK_REACHING); }
+static inline void sk_reach_ends(sk_lead *lead) { sk_comes_back(lead, SK_AWAY | SK_REACHING); }
+
+/* The GIL is held: whoever asks is not the leader, and the leader does not reach for it for long. */
 static inline int sk_lead_is_late(sk_lead *lead) {
     uint64_t word = atomic_load(&lead->word);
-    return (word & 1) && word == atomic_load(&lead->late);
+    return (word & SK_AWAY) && word == atomic_load(&lead->late);
 }
 
 static inline void sk_lead_taken(sk_lead *lead) { sk_call_ends(lead); }
@@ -202,7 +229,7 @@ static inline void sk_act_for(sk_lead *lead, uint64_t word) {
     pthread_mutex_lock(&lead->act_lock);
     atomic_store(&lead->acting, 1);
     if (atomic_load(&lead->word) == word)
-        lead->act(lead->actor);
+        lead->act(lead->actor, &lead->word, word);
     atomic_store(&lead->acting, 0);
     pthread_mutex_unlock(&lead->act_lock);
 }
@@ -217,7 +244,7 @@ static void *sk_monitor(void *argument) {
         int lasts;
         nanosleep(&tick, NULL);
         word = atomic_load(&lead->word);
-        lasts = word == seen && (word & 1) && atomic_load(&lead->late) != word;
+        lasts = word == seen && (word & SK_AWAY);
         if (lasts && lead->act != NULL)
             sk_act_for(lead, word);
         pthread_mutex_lock(&lead->lock);
@@ -227,17 +254,18 @@ static void *sk_monitor(void *argument) {
         }
         if (word != seen)
             idle = 0;
-        if (lasts) {
+        if (lasts && !(word & SK_REACHING) && atomic_load(&lead->late) != word) {
             atomic_store(&lead->late, word);
             sk_wake_locked(lead);
         }
-        /* Also behind a call that lasts and has been reported: nothing is left to see there. */
-        if (word == seen && ++idle >= SK_IDLE_TICKS) {
+        /* As long as somebody is away there may be something to do in its place. */
+        if (word == seen && !lasts && ++idle >= SK_IDLE_TICKS) {
             atomic_store(&lead->asleep, 1);
             while (atomic_load(&lead->asleep) && atomic_load(&lead->word) == word && !lead->stopping)
                 pthread_cond_wait(&lead->wake_monitor, &lead->lock);
             atomic_store(&lead->asleep, 0);
-            idle = 0;
+            idle = lead->glance ? SK_IDLE_TICKS - SK_GLANCE_TICKS : 0;
+            lead->glance = 0;
         }
         pthread_mutex_unlock(&lead->lock);
         seen = word;
@@ -252,7 +280,7 @@ static inline void sk_lead_open(sk_lead *lead) {
     lead->act = NULL;
     lead->actor = NULL;
     lead->top = NULL;
-    lead->tokens = lead->free_tokens = lead->has_monitor = lead->stopping = 0;
+    lead->glance = lead->tokens = lead->free_tokens = lead->has_monitor = lead->stopping = 0;
     pthread_mutex_init(&lead->lock, NULL);
     pthread_mutex_init(&lead->act_lock, NULL);
     pthread_cond_init(&lead->wake_monitor, NULL);

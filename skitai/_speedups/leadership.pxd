@@ -1,8 +1,11 @@
 # Who leads the loop: see leadership.pyx.
 
-from skitai._speedups.lanes cimport Lanes, Workspace, sk_lead
+from skitai._speedups.lanes cimport Lanes, Workspace
+from skitai._speedups.loop cimport sk_lead
+from skitai._speedups.relief cimport sk_stand_in
 
 
 cdef class Leadership:
     cdef Lanes lanes
+    cdef sk_stand_in stand_in
     cdef sk_lead *lead_      # never freed: a thread that is late may look at it when all else is gone

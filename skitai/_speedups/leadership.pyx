@@ -18,9 +18,9 @@ from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdlib cimport calloc
 
 from skitai._speedups.calls cimport Call
-from skitai._speedups.lanes cimport sk_held, sk_send_held
 from skitai._speedups.loop cimport EventLoop
 from skitai._speedups.parking cimport Hub, sk_rester
+from skitai._speedups.relief cimport Relief, sk_appoint
 
 cdef extern from "lead.h" nogil:
     void sk_lead_open(sk_lead *lead)
@@ -39,19 +39,14 @@ cdef extern from *:
 SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 
 
-cdef void _send_held(void *held) noexcept nogil:
-    sk_send_held(<sk_held *>held)
-
-
 cdef class Leadership:
     def __init__(self, int threads):
         """``threads`` may be inside applications at once; 0: nobody takes the lead, the monitor only
-        sends the answers that are held behind a call that lasts."""
+        does what it can in the leader's place."""
         self.lead_ = <sk_lead *>calloc(1, sizeof(sk_lead))
         if self.lead_ == NULL:
             raise MemoryError
         sk_lead_open(self.lead_)
-        self.lead_.act = _send_held
         self.lead_.threads = threads
 
     @property
@@ -74,15 +69,19 @@ cdef class Leadership:
 
     def watch(self, Lanes lanes not None):
         """Start the monitor; ``lanes`` mark their calls from here on."""
+        cdef Relief relief = Relief(lanes)
+        self.stand_in.relief = relief.relief
+        sk_appoint(self.lead_, &self.stand_in)
+        lanes.relief = relief
         error = sk_lead_watch(self.lead_)
         if error:
             raise OSError(error, "the monitor thread cannot be started")
         self.lanes = lanes
-        lanes.lead = self.lead_
+        lanes.lead = lanes.loop.watcher = self.lead_
 
     def begin(self, Workspace workspace not None):
         """The calling thread leads: nobody did before."""
-        self.lead_.actor = &workspace.held
+        self.stand_in.held = &workspace.held
         self.lanes.work = workspace
         self.lanes.loop.thread_id = PyThread_get_thread_ident()
         self.lanes.loop.steps = workspace.hub
@@ -104,7 +103,7 @@ cdef class Leadership:
         call = <Call>former.call
         former.hold()
         sk_lead_taken(self.lead_)
-        self.lead_.actor = &workspace.held
+        self.stand_in.held = &workspace.held
         self.lead_.busy += 1
         lanes.work = workspace
         lanes.loop.thread_id = PyThread_get_thread_ident()

@@ -1,5 +1,9 @@
 # The event loop as C code sees it: see loop.pyx.
 
+from libc.stdint cimport uint32_t
+
+from skitai._speedups.shelf cimport sk_parcel
+
 cdef extern from "poller.h" nogil:
     enum:
         SK_READ
@@ -11,10 +15,52 @@ cdef extern from "poller.h" nogil:
         int ready
 
 
+cdef extern from "relief.h" nogil:
+    ctypedef enum sk_state:
+        SK_RESTING
+        SK_SERVING
+        SK_QUEUED
+        SK_HELD
+        SK_HELD_SENT
+        SK_SENDING
+        SK_ENDED
+        SK_GONE
+    ctypedef enum sk_view_kind:
+        SK_PYTHON
+        SK_CONNECTION
+        SK_LISTENER
+    ctypedef struct sk_pending:
+        sk_parcel parcel
+        double received_at
+        bint is_head
+        uint32_t target_size
+        char *target
+    ctypedef struct sk_view:
+        sk_view_kind kind
+        int fd
+        sk_state state
+        int kept
+        const void *site
+        sk_pending *pending
+        bint left
+        double served_at
+    ctypedef struct sk_kept:
+        void **owners
+        int count
+
+cdef extern from "lead.h" nogil:
+    ctypedef struct sk_lead:
+        int threads
+        int busy
+        int waiting
+
+
 cdef class Watched:
     # A descriptor that the loop watches.  The poller holds a plain pointer to it: whoever calls
     # `add` keeps it alive until `forget`, and the loop for the rest of the batch of events.
     cdef int fd
+    # What the monitor may see and do in the leader's place: relief.h.
+    cdef sk_view view
     # Tells which of SK_READ, SK_WRITE and SK_END it is ready for.
     cdef int on_ready(self, int ready) except -1
 
@@ -48,16 +94,23 @@ cdef class EventLoop:
     # them goes on with the next one.
     cdef sk_event[SK_EVENTS_MAX] events
     cdef int next_event, event_count
+    # Owners of events that the monitor has fetched and left to us.
+    cdef sk_kept kept
+    # Who looks whether we wait for the GIL; NULL: nobody.
+    cdef sk_lead *watcher
     cdef BatchEnd batch_end                 # None: nothing
     # Counts the waits and whatever else of Python code may have taken time: what C code has looked
     # up since, the clock for one, is still fresh.
     cdef unsigned long batch
 
     cdef int add(self, Watched watched, int interest) except -1
+    cdef int again(self, Watched watched) except -1
     cdef int forget(self, Watched watched) except -1
     cdef int lead(self, unsigned long ident) except -1
     cdef int turn(self, unsigned long ident) except -1
     cdef int end_batch(self) except -1
+    cdef int wait(self) except -2
+    cdef void take_kept(self) noexcept
     cdef int patience(self) except -2
     cdef int run_timers(self, unsigned long ident) except -1
     cdef int report(self, callback) except -1

@@ -13,6 +13,7 @@ cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from libc.errno cimport EINTR, errno
+from libc.stdlib cimport free
 
 import heapq
 import os
@@ -28,11 +29,16 @@ cdef extern from "poller.h" nogil:
     int sk_poller_open()
     int sk_poller_add(int poller, int fd, int interest, int edge, void *owner)
     int sk_poller_change(int poller, int fd, int before, int interest, void *owner)
+    int sk_poller_again(int poller, int fd, int interest, void *owner)
     int sk_poller_remove(int poller, int fd, int interest)
     int sk_poller_wait(int poller, sk_event *events, int milliseconds)
     int sk_waker_open(int *ends)
     void sk_waker_wake(int end)
     void sk_waker_drain(int end)
+
+cdef extern from "lead.h" nogil:
+    void sk_reach_begins(sk_lead *lead)
+    void sk_reach_ends(sk_lead *lead)
 
 cdef extern from "<unistd.h>" nogil:
     int close(int fd)
@@ -98,6 +104,7 @@ cdef class EventLoop:
 
     def __dealloc__(self):
         self.release()
+        free(self.kept.owners)
 
     cdef void release(self) noexcept:
         if self.poller >= 0:
@@ -179,7 +186,14 @@ cdef class EventLoop:
 
     cdef int add(self, Watched watched, int interest) except -1:
         """Watch its descriptor, edge-triggered."""
+        watched.view.fd = watched.fd
         if sk_poller_add(self.poller, watched.fd, interest, True, <PyObject *>watched):
+            raise _os_error()
+        return 0
+
+    cdef int again(self, Watched watched) except -1:
+        """Tell it once more what it is ready for, after the others; of `SK_READ | SK_WRITE`."""
+        if sk_poller_again(self.poller, watched.fd, SK_READ | SK_WRITE, <PyObject *>watched):
             raise _os_error()
         return 0
 
@@ -213,19 +227,13 @@ cdef class EventLoop:
     cdef int turn(self, unsigned long ident) except -1:
         cdef sk_event *event
         cdef Watched watched
-        cdef int timeout
         cdef Py_ssize_t calls
         if self.next_event == self.event_count:
-            timeout = self.patience()
-            with nogil:
-                self.event_count = sk_poller_wait(self.poller, self.events, timeout)
-            self.next_event = 0
+            self.end_batch()  # calls and timers may have left something too
             self.batch += 1
-            if self.event_count < 0:
-                self.event_count = 0
-                if errno != EINTR:
-                    raise _os_error()
-                PyErr_CheckSignals()
+            if self.kept.count:
+                self.take_kept()
+            elif self.wait() < 0:
                 return 0
         while self.next_event < self.event_count:
             event = &self.events[self.next_event]
@@ -247,7 +255,7 @@ cdef class EventLoop:
             if self.thread_id != ident:
                 return 0
         self.end_batch()
-        if self.retired:
+        if self.retired and self.kept.count == 0:
             self.retired.clear()
         if self.steps is not None and self.steps.due:
             self.batch += 1
@@ -271,6 +279,41 @@ cdef class EventLoop:
         if self.timers:
             self.run_timers(ident)
         return 0
+
+    cdef int wait(self) except -2:
+        """Ask the system for events; -1: a signal came.  Who waits for the GIL behind that may wait for
+        long, and says so: the events stand in the loop by then."""
+        cdef int timeout = self.patience()
+        cdef sk_lead *watcher = self.watcher
+        cdef int failure = 0
+        with nogil:
+            self.event_count = sk_poller_wait(self.poller, self.events, timeout)
+            self.next_event = 0
+            if self.event_count < 0:
+                self.event_count = 0
+                failure = errno
+            if watcher != NULL:
+                sk_reach_begins(watcher)
+        if watcher != NULL:
+            sk_reach_ends(watcher)
+        if failure == EINTR:
+            PyErr_CheckSignals()
+            return -1
+        if failure:
+            raise OSError(failure, os.strerror(failure))
+        return 0
+
+    cdef void take_kept(self) noexcept:
+        """Events that the monitor has left to us, in place of a batch from the system."""
+        cdef Watched watched
+        self.next_event = self.event_count = 0
+        while self.kept.count and self.event_count < SK_EVENTS_MAX:
+            self.kept.count -= 1
+            watched = <Watched>self.kept.owners[self.kept.count]
+            self.events[self.event_count].owner = <PyObject *>watched
+            self.events[self.event_count].ready = watched.view.kept
+            watched.view.kept = 0
+            self.event_count += 1
 
     cdef int end_batch(self) except -1:
         if self.batch_end is not None:

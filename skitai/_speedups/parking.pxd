@@ -1,14 +1,8 @@
 # Stacks that are parked where they wait: see parking.pyx.
 
-from skitai._speedups.loop cimport EventLoop, Steps
+from skitai._speedups.loop cimport EventLoop, Steps, sk_lead
 
 cdef extern from "lead.h" nogil:
-    ctypedef struct sk_lead:
-        int threads
-        int busy
-        int waiting
-        void (*act)(void *actor) noexcept nogil
-        void *actor
     ctypedef struct sk_rester:
         bint holds
     void sk_rester_open(sk_rester *rester)

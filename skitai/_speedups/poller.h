@@ -53,6 +53,12 @@ static inline int sk_poller_change(int poller, int fd, int before, int interest,
     return epoll_ctl(poller, EPOLL_CTL_MOD, fd, &event);
 }
 
+/* Of an edge-triggered descriptor: report it once more if it is ready now, behind the others. */
+static inline int sk_poller_again(int poller, int fd, int interest, void *owner) {
+    struct epoll_event event = sk_epoll_event(interest, 1, owner);
+    return epoll_ctl(poller, EPOLL_CTL_MOD, fd, &event);
+}
+
 static inline int sk_poller_remove(int poller, int fd, int interest) {
     (void)interest;
     return epoll_ctl(poller, EPOLL_CTL_DEL, fd, NULL);
@@ -117,6 +123,10 @@ static inline int sk_poller_change(int poller, int fd, int before, int interest,
     if (before & ~interest && sk_kqueue_set(poller, fd, before & ~interest, EV_DELETE, owner))
         return -1;
     return interest & ~before ? sk_kqueue_set(poller, fd, interest & ~before, EV_ADD, owner) : 0;
+}
+
+static inline int sk_poller_again(int poller, int fd, int interest, void *owner) {
+    return sk_kqueue_set(poller, fd, interest, EV_ADD | EV_CLEAR, owner);
 }
 
 static inline int sk_poller_remove(int poller, int fd, int interest) {

@@ -9,11 +9,15 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/sendfile.h>
+#endif
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* macOS: SIGPIPE is ignored by Python from its start */
@@ -30,6 +34,29 @@ static inline ssize_t sk_send(int fd, const void *head, size_t head_size, const 
     message.msg_iov = parts;
     message.msg_iovlen = 2;
     return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+/* send(2); `more`: it is worth waiting for what comes behind, for a segment of both. */
+static inline ssize_t sk_send_more(int fd, const void *data, size_t size, int more) {
+#ifdef MSG_MORE
+    return send(fd, data, size, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+#else
+    (void)more;
+    return send(fd, data, size, MSG_NOSIGNAL);
+#endif
+}
+
+/* Send up to `count` bytes of `file` from `offset`; as send(2), and 0 behind its end. */
+static inline ssize_t sk_send_file(int fd, int file, uint64_t offset, uint64_t count) {
+#ifdef __linux__
+    off_t from = (off_t)offset;
+    return sendfile(fd, file, &from, count);
+#else
+    /* The sendfile of each other system is another one; this is right on all. */
+    char piece[65536];
+    ssize_t size = pread(file, piece, count < sizeof piece ? (size_t)count : sizeof piece, (off_t)offset);
+    return size > 0 ? send(fd, piece, (size_t)size, MSG_NOSIGNAL) : size;
+#endif
 }
 
 enum { SK_ADDRESS_MAX = INET6_ADDRSTRLEN };

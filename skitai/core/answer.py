@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from skitai._kernels import engine
+
 __all__ = ["Answer"]
 
 
@@ -27,3 +29,5 @@ class Answer:
     file: BinaryIO | None = None
     offset: int = 0
     count: int = 0
+    #: Set where the whole ``file`` is the answer to all who ask for it, as long as it is unchanged.
+    lasting: engine.LastingFile | None = None

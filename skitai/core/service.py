@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from skitai._kernels import engine, http1, percent_decode
+from skitai._kernels import AccessRecord, engine, http1, percent_decode
 from skitai.core.admission import LimitedSink, admission_hook, early_refusal
 from skitai.core.answer import Answer
 from skitai.core.apps import MountedApp, WSGIApplication
@@ -40,6 +40,9 @@ from skitai.limits import Limits
 __all__ = ["HttpService", "ListenerInfo"]
 
 _FILE_METHODS = frozenset({"GET", "HEAD"})
+
+#: Whether the server is alive, for whoever watches it; in front of everything, as in Skitai 0.11.
+_PONG = engine.StandingAnswer("/ping", [("Content-Type", "text/plain"), ("Content-Length", "4")], b"pong")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +218,15 @@ class HttpService:
     def limited(self, limit: str, text: str) -> None:
         self._limit_log.note(limit, text)
 
+    @property
+    def standing(self) -> tuple[engine.StandingAnswer, ...]:
+        # Whom a proxy speaks for stands in the request, and belongs into its access line.
+        return () if self._proxies else (_PONG,)
+
+    @property
+    def log(self) -> Callable[[AccessRecord], None] | None:
+        return self._logs.request if self._access_log else None
+
     def learned(self, habit: engine.Habit, before: str) -> None:
         self._habit_log.note(habit, before)
 
@@ -281,8 +293,8 @@ class HttpService:
             plan.path = raw_path.decode("utf-8", "surrogateescape")
         else:
             plan.path = head.path  # visible ASCII, as the kernel has it
-        if plan.path == "/ping":
-            plan.answer = Answer(200, [("Content-Type", "text/plain"), ("Content-Length", "4")], b"pong")
+        if plan.path == _PONG.path:
+            plan.answer = Answer(200, _PONG.headers, _PONG.body)
             return
         site = self._table.host(plan.client.host)
         if site is None:
@@ -335,9 +347,16 @@ class HttpService:
     # -- answering ------------------------------------------------------------------------
 
     def _find_file(self, exchange: engine.Exchange, plan: Plan) -> Answer | None:
-        for mount, folder in plan.chain.folders:
+        chain = plan.chain
+        for place, (mount, folder) in enumerate(chain.folders):
             answer = folder.answer(plan.path[len(mount.path) :], exchange.head, plan.path)
             if answer is not None:
+                if (
+                    place
+                    or self._proxies
+                    or (chain.app is not None and admission_hook(chain.app) is not None)
+                ):
+                    answer.lasting = None  # others have a word about it, at each request
                 return answer
         return None
 
@@ -450,6 +469,8 @@ def _raw(path: str) -> bytes:
 def _send(exchange: engine.Exchange, answer: Answer) -> None:
     try:
         if answer.file is not None:
+            if answer.lasting is not None:
+                exchange.keep(answer.lasting, answer.file.fileno())
             exchange.respond_file(answer.status, answer.headers, answer.file, answer.offset, answer.count)
         else:
             exchange.respond(answer.status, answer.headers, answer.body)

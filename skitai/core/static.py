@@ -20,7 +20,7 @@ from pathlib import Path
 from time import time
 
 from skitai._httpdate import format_date
-from skitai._kernels import http1
+from skitai._kernels import engine, http1
 from skitai.core.answer import Answer
 from skitai.core.beneath import open_beneath
 from skitai.core.conditional import evaluate
@@ -103,9 +103,11 @@ class StaticFolder:
         return None
 
     def _index_of(self, segments: list[str], head: http1.RequestHead) -> Answer | None:
-        for name in self._index:
+        for place, name in enumerate(self._index):
             found = self._file([*segments, name], head)
             if isinstance(found, Answer):
+                if place:
+                    found.lasting = None  # as long as nobody makes one of the names in front of it
                 return found
         return None
 
@@ -125,7 +127,8 @@ class StaticFolder:
                 return _No.FOLDER
             if not stat.S_ISREG(status.st_mode):
                 return _No.FILE
-            answer = self._represent(descriptor, status, segments[-1], head)
+            path = b"/".join([self._root, *names])
+            answer = self._represent(descriptor, status, path, segments[-1], head)
             taken_over = answer.file is not None
             return answer
         finally:
@@ -133,7 +136,7 @@ class StaticFolder:
                 os.close(descriptor)
 
     def _represent(
-        self, descriptor: int, status: os.stat_result, name: str, head: http1.RequestHead
+        self, descriptor: int, status: os.stat_result, path: bytes, name: str, head: http1.RequestHead
     ) -> Answer:
         # A date in the future is replaced by now (RFC 9110 section 8.8.2.1).
         modified = max(0, min(status.st_mtime_ns // 1_000_000_000, int(time())))
@@ -141,9 +144,10 @@ class StaticFolder:
         verdict = evaluate(head, etag, modified)
         if verdict == 412:
             return error_answer(412, "The file is another one by now.", accept=head.get("accept") or "")
+        # Only what the client's cache may have to update (RFC 9110 section 15.4.5).
+        unchanged = [("ETag", etag), ("Cache-Control", self._cache_control)]
         if verdict == 304:
-            # Only what the client's cache may have to update (RFC 9110 section 15.4.5).
-            return Answer(304, [("ETag", etag), ("Cache-Control", self._cache_control)])
+            return Answer(304, unchanged)
         headers = [
             ("Content-Type", media_type(name)),
             ("Content-Length", str(status.st_size)),
@@ -152,7 +156,8 @@ class StaticFolder:
             ("Cache-Control", self._cache_control),
             ("X-Content-Type-Options", "nosniff"),
         ]
-        return Answer(200, headers, file=io.FileIO(descriptor), count=status.st_size)
+        lasting = engine.LastingFile(path, headers, unchanged, etag)
+        return Answer(200, headers, file=io.FileIO(descriptor), count=status.st_size, lasting=lasting)
 
 
 def _segments(path: str) -> list[str] | None:

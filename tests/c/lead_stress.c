@@ -3,7 +3,7 @@
  *     cc -O1 -g -fsanitize=thread -I skitai/_speedups tests/c/lead_stress.c -pthread && ./a.out SECONDS
  *
  * A mutex plays the GIL: it is held wherever Skitai holds it, and let go of inside "applications",
- * which sleep, compute or return at once.  What is checked:
+ * which sleep, compute or return at once, or hold it for longer than the monitor waits.  What is checked:
  *
  *   one leader     the field that names the leader is changed only by who may change it; a leader whose
  *                  call returns and who still leads finds the word odd, as it left it
@@ -34,7 +34,7 @@ static int leader = -1;
 static int stopping, jobs_waiting, free_waiting;
 static int own_waiting[THREADS]; /* as stacks that are ready, which only their own thread can go on with */
 static sk_rester resters[THREADS];
-static long begun, ended, jobs_made, jobs_done, free_made, free_done, own_made, own_done, taken, woken_for_nothing;
+static long begun, ended, reached, jobs_made, jobs_done, free_made, free_done, own_made, own_done, taken, woken_for_nothing;
 
 /* Written by who leads and, while its call lasts, by the monitor in its place: never by both at once,
  * or ThreadSanitizer tells. */
@@ -42,11 +42,12 @@ static struct {
     long acts, turns;
 } shared;
 
-static void act(void *actor) {
+static void act(void *actor, const _Atomic uint64_t *word, uint64_t now) {
     if (actor != &shared)
         abort();
     shared.acts++;
-    usleep(50);
+    for (int step = 0; step < 10 && atomic_load(word) == now; step++)
+        usleep(50);
     shared.turns++;
 }
 
@@ -64,6 +65,10 @@ static void application(unsigned *seed) {
     unsigned kind = draw(seed) % 100;
     if (kind < 90)
         return;
+    if (kind == 90) { /* C code that does not let go of it: who reaches for it waits */
+        usleep(draw(seed) % 4000);
+        return;
+    }
     pthread_mutex_unlock(&gil);
     if (kind < 96)
         usleep(draw(seed) % 4000);
@@ -80,7 +85,12 @@ static void lead_on(int self, unsigned *seed) {
         pthread_mutex_unlock(&gil); /* as around epoll_wait */
         if (draw(seed) % 50 == 0)
             usleep(draw(seed) % 300);
+        shared.turns++; /* what is done without the GIL is the leader's too, until it reaches for it */
+        sk_reach_begins(&lead);
         pthread_mutex_lock(&gil);
+        sk_reach_ends(&lead);
+        shared.turns++;
+        reached++;
         if (leader != self)
             broken("the lead was taken outside a call");
         if (draw(seed) % 4 == 0) {
@@ -207,7 +217,7 @@ int main(int count, char **arguments) {
     }
     if (own_made != own_done || free_made != free_done + free_waiting)
         broken("work for certain threads was lost or doubled");
-    if (shared.turns != begun + shared.acts)
+    if (shared.turns != begun + 2 * reached + shared.acts)
         broken("the monitor has acted beside a leader");
     if (!shared.acts)
         broken("the monitor has never acted");

@@ -1,8 +1,8 @@
 """The plain C under the compiled engine, alone: compiled here with warnings as errors and run.
 
-The lead's stress run is under ThreadSanitizer: 3 s here, ten minutes in `make soak`.  The kqueue half of
-the poller runs over a stand-in for the BSDs' header (tests/c/kqueue); `make soak` runs the engine's tests
-on it.
+The stress runs of the lead, and of the monitor in the leader's place, are under ThreadSanitizer: 3 s
+here, ten minutes in `make soak`.  The kqueue half of the poller runs over a stand-in for the BSDs'
+header (tests/c/kqueue); `make soak` runs the engine's tests on it.
 """
 
 from __future__ import annotations
@@ -58,8 +58,23 @@ def test_who_is_woken(build: Callable[..., Path]) -> None:
     run(build("rest_check", "-fsanitize=address,undefined"))
 
 
+def test_what_is_kept_on_the_shelf(build: Callable[..., Path], tmp_path: Path) -> None:
+    run(build("shelf_check", "-fsanitize=address,undefined"), str(tmp_path))
+
+
 def test_the_lead_goes_over_and_over(build: Callable[..., Path]) -> None:
     assert "taken over" in run(build("lead_stress", "-fsanitize=thread"), "3")
+
+
+def test_the_monitor_serves_in_the_leaders_place(build: Callable[..., Path], tmp_path: Path) -> None:
+    assert "by the monitor" in run(build("relief_stress", "-fsanitize=thread"), str(tmp_path), "3")
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(700)
+def test_the_monitor_serves_for_ten_minutes(build: Callable[..., Path], tmp_path: Path) -> None:
+    program = build("relief_stress", "-fsanitize=thread")
+    assert "by the monitor" in run(program, str(tmp_path), "600", timeout=660)
 
 
 @pytest.mark.soak

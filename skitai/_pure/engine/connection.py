@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Protocol
 
 from skitai._pure.engine.channel import Channel
 from skitai._pure.engine.exchange import DELIVERED, ENDED, GONE, PENDING, Exchange
+from skitai._pure.engine.keeping import LastingFile
 from skitai._pure.engine.loop import READ, WRITE, EventLoop
 from skitai._pure.engine.phases import ANSWERING, BODY, CLOSED, HEAD, IDLE, LINGER, MOVES, READING, Phase
 from skitai._pure.engine.service import Service
@@ -59,6 +60,7 @@ class Owner(Protocol):
     service: Service
 
     def with_own_fields(self, headers: Headers) -> Headers: ...
+    def keep(self, info: Any, head: RequestHead, lasting: LastingFile, descriptor: int) -> None: ...
     def became_idle(self, connection: Connection) -> None: ...
     def became_busy(self, connection: Connection) -> None: ...
     def forget(self, connection: Connection) -> None: ...
@@ -276,6 +278,9 @@ class Connection(Channel):
             self.deadline = self.patience(monotonic())
         if exchange.progress is DELIVERED:
             self._answered(exchange)
+
+    def keep(self, head: RequestHead, lasting: LastingFile, descriptor: int) -> None:
+        self._owner.keep(self.info, head, lasting, descriptor)
 
     def prepare_response(self, exchange: Exchange) -> None:
         """Before a head is written, under the lock: may the connection outlive an unread body?"""

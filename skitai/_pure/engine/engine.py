@@ -17,9 +17,10 @@ from typing import Any, ClassVar
 from skitai._constants import SERVER_SOFTWARE
 from skitai._httpdate import format_date
 from skitai._pure.engine.connection import Connection
+from skitai._pure.engine.keeping import LastingFile
 from skitai._pure.engine.loop import READ, EventLoop
 from skitai._pure.engine.service import Habit, Service
-from skitai._pure.http1 import Headers, ServerConnection
+from skitai._pure.http1 import Headers, RequestHead, ServerConnection
 from skitai.limits import Limits
 
 __all__ = ["ACCEPT_BATCH", "Engine", "Listener"]
@@ -130,6 +131,10 @@ class Engine:
                 given = name.lower()
                 own = [field for field in own if field[0].lower() != given]
         return [*own, *headers]
+
+    def keep(self, info: Any, head: RequestHead, lasting: LastingFile, descriptor: int) -> None:
+        """``head`` came in by the listener of ``info`` and is answered with ``lasting``.  This build
+        has no use for it."""
 
     def became_idle(self, connection: Connection) -> None:
         self._idle[connection] = None

@@ -25,6 +25,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, BinaryIO, Final, Protocol
 
+from skitai._pure.engine.keeping import LastingFile
 from skitai._pure.engine.loop import EventLoop
 from skitai._pure.engine.outgoing import Outgoing
 from skitai._pure.http1 import Headers, RequestHead, ServerConnection
@@ -80,6 +81,7 @@ class Wire(Protocol):
     @property
     def loop(self) -> EventLoop: ...
     def with_own_fields(self, headers: Headers) -> Headers: ...
+    def keep(self, head: RequestHead, lasting: LastingFile, descriptor: int) -> None: ...
     def prepare_response(self, exchange: Exchange) -> None: ...
     def response_delivered(self, exchange: Exchange) -> None: ...
     def flush(self, data: bytes = b"") -> bool: ...
@@ -224,6 +226,11 @@ class Exchange:
         except BaseException:
             file.close()
             raise
+
+    def keep(self, lasting: LastingFile, descriptor: int) -> None:
+        """Loop thread: the answer is ``lasting``, open as ``descriptor``; the engine may give it to
+        others without asking."""
+        self.connection.keep(self.head, lasting, descriptor)
 
     def start(self, status: int, headers: Headers, *, reason: str | None = None) -> None:
         """Hand over the head; it leaves with the first `write` or with `end`."""

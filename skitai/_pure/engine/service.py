@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from skitai._pure.accessline import AccessRecord
 from skitai._pure.engine.exchange import Exchange
+from skitai._pure.engine.keeping import StandingAnswer
 from skitai._pure.engine.threads import Executor
 from skitai._pure.http1 import Headers
 from skitai.errors import RemoteProtocolError
@@ -113,6 +114,14 @@ class Service(Protocol):
     @property
     def depth(self) -> int:
         """How many segments of a path decide where it is mounted."""
+
+    @property
+    def standing(self) -> tuple[StandingAnswer, ...]:
+        """What the compiled engine may answer without asking."""
+
+    @property
+    def log(self) -> Callable[[AccessRecord], None] | None:
+        """Notes the access lines of what it has answered so; None where there are none."""
 
     def admit(self, exchange: Exchange) -> None:
         """A head is in.  Set ``exchange.sink`` if the body is wanted, or refuse with
