@@ -14,6 +14,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from libc.errno cimport EINTR, errno
 from libc.stdlib cimport free
+from libc.string cimport memmove
 
 import heapq
 import os
@@ -304,16 +305,20 @@ cdef class EventLoop:
         return 0
 
     cdef void take_kept(self) noexcept:
-        """Events that the monitor has left to us, in place of a batch from the system."""
+        """Events that the monitor has left to us, in place of a batch from the system; first come, first
+        served."""
         cdef Watched watched
-        self.next_event = self.event_count = 0
-        while self.kept.count and self.event_count < SK_EVENTS_MAX:
-            self.kept.count -= 1
-            watched = <Watched>self.kept.owners[self.kept.count]
-            self.events[self.event_count].owner = <PyObject *>watched
-            self.events[self.event_count].ready = watched.view.kept
+        cdef int count = min(self.kept.count, <int>SK_EVENTS_MAX)
+        cdef int place
+        for place in range(count):
+            watched = <Watched>self.kept.owners[place]
+            self.events[place].owner = <PyObject *>watched
+            self.events[place].ready = watched.view.kept
             watched.view.kept = 0
-            self.event_count += 1
+        self.kept.count -= count
+        memmove(self.kept.owners, self.kept.owners + count, self.kept.count * sizeof(void *))
+        self.next_event = 0
+        self.event_count = count
 
     cdef int end_batch(self) except -1:
         if self.batch_end is not None:
