@@ -33,7 +33,7 @@ from skitai.core.config import AppTarget, ListenSettings, Settings, StaticTarget
 from skitai.core.coroutines import Coroutines
 from skitai.core.forwarded import TrustedProxies
 from skitai.core.listeners import bind_tcp, bind_unix, describe
-from skitai.core.logs import Logs
+from skitai.core.logs.facade import Logs
 from skitai.core.processlimits import raise_descriptor_limit
 from skitai.core.routes import Mount, RouteTable
 from skitai.core.service import HttpService, ListenerInfo

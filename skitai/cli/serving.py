@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from skitai.core.config import Settings
-from skitai.core.logs import Logs
+from skitai.core.logs.facade import Logs
 from skitai.errors import SkitaiError
 from skitai.server import Instance, start_failed
 

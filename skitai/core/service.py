@@ -30,7 +30,7 @@ from skitai.core.gateway import Run, RunReports
 from skitai.core.habitlog import HabitLog
 from skitai.core.lanes import LaneCallbacks, make_lane
 from skitai.core.limitlog import LimitLog
-from skitai.core.logs import Logs
+from skitai.core.logs.facade import Logs
 from skitai.core.redirects import quote_path, redirect
 from skitai.core.routes import Mount, RouteTable
 from skitai.core.static import StaticFolder
