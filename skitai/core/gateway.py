@@ -107,6 +107,7 @@ class Run:
         "_status",
         "burns",
         "context",
+        "is_inside",
     )
 
     def __init__(
@@ -138,6 +139,8 @@ class Run:
         self._debug = debug
         self._on_overload = on_overload
         self.burns = burns
+        #: A thread is in the application's code, as far as is known: not yet or no more otherwise.
+        self.is_inside = False
         self._stage = _CALL
         self._status = 0
         self._reason = ""
@@ -151,12 +154,14 @@ class Run:
     # -- the job ------------------------------------------------------------------------
 
     def run(self) -> None:
+        self.is_inside = True
         try:
             if self._stage is _CALL and self._exchange.is_current:
                 self.context.run(self._call)
             elif self._stage is _TAKE:
                 self.context.run(self._take)
             if self._stage is _AWAIT:
+                self.is_inside = False
                 self.submit_awaited()
                 return
             while self._stage is _PULL:
@@ -430,6 +435,7 @@ class Run:
 
     def leave(self) -> None:
         """Once, whatever happened: the iterable's close() and the request's body."""
+        self.is_inside = False
         if self._stage is _DONE:
             return
         self._stage = _DONE

@@ -118,10 +118,13 @@ def test_several_processes_need_the_master() -> None:
     ]
 
 
-@pytest.mark.parametrize(("given", "complaint"), [
-    ("processes = 2", "processes: Windows has one only: write 1"),
-    ("master = yes", "master = yes: there is none on Windows: write auto"),
-])
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ("processes = 2", "processes: Windows has one only: write 1"),
+        ("master = yes", "master = yes: there is none on Windows: write auto"),
+    ],
+)
 def test_windows_has_no_master(given: str, complaint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("skitai.core.config.loading._POSIX", False)
     assert complaints(f"[server]\n{given}\n") == [f"x.conf:2: {complaint}"]

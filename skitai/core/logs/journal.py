@@ -40,7 +40,9 @@ class Journal:
                 try:
                     sink.reopen()
                 except OSError as error:
-                    self.write(f"cannot reopen {sink.path}: {error.strerror}; going on in the old file", "error")
+                    self.write(
+                        f"cannot reopen {sink.path}: {error.strerror}; going on in the old file", "error"
+                    )
 
     def close(self) -> None:
         for sink in self._sinks:
