@@ -42,8 +42,8 @@ __all__ = ["manage"]
 _KILL_GRACE = 2.0
 #: The same when a person pressed Ctrl-C; a worker gives itself half a second.
 _INTERRUPT_GRACE = 1.0
-#: Retiring workers for each that should serve.  They may live as long as shutdown_timeout, so after
-#: many reloads in a row the oldest are hurried: their idle connections are closed.
+#: Generations that may retire at once: each may take as long as keep_alive, or shutdown_timeout, and
+#: as much memory as the one that serves.  A further reload waits for the first of them.
 _RETIRING_MAX = 2
 
 _SIGNALS = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGTTIN", "SIGTTOU", "SIGCHLD")
@@ -91,7 +91,7 @@ class _Master:
         self._children: dict[int, Child] = {}
         self._table, self._counters = CounterTable.make()
         self._backoff = BackOff(first.settings.limits.restart_delay_max)
-        self._reload_again = False
+        self._reload_wanted = False
         self._code: ExitCode | None = None
         self._selector = selectors.DefaultSelector()
         self._handlers: dict[int, Callable[[], None]] = {
@@ -187,6 +187,10 @@ class _Master:
     def _reconcile(self) -> None:
         if self._code is not None:
             return
+        is_crowded = len(self._in(Phase.RETIRING)) >= _RETIRING_MAX * self._wanted
+        if self._reload_wanted and self._generation.is_proven and not is_crowded:
+            self._reload_wanted = False
+            self._reload()
         while self._missing() > 0 and monotonic() >= self._backoff.until:
             self._start()
         serving = self._in(Phase.SERVING)
@@ -203,136 +207,9 @@ class _Master:
             for child in self._in(Phase.BOOTING):
                 if not self._is_current(child):
                     child.stop(Order.STOP, monotonic() + _KILL_GRACE)
-        retiring = self._in(Phase.RETIRING)
-        for child in retiring[: max(0, len(retiring) - _RETIRING_MAX * self._wanted)]:
-            child.stop(Order.STOP, child.deadline)
 
-    @property
-    def _limits(self) -> Any:
-        return self._generation.settings.limits
-
-    def _start(self) -> None:
-        generation = self._generation
-        used = {child.row for child in self._children.values()}
-        row = next(number for number in range(1, ROWS) if number not in used)
-        deadline = monotonic() + self._limits.start_timeout
-        try:
-            pid, control = spawn(generation.launch, generation.sockets, self._counters, row)
-        except OSError as error:
-            delay = self._backoff.ended(monotonic(), 0.0)
-            self._log(f"a worker cannot be started: {error}; again in {delay:g} s", "error")
-            self._failed(ExitCode.NOT_BOOTED)
-            return
-        child = self._children[pid] = Child(pid, control, row, generation.number, deadline)
-        self._selector.register(control, selectors.EVENT_READ, child.listen(self._on_report))
-
-    # -- workers ------------------------------------------------------------------------------
-
-    def _on_report(self, child: Child, word: str, value: Any) -> None:
-        report = Report(word)
-        if report is Report.WORN and not child.is_worn:
-            child.is_worn = True
-            self._log(f"worker {child.pid} is worn out: it gets a successor", "warn")
-        elif report is Report.READY and child.phase is Phase.BOOTING:
-            self._on_ready(child, frozenset(value))
-
-    def _on_ready(self, child: Child, broken: frozenset[str]) -> None:
-        now = monotonic()
-        worse = broken - (self._former or self._generation).broken
-        if worse and self._in(Phase.SERVING):
-            delay = self._backoff.ended(now, 0.0)
-            text = f"worker {child.pid} could not serve {', '.join(sorted(worse))}: it is not let serve"
-            self._log(f"{text}; the next is started in {delay:g} s", "error")
-            child.stop(Order.STOP, now + _KILL_GRACE)
-            self._failed(ExitCode.APP)
-            return
-        child.order(Order.SERVE)
-        child.move(Phase.SERVING)
-        child.ready_at = now
-        if child.generation == self._generation.number and not self._generation.is_proven:
-            self._prove(broken)
-
-    def _prove(self, broken: frozenset[str]) -> None:
-        """The present generation serves."""
-        generation, former = self._generation, self._former
-        generation.is_proven, generation.broken = True, broken
-        self._former = None
-        self._backoff.reset()
-        self._sockets.keep_only(generation.settings.listeners)
-        if former is None:
-            for sock in generation.sockets:
-                self._log(f"listening on {describe(sock, 'http')}")
-        else:
-            self._log(f"reloaded; processes {self._wanted}")
-            if former.journal is not generation.journal:
-                former.journal.close()
-        if self._reload_again:
-            self._reload_again = False
-            self._on_reload()
-
-    def _failed(self, code: ExitCode) -> None:
-        """A worker of the present generation could not be started, or was never ready."""
-        if self._generation.is_proven or self._code is not None:
-            return
-        former = self._former
-        if former is None:
-            self._log("the first worker did not start: giving up", "error")
-            self._stop(code, Order.STOP, _KILL_GRACE)
-            return
-        self._log("reload failed: the former workers go on, with the former settings", "error")
-        self._generation, self._former = former, None
-        self._wanted = former.settings.server.processes
-        self._sockets.keep_only(former.settings.listeners)
-        self._backoff.reset()
-        if self._reload_again:
-            self._reload_again = False
-            self._on_reload()
-
-    def _on_ended(self) -> None:
-        """Children have ended: ours, or, for process 1 of a container, orphans of applications."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if not pid:
-                return
-            child = self._children.get(pid)
-            if child is not None:
-                self._bury(child, status)
-
-    def _bury(self, child: Child, status: int) -> None:
-        if child.control.fileno() in self._selector.get_map():
-            self._selector.unregister(child.control)
-        child.control.close()
-        del self._children[child.pid]
-        self._table.keep(child.row)
-        if child.phase in (Phase.RETIRING, Phase.STOPPING):
-            return
-        now = monotonic()
-        was_ready = child.phase is Phase.SERVING
-        delay = self._backoff.ended(now, now - child.ready_at if was_ready else 0.0)
-        self._table.own[Count.RESTARTS] += 1
-        self._log(
-            f"worker {child.pid} {describe_end(status)}{'' if was_ready else ' before it was ready'}; "
-            f"{f'the next is started in {delay:g} s' if delay else 'another is started'}",
-            "error",
-        )
-        if not was_ready and child.generation == self._generation.number:
-            code = os.waitstatus_to_exitcode(status)
-            known = (ExitCode.FAILURE, ExitCode.APP, ExitCode.CONFIG)
-            self._failed(ExitCode(code) if code in known else ExitCode.NOT_BOOTED)
-
-    # -- signals --------------------------------------------------------------------------------
-
-    def _on_reload(self) -> None:
-        if self._code is not None:
-            self._log("SIGHUP ignored: the server is stopping", "warn")
-            return
-        if not self._generation.is_proven:
-            self._reload_again = True  # once more when it is known what becomes of this one
-            return
-        self._log("SIGHUP: reading the settings anew")
+    def _reload(self) -> None:
+        self._log("reloading: reading the settings anew")
         current = self._generation
         try:
             launch = current.launch.fresh()
@@ -357,6 +234,129 @@ class _Master:
         if launch.log_folder(settings) == current.launch.log_folder(current.settings):
             return current.journal
         return Journal(launch.log_folder(settings), console=launch.verbose)
+
+    @property
+    def _limits(self) -> Any:
+        return self._generation.settings.limits
+
+    def _start(self) -> None:
+        generation = self._generation
+        used = {child.row for child in self._children.values()}
+        row = next(number for number in range(1, ROWS) if number not in used)
+        deadline = monotonic() + self._limits.start_timeout
+        try:
+            pid, control = spawn(generation.launch, generation.sockets, self._counters, row)
+        except OSError as error:
+            self._log(f"a worker cannot be started: {error}", "error")
+            self._failed(ExitCode.NOT_BOOTED)
+            return
+        child = self._children[pid] = Child(pid, control, row, generation.number, deadline)
+        self._selector.register(control, selectors.EVENT_READ, child.listen(self._on_report))
+
+    # -- workers ------------------------------------------------------------------------------
+
+    def _on_report(self, child: Child, word: str, value: Any) -> None:
+        report = Report(word)
+        if report is Report.WORN and not child.is_worn:
+            child.is_worn = True
+            self._log(f"worker {child.pid} is worn out: it gets a successor", "warn")
+        elif report is Report.READY and child.phase is Phase.BOOTING:
+            self._on_ready(child, frozenset(value))
+
+    def _on_ready(self, child: Child, broken: frozenset[str]) -> None:
+        now = monotonic()
+        worse = broken - (self._former or self._generation).broken
+        if worse and self._in(Phase.SERVING):
+            text = f"worker {child.pid} could not serve {', '.join(sorted(worse))}: it is not let serve"
+            self._log(text, "error")
+            child.stop(Order.STOP, now + _KILL_GRACE)
+            self._failed(ExitCode.APP)
+            return
+        child.order(Order.SERVE)
+        child.move(Phase.SERVING)
+        child.ready_at = now
+        if child.generation == self._generation.number and not self._generation.is_proven:
+            self._prove(broken)
+
+    def _prove(self, broken: frozenset[str]) -> None:
+        """The present generation serves."""
+        generation, former = self._generation, self._former
+        generation.is_proven, generation.broken = True, broken
+        self._former = None
+        self._backoff.reset()
+        self._sockets.keep_only(generation.settings.listeners)
+        if former is None:
+            for sock in generation.sockets:
+                self._log(f"listening on {describe(sock, 'http')}")
+        else:
+            self._log(f"reloaded; processes {self._wanted}")
+            if former.journal is not generation.journal:
+                former.journal.close()
+
+    def _failed(self, code: ExitCode) -> None:
+        """A worker of the present generation could not be started, or was never ready."""
+        if self._code is not None:
+            return
+        if self._generation.is_proven:
+            self._rest(0.0)
+            return
+        former = self._former
+        if former is None:
+            self._log("the first worker did not start: giving up", "error")
+            self._stop(code, Order.STOP, _KILL_GRACE)
+            return
+        self._log("reload failed: the former workers go on, with the former settings", "error")
+        self._generation, self._former = former, None
+        self._wanted = former.settings.server.processes
+        self._sockets.keep_only(former.settings.listeners)
+        self._backoff.reset()
+
+    def _on_ended(self) -> None:
+        """Children have ended: ours, or, for process 1 of a container, orphans of applications."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            child = self._children.get(pid)
+            if child is not None:
+                self._bury(child, status)
+
+    def _bury(self, child: Child, status: int) -> None:
+        if child.control.fileno() in self._selector.get_map():
+            self._selector.unregister(child.control)
+        child.control.close()
+        del self._children[child.pid]
+        self._table.keep(child.row)
+        if child.phase in (Phase.RETIRING, Phase.STOPPING):
+            return
+        now = monotonic()
+        if child.phase is Phase.SERVING:
+            self._log(f"worker {child.pid} {describe_end(status)}", "error")
+            self._rest(now - child.ready_at)
+            self._table.own[Count.RESTARTS] += 1
+            return
+        self._log(f"worker {child.pid} {describe_end(status)} before it was ready", "error")
+        code = os.waitstatus_to_exitcode(status)
+        if child.generation == self._generation.number:
+            known = (ExitCode.FAILURE, ExitCode.APP, ExitCode.CONFIG)
+            self._failed(ExitCode(code) if code in known else ExitCode.NOT_BOOTED)
+
+    def _rest(self, served: float) -> None:
+        """A worker has ``served`` for so many seconds, 0 if it was never ready, and is to be replaced."""
+        delay = self._backoff.ended(monotonic(), served)
+        if delay:
+            self._log(f"the next worker is started in {delay:g} s", "warn")
+
+    # -- signals --------------------------------------------------------------------------------
+
+    def _on_reload(self) -> None:
+        if self._code is not None:
+            self._log("SIGHUP ignored: the server is stopping", "warn")
+            return
+        self._reload_wanted = True
 
     def _on_reopen(self) -> None:
         self._generation.journal.reopen()
