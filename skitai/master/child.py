@@ -105,13 +105,13 @@ def spawn(
     """Start a worker: its process id and our end of its control socket.  Raises OSError."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
-    with theirs, open(anonymous_file("skitai-orders"), "rb") as file:
-        given = [*(sock.fileno() for sock in listeners), theirs.fileno(), counters, file.fileno()]
-        # Our descriptors are closed in the child (PEP 446), but for these copies above them all.
-        first = max(2, *given) + 1
-        *listening, control, table, told = range(first, first + len(given))
-        WorkerOrders(launch.to_json(), listening, control, table, row).write(file.fileno())
-        try:
+    try:
+        with theirs, open(anonymous_file("skitai-orders"), "rb") as file:
+            given = [*(sock.fileno() for sock in listeners), theirs.fileno(), counters, file.fileno()]
+            # Our descriptors are closed in the child (PEP 446), but for these copies above them all.
+            first = max(2, *given) + 1
+            *listening, control, table, told = range(first, first + len(given))
+            WorkerOrders(launch.to_json(), listening, control, table, row).write(file.fileno())
             pid = os.posix_spawn(
                 sys.executable,
                 [sys.executable, *_OPTIONS, "-m", "skitai.worker", launch.name, str(told)],
@@ -119,9 +119,9 @@ def spawn(
                 file_actions=[(os.POSIX_SPAWN_DUP2, number, first + i) for i, number in enumerate(given)],
                 setsigmask=_BLOCKED,
             )
-        except BaseException:
-            ours.close()
-            raise
+    except BaseException:
+        ours.close()
+        raise
     return pid, ours
 
 

@@ -36,7 +36,7 @@ from skitai.master.child import Child, Phase, describe_end, spawn
 from skitai.master.sockets import Sockets
 from skitai.orders import Order, Report
 
-__all__ = ["manage"]
+__all__ = ["serve"]
 
 #: Seconds beyond shutdown_timeout after which a worker that is still there is killed.
 _KILL_GRACE = 2.0
@@ -62,7 +62,7 @@ class _Generation:
     broken: frozenset[str] = field(default_factory=frozenset)
 
 
-def manage(launch: Launch, settings: Settings) -> int:
+def serve(launch: Launch, settings: Settings) -> int:
     """Be the master until the end; the exit code."""
     folder = launch.log_folder(settings)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import sys
 import time
@@ -297,3 +298,18 @@ def test_without_a_master_the_log_says_what_would_help(serve: Serve) -> None:
         assert wire.get("/hang").status == 503
     server.wait_for_text("--master yes")
     assert int(ask(server)) == server.process.pid
+
+
+def test_a_master_without_descriptors_goes_on(serve: Serve) -> None:
+    """It cannot start a successor then, and must try again, not end and not spin."""
+    server = serve(APP, "--processes", "2")
+    has_workers(server, 2)
+    used = len(os.listdir(f"/proc/{server.process.pid}/fd"))
+    limits = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (used - 1, limits[1]))
+    os.kill(workers(server)[0], signal.SIGKILL)
+    server.wait_for_text("a worker cannot be started: .*Too many open files")
+    assert int(ask(server)) in workers(server)
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, limits)
+    has_workers(server, 2)
+    assert server.stop() == 0
