@@ -532,7 +532,7 @@ class Connection(Channel):
             self._on_readable()  # a request that lies in the socket would be lost by closing
         if self.phase is IDLE:
             self._advance()  # and so would one that has given way to others
-        if self.phase is IDLE and not self._owner.gently:
+        if self.phase is IDLE and not self._owner.gently and not self._has_more():
             self.close()
 
     def cut(self) -> None:
