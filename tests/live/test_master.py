@@ -100,7 +100,7 @@ def test_the_master_is_small(serve: Serve) -> None:
 # --- what it does when one ends
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_one_that_ends_is_replaced(serve: Serve, number: signal.Signals) -> None:
     server = serve(APP, "--processes", "2")
     has_workers(server, 2)

@@ -202,8 +202,15 @@ def test_a_bad_file_changes_nothing(serve_conf: Serve, tmp_path: Path) -> None:
     assert ask(server, "/") == "one"
 
 
-@pytest.mark.parametrize("what", ["raise LookupError('broken')", "import os; os._exit(1)", "(", "app = 3"])
-@pytest.mark.parametrize("sole", [True, False])
+@pytest.mark.parametrize(
+    ("sole", "what"),
+    [
+        (True, "raise LookupError('broken')"),
+        (True, "import os; os._exit(1)"),
+        (False, "("),
+        (False, "app = 3"),
+    ],
+)
 def test_an_application_that_is_broken_now(
     serve: Serve, serve_conf: Serve, tmp_path: Path, what: str, sole: bool
 ) -> None:
