@@ -46,14 +46,16 @@ _MOVES = {
 class Child:
     """Times are ``time.monotonic()`` seconds."""
 
-    def __init__(self, pid: int, control: socket.socket, row: int, generation: int, deadline: float) -> None:
-        """``row``: its counters; ``deadline``: when it is ended if its phase has not changed."""
+    def __init__(self, pid: int, control: socket.socket, row: int, generation: int, patience: float) -> None:
+        """``row``: its counters; ``patience``: the shutdown_timeout that it has been told."""
         self.pid = pid
         self.control = control
         self.row = row
         self.generation = generation
         self.phase = Phase.BOOTING
-        self.deadline = deadline
+        #: When it is ended if its phase has not changed.
+        self.deadline = _FOREVER
+        self.patience = patience
         self.ready_at = 0.0
         #: It has asked for a successor.
         self.is_worn = False

@@ -31,6 +31,7 @@ from skitai.core.logs.journal import Journal
 from skitai.counters import ROWS, Count, CounterTable
 from skitai.errors import ConfigError, SkitaiError
 from skitai.launch import ExitCode, Launch, complain
+from skitai.limits import Limits
 from skitai.master.backoff import BackOff
 from skitai.master.child import Child, Phase, describe_end, spawn
 from skitai.master.sockets import Sockets
@@ -202,7 +203,7 @@ class _Master:
             surplus += current[self._wanted :]
         for child in surplus:
             child.order(Order.RETIRE)
-            child.move(Phase.RETIRING, monotonic() + self._limits.shutdown_timeout + _KILL_GRACE)
+            child.move(Phase.RETIRING, monotonic() + child.patience + _KILL_GRACE)
         if self._generation.is_proven:
             for child in self._in(Phase.BOOTING):
                 if not self._is_current(child):
@@ -236,21 +237,22 @@ class _Master:
         return Journal(launch.log_folder(settings), console=launch.verbose)
 
     @property
-    def _limits(self) -> Any:
+    def _limits(self) -> Limits:
         return self._generation.settings.limits
 
     def _start(self) -> None:
         generation = self._generation
         used = {child.row for child in self._children.values()}
         row = next(number for number in range(1, ROWS) if number not in used)
-        deadline = monotonic() + self._limits.start_timeout
         try:
             pid, control = spawn(generation.launch, generation.sockets, self._counters, row)
         except OSError as error:
             self._log(f"a worker cannot be started: {error}", "error")
             self._failed(ExitCode.NOT_BOOTED)
             return
-        child = self._children[pid] = Child(pid, control, row, generation.number, deadline)
+        child = Child(pid, control, row, generation.number, self._limits.shutdown_timeout)
+        child.deadline = monotonic() + self._limits.start_timeout
+        self._children[pid] = child
         self._selector.register(control, selectors.EVENT_READ, child.listen(self._on_report))
 
     # -- workers ------------------------------------------------------------------------------
@@ -270,7 +272,8 @@ class _Master:
             text = f"worker {child.pid} could not serve {', '.join(sorted(worse))}: it is not let serve"
             self._log(text, "error")
             child.stop(Order.STOP, now + _KILL_GRACE)
-            self._failed(ExitCode.APP)
+            if child.generation == self._generation.number:
+                self._failed(ExitCode.APP)
             return
         child.order(Order.SERVE)
         child.move(Phase.SERVING)
@@ -306,6 +309,8 @@ class _Master:
             self._stop(code, Order.STOP, _KILL_GRACE)
             return
         self._log("reload failed: the former workers go on, with the former settings", "error")
+        if former.journal is not self._generation.journal:
+            self._generation.journal.close()
         self._generation, self._former = former, None
         self._wanted = former.settings.server.processes
         self._sockets.keep_only(former.settings.listeners)
