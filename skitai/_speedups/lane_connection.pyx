@@ -408,6 +408,7 @@ cdef class LaneConnection(Seat):
         """Sent, or lost; False if with it the connection is closed."""
         cdef bint stays = state == SK_PARCEL_SENT and parcel.stays
         self.view.state = SK_SERVING
+        self.lanes.count(parcel.status)
         self.log_parcel(parcel, received_at, asked)
         sk_parcel_release(parcel)
         if not stays:

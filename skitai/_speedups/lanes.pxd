@@ -163,6 +163,7 @@ cdef class Lanes(BatchEnd):
     cdef int refresh_date(self) except -1
     cdef bint more_to_come(self) noexcept
     cdef void count(self, int status) noexcept
+    cdef void count_more(self, unsigned long long requests) noexcept
     cdef sk_habit *habit(self, const unsigned char *data, Head *head, Route route) noexcept
     cdef int learn(
         self, sk_habit *habit, Route route, str method, str target, double elapsed, double now
