@@ -34,6 +34,7 @@ from skitai.core.environ import build_environ, make_template
 from skitai.core.forwarded import UNTRUSTED_FIELDS
 from skitai.core.lanes import LaneCallbacks, make_lane
 from skitai.core.routes import RouteTable
+from skitai.counters import private_row
 from skitai.limits import Limits
 
 compiled: Any
@@ -96,7 +97,7 @@ def lane_reader() -> Reader:
     app = MountedApp(mount.target)  # type: ignore[arg-type]  # an application's
     app.load()
     service = SimpleNamespace(depth=0, lane=lane, log=None, learned=print)
-    engine = SimpleNamespace(limits=LIMITS, service=service, loop=EventLoop(print))
+    engine = SimpleNamespace(limits=LIMITS, service=service, loop=EventLoop(print), counts=private_row())
     return EnvironReader(Lanes(engine), None, CLIENT[0], str(CLIENT[1])).read
 
 

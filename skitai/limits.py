@@ -107,6 +107,16 @@ class Limits:
         30.0, "seconds", "requests under way may finish for so long when the server stops"
     )
 
+    # The processes, where there is a master
+    start_timeout: float = _limit(
+        60.0, "seconds", "from the start of a worker until it is ready; then it is ended and counts as failed"
+    )
+    restart_delay_max: float = _limit(
+        30.0,
+        "seconds",
+        "longest rest before a worker that keeps ending or failing is started again; it doubles up to here",
+    )
+
     @classmethod
     def table(cls) -> tuple[Field[Any], ...]:
         """The fields in order, for configuration and documentation."""

@@ -7,9 +7,12 @@ Threads of an instance:
     workers   applications, at most ``threads`` of them (`engine.Executor`)
     async     applications written with ``async def`` (`skitai.core.coroutines`)
     log       writes what the others queue (`skitai.core.logs`)
+    control   under a master only: what the master says (`skitai.worker`)
 
 Python runs signal handlers in the main thread only, between two of its instructions.
 That thread never runs an application, so a signal is always heard at once.
+
+An instance binds its own sockets and is its own master, unless it is handed a `Link` to one.
 """
 
 from __future__ import annotations
@@ -21,8 +24,10 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
+from typing import Protocol
 
 from skitai import was
 from skitai._constants import VERSION
@@ -33,22 +38,19 @@ from skitai.core.config import AppTarget, ListenSettings, Settings, StaticTarget
 from skitai.core.coroutines import Coroutines
 from skitai.core.forwarded import TrustedProxies
 from skitai.core.listeners import bind_tcp, bind_unix, describe
-from skitai.core.logs import Logs
+from skitai.core.logs.facade import Logs
 from skitai.core.processlimits import raise_descriptor_limit
 from skitai.core.routes import Mount, RouteTable
 from skitai.core.service import HttpService, ListenerInfo
 from skitai.core.static import StaticFolder
+from skitai.counters import Row, private_row
 from skitai.errors import AppLoadError, SkitaiError
+from skitai.launch import ExitCode, Launch, complain
 from skitai.limits import Limits
+from skitai.orders import Order
 from skitai.signals import Inbox
 
-__all__ = ["EXIT_APP", "EXIT_CLEAN", "EXIT_FAILURE", "EXIT_INTERRUPTED", "Instance", "start_failed"]
-
-EXIT_CLEAN = 0
-EXIT_FAILURE = 1
-EXIT_APP = 4
-#: As the shell reports a program that SIGINT ended.
-EXIT_INTERRUPTED = 128 + signal.SIGINT
+__all__ = ["Instance", "Link", "serve"]
 
 
 class _Event(enum.Enum):
@@ -58,6 +60,10 @@ class _Event(enum.Enum):
     INTERRUPT = "stop now"
     REOPEN = "reopen the logs"
     RELOAD = "start anew with what the files say by now"
+    ADMITTED = "the master lets us serve"
+    RETIRE = "a successor serves: end as soon as nobody would notice"
+    ORPHANED = "the master has ended"
+    WORN = "half of the threads are in handlers that do not return"
     DRAINED = "the last connection is closed"
     LOOP_FAILED = "nobody is served any more"
 
@@ -69,6 +75,17 @@ _SIGNALS = {
     "SIGUSR1": _Event.REOPEN,
     "SIGHUP": _Event.RELOAD,
 }
+#: Under a master: a terminal sends the others to all processes, and the master passes them on.
+_SIGNALS_OF_A_WORKER = {"SIGTERM": _Event.TERMINATE}
+
+_ORDERS = {
+    Order.SERVE: _Event.ADMITTED,
+    Order.RETIRE: _Event.RETIRE,
+    Order.STOP: _Event.TERMINATE,
+    Order.INTERRUPT: _Event.INTERRUPT,
+    Order.REOPEN: _Event.REOPEN,
+    None: _Event.ORPHANED,
+}
 
 #: Seconds for requests under way when a person pressed Ctrl-C.
 _INTERRUPT_PATIENCE = 0.5
@@ -78,24 +95,46 @@ _LOOP_PATIENCE = 0.2
 _EXIT_PATIENCE = 0.3
 
 
+class Link(Protocol):
+    """To the master that has started this process."""
+
+    @property
+    def sockets(self) -> Sequence[socket.socket]:
+        """Listening, in the order of the settings' listeners."""
+
+    @property
+    def counts(self) -> Row: ...
+
+    def follow(self, orders: Callable[[Order | None], None]) -> None:
+        """Call ``orders`` for each order from now on, from another thread; None is the master's end."""
+
+    def offer(self, broken: Sequence[str]) -> None:
+        """Say that all but the ``broken`` targets could be served; `Order.SERVE` is the answer."""
+
+    def ask_for_successor(self) -> None: ...
+
+
 class Instance:
     """Main thread only.  ``start`` raises SkitaiError when the instance cannot serve."""
 
-    def __init__(self, settings: Settings, logs: Logs, *, name: str, sole_app: bool = False) -> None:
-        """``sole_app``: without its (one) application there is nothing to serve."""
+    def __init__(self, launch: Launch, settings: Settings, logs: Logs, link: Link | None = None) -> None:
         self._settings = settings
         self._logs = logs
-        self._name = name
-        self._sole_app = sole_app
+        self._name = launch.name
+        self._sole_app = launch.sole_app
+        self._link = link
         self._events: Inbox[_Event] = Inbox()
         self._unix_paths: list[Path] = []
         #: When what is under way is cut, as monotonic seconds.
         self._cut_at = 0.0
+        self._broken: list[str] = []
+        self._is_worn = False
 
     # -- start ------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Bind, load, serve; returns once connections are accepted and signals are heard."""
+    def start(self) -> bool:
+        """Bind, load, serve; returns once connections are accepted and signals are heard.  False if
+        the master does not want this process to serve."""
         settings = self._settings
         if settings.server.chdir is not None:
             os.chdir(settings.server.chdir)
@@ -103,11 +142,13 @@ class Instance:
         # For the process of a server, and here only: importing skitai changes nothing.
         sys.setswitchinterval(settings.server.switch_interval)
         limits = raise_descriptor_limit(settings.limits)
-        sockets = [self._bind(listener) for listener in settings.listeners]
+        sockets = self._link.sockets if self._link else [self._bind(item) for item in settings.listeners]
+        counts = self._link.counts if self._link else private_row()
         try:
             self._executor = engine.make_executor(settings.server.threads, limits, self._logs.trace)
             self._coroutines = Coroutines(limits.coroutines_max, self._logs.trace)
-            self._engine = engine.Engine(self._make_service(limits), limits, self._logs.trace)
+            service = self._make_service(limits, counts)
+            self._engine = engine.Engine(service, limits, self._logs.trace, counts)
         except BaseException:
             self._remove_unix_sockets()
             raise
@@ -116,17 +157,30 @@ class Instance:
             server = (sockname[0], sockname[1]) if isinstance(sockname, tuple) else ("localhost", 80)
             self._engine.listen(sock, ListenerInfo("http", server))
         # Before the first answer: process 1 of a container would not get a signal without a handler.
-        self._events.catch(_SIGNALS)
+        self._events.catch(_SIGNALS_OF_A_WORKER if self._link else _SIGNALS)
+        if self._link and not self._is_admitted(self._link):
+            return False
         self._loop_thread = threading.Thread(target=self._serve, name="skitai-loop", daemon=True)
         self._loop_thread.start()
         self._logs.server(
-            f"Skitai {VERSION} ({implementation()}), Python {sys.version.split()[0]}, instance {self._name}, "
+            f"Skitai {VERSION} ({implementation()}), Python {sys.version.split()[0]}, "
+            f"{'worker of ' if self._link else ''}instance {self._name}, "
             f"pid {os.getpid()}, threads {settings.server.threads}"
         )
-        for sock in sockets:
-            self._logs.server(f"listening on {describe(sock, 'http')}")
+        if not self._link:
+            for sock in sockets:
+                self._logs.server(f"listening on {describe(sock, 'http')}")
+        return True
 
-    def _make_service(self, limits: Limits) -> HttpService:
+    def _is_admitted(self, link: Link) -> bool:
+        """What serves so far may be better than what we could."""
+        link.follow(lambda order: self._events.put(_ORDERS[order]))
+        link.offer(self._broken)
+        while (event := self._events.get()) is _Event.REOPEN:
+            self._logs.reopen()
+        return event is _Event.ADMITTED
+
+    def _make_service(self, limits: Limits, counts: Row) -> HttpService:
         settings, logs = self._settings, self._logs
         for problem in settings.problems:
             logs.server(str(problem), "error")
@@ -145,6 +199,7 @@ class Instance:
             folders,
             limits=limits,
             threads=settings.server.threads,
+            processes=settings.server.processes,
             executor=self._executor,
             coroutines=self._coroutines,
             spool=Spool(settings.server.spool_dir, limits.spool_total_max),
@@ -153,6 +208,8 @@ class Instance:
             access_log=settings.server.access_log,
             debug=settings.server.debug,
             binding=was.BINDING,
+            counts=counts,
+            on_worn=lambda: self._events.put(_Event.WORN),
         )
 
     def _bind(self, listener: ListenSettings) -> socket.socket:
@@ -183,6 +240,8 @@ class Instance:
             self._logs.app(error.report, "expt")
             if self._sole_app and not app.reloads:
                 raise
+            if not app.reloads:
+                self._broken.append(str(target))
             self._logs.server(f"{target} is not served at {path or '/'}: {error}", "error")
         return app
 
@@ -211,31 +270,56 @@ class Instance:
         """What a signal asks for; the exit code if that was the end."""
         if event is _Event.TERMINATE:
             self._logs.server("stopping: requests under way may finish")
-            return self._drain(self._settings.limits.shutdown_timeout, EXIT_CLEAN)
+            return self._drain(self._settings.limits.shutdown_timeout, ExitCode.CLEAN)
+        if event is _Event.ORPHANED:
+            self._logs.server("stopping: the master has ended; requests under way may finish", "error")
+            return self._drain(self._settings.limits.shutdown_timeout, ExitCode.FAILURE)
+        if event is _Event.RETIRE:
+            self._logs.server("retiring: a successor serves; open connections may finish")
+            return self._drain(self._settings.limits.shutdown_timeout, ExitCode.CLEAN, gently=True)
         if event is _Event.INTERRUPT:
             self._logs.server("interrupted: stopping now")
-            return self._drain(_INTERRUPT_PATIENCE, EXIT_INTERRUPTED)
+            return self._drain(_INTERRUPT_PATIENCE, ExitCode.INTERRUPTED)
         if event is _Event.LOOP_FAILED:
-            return EXIT_FAILURE
+            return ExitCode.FAILURE
         if event is _Event.REOPEN:
             self._logs.reopen()
         elif event is _Event.RELOAD:
-            self._logs.server("SIGHUP ignored: reload comes with the process master", "warn")
+            self._logs.server("SIGHUP ignored: only a master can reload; start with --master yes", "warn")
+        elif event is _Event.WORN:
+            self._worn()
         return None
 
-    def _drain(self, patience: float, code: int) -> int:
-        self._engine.drain(lambda: self._events.put(_Event.DRAINED))
+    def _worn(self) -> None:
+        if self._is_worn:
+            return
+        self._is_worn = True
+        text = "half of the threads are in handlers that have not returned since their clients got 503"
+        if self._link:
+            self._logs.server(f"{text}: asking the master for a successor", "warn")
+            self._link.ask_for_successor()
+        else:
+            self._logs.server(f"{text}; a master (--master yes) would replace this process", "warn")
+
+    def _drain(self, patience: float, code: ExitCode, *, gently: bool = False) -> int:
+        """``gently``: idle connections are closed by their own clock, as at any time; so nobody who
+        sends a request meets a closed one that would have been open without this."""
+        self._engine.drain(lambda: self._events.put(_Event.DRAINED), gently=gently)
         self._cut_at = monotonic() + patience
         while True:
             try:
                 event = self._events.get(timeout=max(0.0, self._cut_at - monotonic()))
             except queue.Empty:
+                if gently:  # those whose keep_alive is longer, and what is answered slowly
+                    return self._drain(_INTERRUPT_PATIENCE, code)
                 self._logs.server("requests still under way were cut", "warn")
                 return code
-            if event is _Event.INTERRUPT and code == EXIT_INTERRUPTED:
+            if event is _Event.INTERRUPT and code == ExitCode.INTERRUPTED:
                 os._exit(code)  # the second Ctrl-C: nothing may delay it
             if event is _Event.INTERRUPT:
-                return self._drain(_INTERRUPT_PATIENCE, EXIT_INTERRUPTED)
+                return self._drain(_INTERRUPT_PATIENCE, ExitCode.INTERRUPTED)
+            if gently and event in (_Event.TERMINATE, _Event.ORPHANED):
+                return self._drain(self._settings.limits.shutdown_timeout, code)
             if event is _Event.REOPEN:
                 self._logs.reopen()
             elif event in (_Event.DRAINED, _Event.LOOP_FAILED):
@@ -251,7 +335,7 @@ class Instance:
         self._remove_unix_sockets()
         self._logs.server("stopped")
         self._logs.close()
-        if code == EXIT_INTERRUPTED:
+        if code == ExitCode.INTERRUPTED:
             # An application's own threads or atexit functions may hang; Ctrl-C has promised to end.
             watchdog = threading.Timer(_EXIT_PATIENCE, os._exit, (code,))
             watchdog.daemon = True
@@ -259,6 +343,27 @@ class Instance:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # from here on the system's own, deadly one
 
 
-def start_failed(error: SkitaiError) -> int:
-    """The exit code for an instance that could not start."""
-    return EXIT_APP if isinstance(error, AppLoadError) else EXIT_FAILURE
+def serve(launch: Launch, settings: Settings, link: Link | None = None) -> int:
+    """Serve until the end, in this process; the exit code."""
+    folder = launch.log_folder(settings)
+    try:
+        logs = Logs(folder, console=launch.verbose)
+    except SkitaiError as error:
+        complain(error)
+        return ExitCode.CONFIG
+    logs.capture_logging()
+    if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):
+        # What applications print shall not wait for the end of the process in a pipe or file.
+        sys.stdout.reconfigure(line_buffering=True)
+    instance = Instance(launch, settings, logs, link)
+    try:
+        if not instance.start():
+            logs.close()
+            return ExitCode.CLEAN
+    except SkitaiError as error:
+        logs.server(str(error), "error")
+        logs.close()
+        if not launch.verbose and folder is not None:
+            complain(error)
+        return ExitCode.APP if isinstance(error, AppLoadError) else ExitCode.FAILURE
+    return instance.run()

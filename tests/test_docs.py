@@ -19,12 +19,12 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from skitai import server
-from skitai.cli import instance, main, serving
+from skitai.cli import instance, main
 from skitai.core.config import load
 from skitai.core.config.settings import TABLES
 from skitai.core.coroutines import is_async_iterable, is_asynchronous
 from skitai.core.filewrapper import FileWrapper
+from skitai.launch import ExitCode
 from skitai.limits import Limits
 
 REPO = Path(__file__).resolve().parent.parent
@@ -169,9 +169,8 @@ def test_the_limits_stand_below_the_status_that_their_reason_names() -> None:
 
 def test_the_exit_codes() -> None:
     rows = table_below(REPO / "docs" / "running.md", "## Exit codes")
-    ours = {server.EXIT_CLEAN, server.EXIT_FAILURE, server.EXIT_APP, server.EXIT_INTERRUPTED}
     usage = 2  # argparse's own
-    assert {int(row[0]) for row in rows if row[0].isdigit()} == {*ours, serving.EXIT_CONFIG, usage}
+    assert {int(row[0]) for row in rows if row[0].isdigit()} == {*ExitCode, usage}
 
 
 def test_the_options_of_a_route() -> None:

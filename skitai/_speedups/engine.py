@@ -45,6 +45,7 @@ from skitai._speedups.leadership import Leadership
 from skitai._speedups.loop import EventLoop
 from skitai._speedups.shelf import Shelf
 from skitai._waiting import HERE
+from skitai.counters import Row
 from skitai.limits import Limits
 
 __all__ = [
@@ -123,8 +124,10 @@ class Engine(PureEngine):
     http_connection = ServerConnection
     event_loop = EventLoop
 
-    def __init__(self, service: Service, limits: Limits, report: Callable[[str], None]) -> None:
-        super().__init__(service, limits, report)
+    def __init__(
+        self, service: Service, limits: Limits, report: Callable[[str], None], counts: Row | None = None
+    ) -> None:
+        super().__init__(service, limits, report, counts)
         executor = service.executor
         self._lanes = Lanes(self) if executor is not None else None
         self._crew = executor if isinstance(executor, Crew) else None
@@ -204,10 +207,10 @@ class Engine(PureEngine):
         if not isinstance(connection, LaneConnection):
             super().became_idle(connection)
 
-    def _drain(self) -> None:
+    def _drain(self, gently: bool) -> None:
         if self._lanes is not None:
-            self._lanes.drain()
-        super()._drain()
+            self._lanes.drain(gently)
+        super()._drain(gently)
 
     # -- what is kept ready: see shelf.pyx ------------------------------------------------------
 
@@ -245,12 +248,12 @@ class Engine(PureEngine):
         connection = GeneralConnection(self, sock, lane.peer, lane.info, returns)
         self.connections.add(connection)
         self.became_idle(connection)
-        if self.draining:
-            connection.http.refuse_keep_alive()
         return connection
 
     def give_back(self, connection: GeneralConnection) -> None:
         """A lane connection in the place of ``connection``, which is idle."""
+        if self.draining:
+            return  # what is asked now is answered by general ones: they know how to end
         assert self._lanes is not None
         self.connections.discard(connection)
         # The next request may be here already: clients are quicker than the news of the last one's end.

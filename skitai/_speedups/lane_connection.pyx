@@ -276,7 +276,7 @@ cdef class LaneConnection(Seat):
     cdef int rest(self) except -1:
         """All is answered."""
         self.view.state = SK_RESTING
-        if self.lanes.draining:
+        if self.lanes.draining and not self.lanes.gently:
             self.close()
         else:
             self.idle_since = (
@@ -300,6 +300,8 @@ cdef class LaneConnection(Seat):
         cdef int from_shelf = 0
         while work.start < work.filled:
             data = work.scratch + work.start
+            if lanes.draining:
+                return self.go_general(work)  # which knows how to end
             if recognise(data, work.filled - work.start, &lanes.limits, head) != SIMPLE:
                 return self.go_general(work)
             length = head.consumed
@@ -410,6 +412,7 @@ cdef class LaneConnection(Seat):
         """Sent, or lost; False if with it the connection is closed."""
         cdef bint stays = state == SK_PARCEL_SENT and parcel.stays
         self.view.state = SK_SERVING
+        self.lanes.count(parcel.status)
         self.log_parcel(parcel, received_at, asked)
         sk_parcel_release(parcel)
         if not stays:
@@ -484,9 +487,7 @@ cdef class LaneConnection(Seat):
         call.work = work
         call.route = self.route
         call.begin(data, head, self.address, self.port_text)
-        call.keep_alive = head.keep_alive and not (
-            lanes.draining and work.start + length == work.filled
-        )
+        call.keep_alive = head.keep_alive
         call.habit = habit
         # One look at the clock for each request: it began when the one before was answered.
         call.received_at = lanes.last_time if lanes.time_batch == lanes.loop.batch else monotonic()
@@ -544,6 +545,7 @@ cdef class LaneConnection(Seat):
                 call.put_back()
                 return False
             if outcome == LOST:
+                self.lanes.count(call.status.code)
                 call.lose(None)
                 call.log(wall_clock(), call.started_at, 0)
                 return True
@@ -552,6 +554,7 @@ cdef class LaneConnection(Seat):
             call.put_back()
             return False
         call.over = self.has_answered = True
+        self.lanes.count(call.status.code)
         work.start += length
         work.ready += head_size
         if call.route.log is not None:
@@ -800,7 +803,7 @@ cdef class LaneConnection(Seat):
         self.close()
 
     def finish_soon(self):
-        """The server stops: answer what has come, then close (`rest`).  Not here: an application may
+        """The server stops: answer what has come, then end (`rest`).  Not here: an application may
         last, and who called us must not go on then."""
         if self.view.state == SK_RESTING:
             self.queue()

@@ -139,7 +139,9 @@ cdef class Lanes(BatchEnd):
     cdef unsigned long shelf_batch
     cdef object log              # the access lines of what is answered from the shelf; None: there are none
     cdef BatchEnd relief         # None: nobody serves in our place
-    cdef bint draining
+    cdef bint draining, gently
+    cdef unsigned long long[::1] row
+    cdef unsigned long long *counts   # by `Count`
     cdef double keep_alive, header_timeout, send_stall_timeout
     cdef HeadLimits limits
     cdef int depth
@@ -167,6 +169,8 @@ cdef class Lanes(BatchEnd):
     cdef int kind_of(self, str name) except -1
     cdef int refresh_date(self) except -1
     cdef bint more_to_come(self) noexcept
+    cdef void count(self, int status) noexcept
+    cdef void count_more(self, unsigned long long requests) noexcept
     cdef sk_habit *habit(self, const unsigned char *data, Head *head, Route route) noexcept
     cdef int learn(
         self, sk_habit *habit, Route route, str method, str target, double elapsed, double now

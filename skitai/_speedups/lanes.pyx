@@ -24,6 +24,8 @@ from cpython.pythread cimport (
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_DecodeLatin1, PyUnicode_GET_LENGTH
 from libc.string cimport memchr, memcmp
 
+from skitai.counters import Count
+
 from skitai._speedups.environ import add_fields
 from skitai._speedups.lasting import Lasting
 from skitai._waiting import HERE
@@ -47,6 +49,9 @@ cdef enum:
     ANSWERS_MAX = 256 # different statuses and field names of applications
     HELD_SIZE_MAX = 32768  # of OUT: the rest is for the next connection's answers
     KEPT_LENGTH_MAX = 255  # longer hosts and mounts have no lane, longer names are not kept
+
+cdef int REQUESTS = Count.REQUESTS
+cdef int SERVER_ERRORS = Count.SERVER_ERRORS
 
 cdef dict SPECIAL_FIELDS = {
     # RFC 9110 section 7.6.1; what an application may not say of them is the gateway's to judge.
@@ -190,6 +195,8 @@ cdef class Lanes(BatchEnd):
         self.engine = engine
         self.service = engine.service
         self.lasting = Lasting(engine.service.learned)
+        self.row = engine.counts
+        self.counts = &self.row[0]
         self.loop = engine.loop
         self.loop.batch_end = self
         self.clock = Clock(engine.loop)
@@ -221,9 +228,20 @@ cdef class Lanes(BatchEnd):
         """The leader: run ``job`` on a stack that can be parked."""
         self.work.hub.run(job)
 
-    def drain(self):
-        """No connection outlives the requests that it has sent."""
+    def drain(self, bint gently):
+        """Nothing more is answered in a lane; those that are idle end, or ``gently`` rest on."""
         self.draining = True
+        self.gently = gently
+
+    cdef void count(self, int status) noexcept:
+        """As `Engine.answered`, in a nanosecond."""
+        self.counts[REQUESTS] += 1
+        if status >= 500:
+            self.counts[SERVER_ERRORS] += 1
+
+    cdef void count_more(self, unsigned long long requests) noexcept:
+        """Answered in our place, without an error."""
+        self.counts[REQUESTS] += requests
 
     cdef int refresh_date(self) except -1:
         """The clock is looked at once for each batch of events."""

@@ -130,6 +130,7 @@ typedef struct {
     const int *draining; /* the server stops */
     /* Our own. */
     int nursery;         /* the foundlings' poller */
+    unsigned long long answered; /* since the leader has counted them; of the shelf, so none is an error */
     int foundling_count;
     sk_foundling foundlings[SK_FOUNDLINGS];
     char *records;
@@ -214,6 +215,7 @@ static inline void sk_note(
     sk_relief *relief, const sk_view *view, void *owner, const sk_parcel *parcel, double received_at,
     const sk_asked *asked) {
     sk_record *record;
+    relief->answered++;
     if (!relief->logs)
         return;
     record = (sk_record *)(relief->records + relief->records_size);

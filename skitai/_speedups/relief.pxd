@@ -49,6 +49,7 @@ cdef extern from "relief.h" nogil:
         void *context
         bint logs
         const bint *draining
+        unsigned long long answered
         int foundling_count
         sk_foundling *foundlings
         char *records

@@ -52,7 +52,10 @@ cdef class Relief(BatchEnd):
             sk_relief_close(self.relief)
 
     cdef int batch_ends(self) except -1:
-        """Note what is to be logged, and take in who has connected."""
+        """Count, note what is to be logged, and take in who has connected."""
+        if self.relief.answered:
+            self.lanes.count_more(self.relief.answered)
+            self.relief.answered = 0
         if self.relief.records_size:
             self.log()
         if self.relief.foundling_count:

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 from skitai._constants import VERSION
 from skitai.cli.places import Places
-from skitai.cli.serving import EXIT_CONFIG, complain, serve
-from skitai.core.config import Settings, add_flags, describe, given_flags, load
+from skitai.cli.serving import serve
+from skitai.core.config import Settings, add_flags, describe, given_flags, load, text_of
 from skitai.errors import ConfigError
+from skitai.launch import ExitCode, Launch, complain
 
 __all__ = ["check", "main"]
 
@@ -40,19 +41,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
     options = _parser().parse_args(arguments)
     places = Places.find(options.home)
+    overrides = given_flags(options)
     try:
         file = places.configuration(options.conf)
-        settings = load(file, environ=os.environ, overrides=given_flags(options))
+        text = text_of(file)
+        settings = load(file, text=text, environ=os.environ, overrides=overrides)
     except ConfigError as error:
         complain(error)
-        return EXIT_CONFIG
+        return ExitCode.CONFIG
     if options.print_config:
         print(describe(settings), end="")
         return 0
     if options.test:
         return check(settings)
     name = settings.server.name or file.stem
-    return serve(settings, name=name, log_path=places.instance_logs(name), verbose=options.verbose)
+    launch = Launch(
+        file=file,
+        target="",
+        overrides=overrides,
+        name=name,
+        log_path=places.instance_logs(name),
+        verbose=options.verbose,
+        text=text,
+    )
+    return serve(launch, settings, with_master=True)
 
 
 def check(settings: Settings) -> int:
@@ -60,7 +72,7 @@ def check(settings: Settings) -> int:
     for problem in settings.problems:
         complain(problem)
     if settings.problems:
-        return EXIT_CONFIG
+        return ExitCode.CONFIG
     print(f"{settings.file or 'configuration'}: good")
     return 0
 

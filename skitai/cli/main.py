@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
+import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from skitai._constants import VERSION
-from skitai._kernels import implementation
 from skitai.cli.instance import check
 from skitai.cli.places import Places
-from skitai.cli.serving import EXIT_CONFIG, complain, serve
+from skitai.cli.serving import serve
 from skitai.core.config import add_flags, describe, for_app, given_flags, load
 from skitai.errors import ConfigError
+from skitai.launch import ExitCode, Launch, complain
 
 __all__ = ["main"]
 
 
+class _Version(argparse.Action):
+    """Asks for the kernels, which a command that becomes a master must not load."""
+
+    def __call__(self, *_: object) -> NoReturn:
+        print(f"Skitai {VERSION} ({importlib.import_module('skitai._kernels').implementation()})")
+        sys.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="skitai", description="An application server for Python.")
-    parser.add_argument("--version", action="version", version=f"Skitai {VERSION} ({implementation()})")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and which build runs")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser(
         "run", help="serve one application or folder", description=_run.__doc__, allow_abbrev=False
@@ -43,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = options.function(options)
     except ConfigError as error:
         complain(error)
-        return EXIT_CONFIG
+        return ExitCode.CONFIG
     return code
 
 
@@ -62,7 +73,10 @@ def _run(options: argparse.Namespace) -> int:
     if settings.problems:
         raise settings.problems[0]
     name = settings.server.name or "run"
-    return serve(settings, name=name, log_path=None, verbose=False, sole_app=True)
+    launch = Launch(
+        file=None, target=options.target, overrides=given, name=name, log_path=None, sole_app=True
+    )
+    return serve(launch, settings, with_master=False)
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -107,6 +107,7 @@ class Run:
         "_status",
         "burns",
         "context",
+        "is_inside",
         "lasts",
         "meter",
         "parks",
@@ -146,6 +147,8 @@ class Run:
         self.lasts = lasts
         self.parks = parks
         self.meter = exchange.meter
+        #: A thread is in the application's code, as far as is known: not yet or no more otherwise.
+        self.is_inside = False
         self._stage = _CALL
         self._status = 0
         self._reason = ""
@@ -159,12 +162,14 @@ class Run:
     # -- the job ------------------------------------------------------------------------
 
     def run(self) -> None:
+        self.is_inside = True
         try:
             if self._stage is _CALL and self._exchange.is_current:
                 self.context.run(self._call)
             elif self._stage is _TAKE:
                 self.context.run(self._take)
             if self._stage is _AWAIT:
+                self.is_inside = False
                 self.submit_awaited()
                 return
             while self._stage is _PULL:
@@ -440,6 +445,7 @@ class Run:
 
     def leave(self) -> None:
         """Once, whatever happened: the iterable's close() and the request's body."""
+        self.is_inside = False
         if self._stage is _DONE:
             return
         self._stage = _DONE

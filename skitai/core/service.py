@@ -30,10 +30,12 @@ from skitai.core.gateway import Run, RunReports
 from skitai.core.habitlog import HabitLog
 from skitai.core.lanes import LaneCallbacks, make_lane
 from skitai.core.limitlog import LimitLog
-from skitai.core.logs import Logs
+from skitai.core.logs.facade import Logs
+from skitai.core.overdue import OverdueRuns
 from skitai.core.redirects import quote_path, redirect
 from skitai.core.routes import Mount, RouteTable
 from skitai.core.static import StaticFolder
+from skitai.counters import Row
 from skitai.errors import AppLoadError, ClientDisconnected, HTTPError, RemoteProtocolError
 from skitai.limits import Limits
 
@@ -84,6 +86,7 @@ class Plan:
     answer: Answer | None = None
     body: RequestBody | None = None
     environ: dict[str, Any] | None = None
+    run: Run | None = None
 
 
 class HttpService:
@@ -97,6 +100,7 @@ class HttpService:
         *,
         limits: Limits,
         threads: int,
+        processes: int,
         executor: engine.Executor,
         coroutines: Coroutines,
         spool: Spool,
@@ -105,9 +109,12 @@ class HttpService:
         access_log: bool,
         debug: bool,
         binding: Binding,
+        counts: Row,
+        on_worn: Callable[[], None],
     ) -> None:
-        """``binding`` is applied inside the context of each request: it makes
-        the services of `skitai.was` belong to it."""
+        """``binding`` is applied inside the context of each request: it makes the services of
+        `skitai.was` belong to it.  ``on_worn()`` is called, perhaps again and again, once half of the
+        threads are in handlers that have not returned though their clients got 503."""
         self._table = table
         self._apps = apps
         self._folders = folders
@@ -124,8 +131,9 @@ class HttpService:
         #: Whether clients may see tracebacks.  Made here once: thousands of runs may wait at once.
         self._debugs = {app: functools.partial(self._may_show, app) for app in apps.values()}
         self._watching_queue = False
+        self._overdue = OverdueRuns(counts, 0 if executor.inline else max(1, threads // 2), on_worn)
         self._template = make_template(
-            threads=threads, processes=1, errors=logs.wsgi_errors, was=binding.face
+            threads=threads, processes=processes, errors=logs.wsgi_errors, was=binding.face
         )
         self._reports = RunReports(
             failure=functools.partial(logs.app, kind="expt"),
@@ -176,9 +184,10 @@ class HttpService:
         _send(exchange, answer or _nothing_here(exchange.head))
 
     def finished(self, exchange: engine.Exchange) -> None:
+        plan: Plan = exchange.context
+        plan.run = None  # it leads back here, and would wait for the collector
         if not self._access_log:
             return
-        plan: Plan = exchange.context
         head = exchange.head
         self._logs.request(
             (
@@ -212,6 +221,9 @@ class HttpService:
             f"{head.method} {head.target}: no response within response_timeout "
             f"({exchange.response_timeout:g} s); the client got 503"
         )
+        plan: Plan = exchange.context
+        if plan.run is not None:
+            self._overdue.add(plan.run)
         answer = _busy("The application did not answer in time.", head)
         return answer.headers, answer.body
 
@@ -268,7 +280,9 @@ class HttpService:
         if mount is None or app is None:
             raise RuntimeError("a request left a lane where no application is mounted")
         exchange.response_timeout = mount.options.response_timeout
-        return self._new_run(exchange, begun.application, begun.environ, context, mount, app, None)
+        plan.run = self._new_run(exchange, begun.application, begun.environ, context, mount, app, None)
+        plan.run.is_inside = True
+        return plan.run
 
     # -- admission ------------------------------------------------------------------------
 
@@ -367,11 +381,12 @@ class HttpService:
             environ["wsgi.input"] = body.input
             environ["CONTENT_LENGTH"] = str(body.size)
         application = functools.partial(self._application, mounted, environ)
-        run = self._new_run(exchange, application, environ, contextvars.copy_context(), mount, mounted, body)
+        context = contextvars.copy_context()
+        plan.run = self._new_run(exchange, application, environ, context, mount, mounted, body)
         if plan.chain.is_coroutine:
-            run.submit_awaited()
+            plan.run.submit_awaited()
             return
-        self._executor.submit(run)
+        self._executor.submit(plan.run)
         if not self._watching_queue:
             self._watch_queue(exchange)
 

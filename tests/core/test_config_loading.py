@@ -100,7 +100,6 @@ def test_a_config_errors_is_a_config_error_of_its_first_problem() -> None:
         ("threads = 20000", "threads = 20000: more than 10000"),
         ("port = 70000", "port = 70000: more than 65535"),
         ("processes = 0", "processes = 0: less than 1"),
-        ("processes = 2", "processes = 2: more than one comes with the process master"),
         ("ssl = yes", "ssl = yes: TLS is not in this version, and clear text is not served in its place"),
         ("enable_proxy = on", "enable_proxy = on: the forward proxy is not in this version"),
         ("response_timeout = 0", "response_timeout = 0: less than 0.001"),
@@ -111,6 +110,24 @@ def test_a_config_errors_is_a_config_error_of_its_first_problem() -> None:
 )
 def test_a_line_of_server_is_refused(line: str, complaint: str) -> None:
     assert complaints(f"[server]\n{line}\n") == [f"x.conf:2: {complaint}"]
+
+
+def test_several_processes_need_the_master() -> None:
+    assert complaints("[server]\nprocesses = 2\nmaster = no\n") == [
+        "x.conf:3: master = no: more than one process needs it: write auto"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ("processes = 2", "processes: Windows has one only: write 1"),
+        ("master = yes", "master = yes: there is none on Windows: write auto"),
+    ],
+)
+def test_windows_has_no_master(given: str, complaint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skitai.core.config.loading._POSIX", False)
+    assert complaints(f"[server]\n{given}\n") == [f"x.conf:2: {complaint}"]
 
 
 def test_what_a_stronger_source_hides_is_still_told() -> None:

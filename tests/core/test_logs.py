@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from skitai._kernels import AccessRecord
-from skitai.core.logs import Logs, facade, sinks, writer
+from skitai.core.logs import facade, sinks, writer
+from skitai.core.logs.facade import Logs
 from skitai.core.logs.lines import LineFormat
 from skitai.core.logs.sinks import ConsoleSink, FileSink
 from skitai.errors import ConfigError
@@ -324,7 +325,7 @@ def test_verbose_is_a_copy(folder: Path, capfd: pytest.CaptureFixture[str]) -> N
 
 def test_one_terminal_for_both_keeps_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
     reader, end = os.pipe()
-    monkeypatch.setattr("skitai.core.logs.facade._console_descriptor", lambda *_: end)
+    monkeypatch.setattr("skitai.core.logs.sinks._console_descriptor", lambda *_: end)
     logs = Logs()
     for number in range(100):
         if number % 3:

@@ -22,6 +22,7 @@ def write_site(folder: Path, **settings: object) -> Path:
     (files / "huge").write_bytes(load.HUGE)
     lines = [
         "[server]",
+        "master = no",  # the process that was started is the one to be measured
         *(f"{key} = {value}" for key, value in settings.items()),
         "[routes:line]",
         "/files = files",

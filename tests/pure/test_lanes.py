@@ -34,6 +34,7 @@ from skitai.core.coroutines import Coroutines
 from skitai.core.forwarded import TrustedProxies
 from skitai.core.routes import RouteTable
 from skitai.core.service import HttpService, ListenerInfo
+from skitai.counters import Count, private_row
 from skitai.limits import Limits
 from tests.live.apps import lanes as kinds
 
@@ -273,6 +274,7 @@ class Words:
 class Server:
     def __init__(self, engine_class: type[pure_engine.Engine], threads: int = 0) -> None:
         self.words = Words()
+        self.counts = private_row()
         self.executor = _kernels.engine.make_executor(threads, LIMITS, pytest.fail)
         self.coroutines = Coroutines(LIMITS.coroutines_max, pytest.fail)
         table = RouteTable.of(for_app("tests.live.apps.lanes:app", base=REPO))
@@ -293,8 +295,11 @@ class Server:
             access_log=True,
             debug=False,
             binding=was.BINDING,
+            processes=1,
+            counts=self.counts,
+            on_worn=lambda: self.words.server("worn"),
         )
-        self.engine = engine_class(service, LIMITS, self.words.trace)
+        self.engine = engine_class(service, LIMITS, self.words.trace, self.counts)
         listener = socket.create_server(("127.0.0.1", 0))
         self.address = listener.getsockname()
         self.engine.listen(listener, ListenerInfo("http", ("127.0.0.1", 80)))
@@ -308,10 +313,11 @@ class Server:
         self.thread.join(5)
 
     def says(self, *pieces: bytes) -> tuple[bytes, list[Any], list[str]]:
-        """The bytes it answers, what the application saw, what the logs have."""
+        """The bytes it answers, what the application saw, what the logs and the counters have."""
         kinds.seen.clear()
         kept.clear()
         self.words.lines.clear()
+        before = list(self.counts)
         answer = b""
         with socket.create_connection(self.address, timeout=5) as client:
             for number, piece in enumerate(pieces):
@@ -330,7 +336,9 @@ class Server:
         answer = re.sub(rb"Date: [^\r]*", b"Date: -", answer)
         # An answer that waits for the next one is logged once both are out: between the two kinds of
         # lines the order is free.
-        return answer, list(kinds.seen), sorted(self.words.lines, key=lambda line: line.split(" ")[0])
+        lines = sorted(self.words.lines, key=lambda line: line.split(" ")[0])
+        counted = {count.name: self.counts[count] - before[count] for count in Count}
+        return answer, list(kinds.seen), [*lines, f"counted {counted}"]
 
 
 @pytest.fixture(scope="module")

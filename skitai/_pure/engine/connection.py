@@ -53,6 +53,7 @@ class Owner(Protocol):
 
     http_connection: ClassVar[type[ServerConnection]]
     draining: bool
+    gently: bool
     limits: Limits
     loop: EventLoop
     report: Callable[[str], None]
@@ -61,6 +62,7 @@ class Owner(Protocol):
 
     def with_own_fields(self, headers: Headers) -> Headers: ...
     def keep(self, info: Any, head: RequestHead, lasting: LastingFile, descriptor: int) -> None: ...
+    def answered(self, status: int) -> None: ...
     def became_idle(self, connection: Connection) -> None: ...
     def became_busy(self, connection: Connection) -> None: ...
     def forget(self, connection: Connection) -> None: ...
@@ -283,13 +285,26 @@ class Connection(Channel):
         self._owner.keep(self.info, head, lasting, descriptor)
 
     def prepare_response(self, exchange: Exchange) -> None:
-        """Before a head is written, under the lock: may the connection outlive an unread body?"""
+        """Before a head is written, under the lock: may the connection outlive this response, be it
+        for an unread body or because the server stops?"""
+        if self._owner.draining and not (self.phase is ANSWERING and self._has_more()):
+            self.http.refuse_keep_alive()
         if self.phase is not BODY:
             return
         head = exchange.head
         unread = (head.content_length or 0) - self._upload.taken
         if head.chunked or self.http.waiting_for_continue or unread > self.limits.drain_max:
             self.http.refuse_keep_alive()
+
+    def _has_more(self) -> bool:
+        """Whether something of a further request is here: of those that were pipelined only the last
+        may close the connection.  Any thread, under the lock."""
+        if self._ahead or self.http.buffered:
+            return True
+        try:
+            return bool(self.sock.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False  # nothing there, or nobody
 
     # -- after the response ---------------------------------------------------------------
 
@@ -316,6 +331,7 @@ class Connection(Channel):
         with self.lock:
             self.exchange = None
         try:
+            self._owner.answered(exchange.status)
             if exchange.sink is not None:
                 exchange.sink.close()
             self._owner.service.finished(exchange)
@@ -326,9 +342,8 @@ class Connection(Channel):
     def _next_cycle(self) -> None:
         self.http.start_next_cycle()
         self._move(IDLE)
-        if self._owner.draining:
-            self.close()
-            return
+        if self._owner.draining and not self._owner.gently:
+            self.loop.call_soon(self.finish_soon)  # its answer was begun before
         self.deadline = monotonic() + self.limits.keep_alive
         if self._ahead:
             self.http.receive_data(bytes(self._ahead))
@@ -342,6 +357,8 @@ class Connection(Channel):
         """No further request here.  Closing with unread bytes would send a reset, which can
         destroy the response before the client has read it (RFC 9112 section 9.6)."""
         clean = self.http.their_state in (State.DONE, State.CLOSED, State.MUST_CLOSE)
+        # A client that sends its next request at this moment shall see the answer that it has got.
+        clean = clean and not self._owner.gently
         if self._eof or (clean and not self._ahead and not self.http.buffered):
             self.close()
             return
@@ -379,6 +396,7 @@ class Connection(Channel):
             return
         headers, body = self._owner.service.refusal(error, self.peer, exchange)
         if exchange is None:
+            self._owner.answered(error.status)
             self._send_last(error.status, headers, body)
             return
         if self.phase is not ANSWERING:
@@ -510,16 +528,13 @@ class Connection(Channel):
         return self.sock
 
     def finish_soon(self) -> None:
-        """The server stops: answer the request that is here or on its way, then close."""
+        """The server stops: answer what is here or on its way, then close."""
         if self.phase is IDLE:
             self._on_readable()  # a request that lies in the socket would be lost by closing
         if self.phase is IDLE:
             self._advance()  # and so would one that has given way to others
-        if self.phase is IDLE:
+        if self.phase is IDLE and not self._owner.gently and not self._has_more():
             self.close()
-        elif self.phase is not CLOSED:
-            with self.lock:
-                self.http.refuse_keep_alive()
 
     def cut(self) -> None:
         """The loop has ended."""

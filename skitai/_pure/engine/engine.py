@@ -21,6 +21,7 @@ from skitai._pure.engine.keeping import LastingFile
 from skitai._pure.engine.loop import READ, EventLoop
 from skitai._pure.engine.service import Habit, Service
 from skitai._pure.http1 import Headers, RequestHead, ServerConnection
+from skitai.counters import Count, Row, private_row
 from skitai.limits import Limits
 
 __all__ = ["ACCEPT_BATCH", "Engine", "Listener"]
@@ -54,7 +55,9 @@ class Engine:
     #: The same for readiness and timers.
     event_loop: ClassVar[type[EventLoop]] = EventLoop
 
-    def __init__(self, service: Service, limits: Limits, report: Callable[[str], None]) -> None:
+    def __init__(
+        self, service: Service, limits: Limits, report: Callable[[str], None], counts: Row | None = None
+    ) -> None:
         """``report(what)`` is called inside an ``except`` block, for the error log."""
         self.service = service
         self.limits = limits
@@ -63,8 +66,11 @@ class Engine:
         #: What a connection reads into.  `socket.recv` would make a block as large for each read and
         #: shrink it where it lies: the heap of the loop thread grew to twenty times what was in use.
         self.scratch = memoryview(bytearray(_READ_SIZE))
-        #: Set by `drain`: no connection outlives its current request.
+        self.counts = private_row() if counts is None else counts
+        #: Set by `drain`: no connection outlives the requests that have come.
         self.draining = False
+        #: Those that are idle are closed by their own clock.
+        self.gently = False
         self.connections: set[Connection] = set()
         #: Those between two requests, the longest idle first.
         self._idle: OrderedDict[Connection, None] = OrderedDict()
@@ -85,10 +91,14 @@ class Engine:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._listeners.append(Listener(sock, info))
 
-    def drain(self, on_drained: Callable[[], None]) -> None:
-        """Accept no more, let requests under way finish, then call ``on_drained()``."""
+    def drain(self, on_drained: Callable[[], None], *, gently: bool = False) -> None:
+        """Accept no more, let requests under way finish, then call ``on_drained()``.
+
+        Idle connections are closed at once, or ``gently``: each is open for as long as it would be
+        otherwise, and is closed behind its next answer, which says so.  May be called once more,
+        without ``gently``."""
         self._on_drained = on_drained
-        self.loop.call_soon(self._drain)
+        self.loop.call_soon(self._drain, gently)
 
     def learned(self) -> list[Habit]:
         """What is known of routes whose handlers last; nothing in this build, where no request waits
@@ -135,6 +145,12 @@ class Engine:
     def keep(self, info: Any, head: RequestHead, lasting: LastingFile, descriptor: int) -> None:
         """``head`` came in by the listener of ``info`` and is answered with ``lasting``.  This build
         has no use for it."""
+
+    def answered(self, status: int) -> None:
+        """Count a request; 0: its client had gone before."""
+        self.counts[Count.REQUESTS] += 1
+        if status >= 500:
+            self.counts[Count.SERVER_ERRORS] += 1
 
     def became_idle(self, connection: Connection) -> None:
         self._idle[connection] = None
@@ -213,6 +229,7 @@ class Engine:
         self.connections.add(connection)
         self.became_idle(connection)
         self._addresses[connection.peer[0]] += 1
+        self.counts[Count.CONNECTIONS] += 1
         if not self._sweeping:
             self._sweeping = True
             self.loop.call_later(_SWEEP_INTERVAL, self._sweep)
@@ -242,19 +259,21 @@ class Engine:
         else:
             self._sweeping = False  # an idle server sleeps
 
-    def _drain(self) -> None:
-        if self.draining:
-            return
-        if self._accepting:
-            self._accept_waiting()  # those who have connected already are not turned away
-        self._unwatch_listeners()
-        self.draining = True
-        for listener in self._listeners:
-            listener.sock.close()
+    def _drain(self, gently: bool) -> None:
+        if not self.draining:
+            self._stop_accepting()
+        self.draining, self.gently = True, gently
         for connection in list(self.connections):
             connection.finish_soon()
         if not self.connections:
             self._drained()
+
+    def _stop_accepting(self) -> None:
+        if self._accepting:
+            self._accept_waiting()  # those who have connected already are not turned away
+        self._unwatch_listeners()
+        for listener in self._listeners:
+            listener.sock.close()
 
     def _drained(self) -> None:
         callback, self._on_drained = self._on_drained, None

@@ -12,7 +12,7 @@ in the main thread; what comes out is immutable and read from any thread.
 from skitai.core.config.address import Address
 from skitai.core.config.describe import describe
 from skitai.core.config.flags import add_flags, given_flags
-from skitai.core.config.loading import for_app, load
+from skitai.core.config.loading import for_app, load, text_of
 from skitai.core.config.problems import ConfigErrors
 from skitai.core.config.routelines import Route
 from skitai.core.config.settings import (
@@ -42,4 +42,5 @@ __all__ = [
     "for_app",
     "given_flags",
     "load",
+    "text_of",
 ]

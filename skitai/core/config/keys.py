@@ -120,6 +120,7 @@ _LEAST = {
     "send_stall_timeout": 0.001,
     "response_timeout": 0.001,
     "coroutines_max": 1,
+    "start_timeout": 0.001,
 }
 
 

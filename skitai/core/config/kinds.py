@@ -26,6 +26,7 @@ __all__ = [
     "HOST",
     "INT",
     "LANE",
+    "MASTER",
     "MODE",
     "NETWORKS",
     "PATH",
@@ -176,6 +177,7 @@ def _write_many(values: tuple[Any, ...]) -> str:
 INT = Kind("whole number", _parse_int)
 YES_NO = Kind("yes or no", _parse_yes_no, lambda value: "yes" if value else "no")
 LANE = Kind("auto, fast, waits or burns", _one_of("auto", "fast", "waits", "burns"))
+MASTER = Kind("auto, yes or no", _one_of("auto", "yes", "no"))
 SECONDS = Kind("time", _parse_seconds, _write_seconds)
 WHOLE_SECONDS = Kind("whole seconds", _parse_whole_seconds)
 BYTES = Kind("size", _parse_bytes, _write_bytes)

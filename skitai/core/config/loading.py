@@ -12,6 +12,7 @@ no application.
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Mapping
 from dataclasses import fields
 from difflib import get_close_matches
@@ -29,8 +30,9 @@ from skitai.core.config.syntax import Section, Style, parse, read_text
 from skitai.core.config.targets import Finder
 from skitai.limits import Limits
 
-__all__ = ["for_app", "load"]
+__all__ = ["for_app", "load", "text_of"]
 
+_POSIX = os.name == "posix"
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 #: How much of a variable's name must be a key's for it to be taken for a slip of the pen.
 _NEARLY = 0.85
@@ -54,14 +56,10 @@ def load(
     Raises ConfigErrors with every problem of the text; a route whose target is missing is
     kept with its ``problem``.
     """
+    if text is None and file is not None:
+        text = text_of(file)
     problems = Problems(str(file) if file is not None else "configuration")
     folder = Path.cwd() / (base or (file.parent if file is not None else Path()))
-    if text is None and file is not None:
-        try:
-            text = read_text(file)
-        except Mistake as mistake:
-            problems.take(mistake)
-            problems.raise_if_any()
     sections = _by_kind(parse(text or "", problems), problems)
     given = _server_values(sections.get("server", []), environ, overrides, folder, problems)
     server, _ = _server(given)
@@ -70,6 +68,16 @@ def load(
     importlib.invalidate_caches()
     lines = [line for section in sections.get("routes", []) for line in section.lines]
     return _finish(file, folder, given, read_routes(lines, finder, problems), sections, import_path, problems)
+
+
+def text_of(file: Path) -> str:
+    """What ``file`` says, for `load`.  Raises ConfigErrors."""
+    problems = Problems(str(file))
+    try:
+        return read_text(file)
+    except Mistake as mistake:
+        problems.take(mistake)
+    raise problems.all()
 
 
 def for_app(
@@ -120,6 +128,7 @@ def _finish(
         chdir = given["chdir"]
         source = "" if chdir.source is Source.FILE else chdir.origin
         problems.add(f"chdir: there is no folder {server.chdir}", line=chdir.line, source=source)
+    _check_processes(server, given, problems)
     problems.raise_if_any()
     reader.remember("server", given)
     return Settings(
@@ -134,6 +143,21 @@ def _finish(
         import_path=import_path,
         origins=MappingProxyType(reader.origins),
     )
+
+
+def _check_processes(server: ServerSettings, given: Mapping[str, Given], problems: Problems) -> None:
+    if server.processes > 1 and server.master == "no":
+        _add_about(given["master"], "master = no", "more than one process needs it: write auto", problems)
+    if not _POSIX:
+        if server.processes > 1:
+            _add_about(given["processes"], "processes", "Windows has one only: write 1", problems)
+        if server.master == "yes":
+            _add_about(given["master"], "master = yes", "there is none on Windows: write auto", problems)
+
+
+def _add_about(value: Given, what: str, why: str, problems: Problems) -> None:
+    source = "" if value.source is Source.FILE else value.origin
+    problems.add(f"{what}: {why}", line=value.line, source=source)
 
 
 # The sections there are: how they are written, how their lines are read, whether they have an argument.

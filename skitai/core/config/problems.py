@@ -66,7 +66,11 @@ class Problems:
     def raise_if_any(self) -> None:
         """Raises ConfigErrors when something was added: sorted by line, what has none first."""
         if self._errors:
-            raise ConfigErrors(sorted(self._errors, key=lambda error: error.line))
+            raise self.all()
+
+    def all(self) -> ConfigErrors:
+        """What was added, at least one, in that order."""
+        return ConfigErrors(sorted(self._errors, key=lambda error: error.line))
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

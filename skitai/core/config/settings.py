@@ -7,6 +7,7 @@ The keys of `skitai.limits.Limits` belong to ``[server]`` too.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from skitai.core.config.kinds import (
     HOST,
     INT,
     LANE,
+    MASTER,
     MODE,
     NETWORKS,
     PATH,
@@ -71,10 +73,18 @@ class ServerSettings:
         default=1,
         metadata=key(
             INT,
-            "of the instance",
+            "that serve, each with threads of its own; more than one needs a master, which Windows has not",
             unit="workers",
             least=1,
-            not_yet="more than one comes with the process master",
+            most=1000,
+        ),
+    )
+    master: str = field(
+        default="auto",
+        metadata=key(
+            MASTER,
+            "a process that starts the workers, restarts them when they end and reloads without loss (HUP); "
+            "auto is yes for skitaid-instance and for more than one process",
         ),
     )
     ip: str = field(default="", metadata=key(HOST, "to listen on; empty is every interface, IPv6 and IPv4"))
@@ -140,6 +150,12 @@ class ServerSettings:
     use_reloader: bool = field(
         default=False, metadata=key(YES_NO, "load applications again when their files change")
     )
+
+    def has_master(self, *, by_default: bool) -> bool:
+        """``by_default``: what auto means for the command that asks, with one process."""
+        if self.master == "auto":
+            return self.processes > 1 or (by_default and os.name == "posix")
+        return self.master == "yes"
 
 
 @dataclass(frozen=True, slots=True)

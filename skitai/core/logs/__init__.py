@@ -11,11 +11,7 @@ The way of an entry, from the caller to the disk:
     sinks.py     files and consoles, their failures and their recovery
     lines.py     date, type and text made into lines that cannot be forged
     bridges.py   the standard ``logging`` and ``wsgi.errors`` as ways into app.log
+    journal.py   the server's log for the master, which has neither threads nor requests
+
+Nothing is imported here: the master takes `journal` and must not get the kernels with it.
 """
-
-from __future__ import annotations
-
-from skitai.core.logs.bridges import AppLogHandler, ErrorStream
-from skitai.core.logs.facade import Logs
-
-__all__ = ["AppLogHandler", "ErrorStream", "Logs"]

@@ -7,20 +7,16 @@ Every method may be called from any thread; none waits and none raises because o
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import time
-from typing import TextIO
 
 from skitai._kernels import AccessRecord
 from skitai.core.logs.bridges import AppLogHandler, ErrorStream
 from skitai.core.logs.lines import LineFormat
-from skitai.core.logs.sinks import ConsoleSink, FileSink, Sink
+from skitai.core.logs.sinks import Sink, console_sinks, file_sink
 from skitai.core.logs.writer import LogWriter, Stream
-from skitai.errors import ConfigError
 
 __all__ = ["Logs"]
 
@@ -53,9 +49,9 @@ class Logs:
             found: dict[Stream, list[Sink]] = {stream: [] for stream in Stream}
             if folder is not None:
                 for stream in Stream:
-                    found[stream].append(_file_sink(folder, stream, warning))
+                    found[stream].append(file_sink(folder, stream.value, warning))
             if console or folder is None:
-                out, error = _console_sinks(warning)
+                out, error = console_sinks(warning)
                 found[Stream.REQUEST] += out
                 found[Stream.SERVER] += error
                 found[Stream.APP] += error
@@ -118,37 +114,6 @@ class Logs:
             logging.getLogger().removeHandler(self._handler)
             self._handler = None
         self._writer.close(timeout)
-
-
-def _file_sink(folder: Path, stream: Stream, warning: WarningLine) -> FileSink:
-    path = folder / f"{stream.value}.log"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return FileSink(path, warning)
-    except OSError as error:
-        who = f"user {os.getuid()}" if hasattr(os, "getuid") else "this user"
-        raise ConfigError(
-            f"the logs cannot be written to {folder}: {error.strerror} ({error.filename})",
-            hint=f"let {who} write there, or choose another place with --home DIR or log_path",
-        ) from error
-
-
-def _console_sinks(warning: WarningLine) -> tuple[list[Sink], list[Sink]]:
-    """For stdout and stderr; the same one for both if they lead to the same place, so that
-    the lines keep their order.  A stream that was closed before the start has none."""
-    out, error = _console_descriptor(sys.stdout, 1), _console_descriptor(sys.stderr, 2)
-    error_sinks: list[Sink] = [] if error is None else [ConsoleSink(error, warning)]
-    if out is None:
-        return [], error_sinks
-    if error is not None and os.path.sameopenfile(out, error):
-        return error_sinks, error_sinks
-    return [ConsoleSink(out, warning)], error_sinks
-
-
-def _console_descriptor(stream: TextIO | None, descriptor: int) -> int | None:
-    """Python sets the stream to None when the descriptor was closed at start; by now the number
-    may belong to something else."""
-    return None if stream is None else descriptor
 
 
 def _shorten(text: str) -> str:

@@ -12,10 +12,14 @@ import errno
 import os
 import select
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
-__all__ = ["ConsoleSink", "FileSink", "Sink"]
+from skitai.errors import ConfigError
+
+__all__ = ["ConsoleSink", "FileSink", "Sink", "console_sinks", "file_sink"]
 
 #: For files of the log folder: readable by the group, because request lines carry addresses.
 _MODE = 0o640
@@ -102,8 +106,40 @@ class ConsoleSink(Sink):
                 self._patience = 0.0  # until it moves again, waiting would only hold up the files
                 raise BlockingIOError(errno.EAGAIN, "the console took no more")
             self._patience = _CONSOLE_PATIENCE
-            data = data[:_PIPE_BUF]
+            # Whole lines where they fit: the workers of a master write into one pipe.
+            data = data[: bytes(data[:_PIPE_BUF]).rfind(b"\n") + 1 or _PIPE_BUF]
         return super()._write_some(data)
+
+
+def file_sink(folder: Path, name: str, warning: Callable[[str], bytes]) -> FileSink:
+    """``NAME.log`` under ``folder``, which is made if it is missing.  Raises ConfigError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileSink(folder / f"{name}.log", warning)
+    except OSError as error:
+        who = f"user {os.getuid()}" if hasattr(os, "getuid") else "this user"
+        raise ConfigError(
+            f"the logs cannot be written to {folder}: {error.strerror} ({error.filename})",
+            hint=f"let {who} write there, or choose another place with --home DIR or log_path",
+        ) from error
+
+
+def console_sinks(warning: Callable[[str], bytes]) -> tuple[list[Sink], list[Sink]]:
+    """For stdout and stderr; the same one for both if they lead to the same place, so that
+    the lines keep their order.  A stream that was closed before the start has none."""
+    out, error = _console_descriptor(sys.stdout, 1), _console_descriptor(sys.stderr, 2)
+    error_sinks: list[Sink] = [] if error is None else [ConsoleSink(error, warning)]
+    if out is None:
+        return [], error_sinks
+    if error is not None and os.path.sameopenfile(out, error):
+        return error_sinks, error_sinks
+    return [ConsoleSink(out, warning)], error_sinks
+
+
+def _console_descriptor(stream: TextIO | None, descriptor: int) -> int | None:
+    """Python sets the stream to None when the descriptor was closed at start; by now the number
+    may belong to something else."""
+    return None if stream is None else descriptor
 
 
 def _open(path: Path) -> int:

@@ -1,0 +1,156 @@
+"""One worker process as its master sees it.
+
+    BOOTING ──ready──▶ SERVING ──its successor is ready──▶ RETIRING
+       │                  │                                   │
+       └──────────────────┴────── the server stops ───────────┴──▶ STOPPING
+
+From everywhere the process may end, for whatever reason; the master is told by SIGCHLD.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from skitai.counters import anonymous_file
+from skitai.launch import Launch
+from skitai.orders import Order, Talk, WorkerOrders
+
+__all__ = ["Child", "Phase", "describe_end", "spawn"]
+
+#: See `skitai.worker.GROUP_SIGNALS`, which lets them in once it can hear them.
+_BLOCKED = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1)
+_FOREVER = float("inf")
+
+
+class Phase(enum.Enum):
+    BOOTING = "started, not ready yet"
+    SERVING = "accepts connections"
+    RETIRING = "accepts no more, answers what has come"
+    STOPPING = "the same, with the whole server"
+
+
+_MOVES = {
+    Phase.BOOTING: {Phase.SERVING, Phase.STOPPING},
+    Phase.SERVING: {Phase.RETIRING, Phase.STOPPING},
+    Phase.RETIRING: {Phase.STOPPING},
+    Phase.STOPPING: {Phase.STOPPING},
+}
+
+
+class Child:
+    """Times are ``time.monotonic()`` seconds."""
+
+    def __init__(self, pid: int, control: socket.socket, row: int, generation: int, patience: float) -> None:
+        """``row``: its counters; ``patience``: the shutdown_timeout that it has been told."""
+        self.pid = pid
+        self.control = control
+        self.row = row
+        self.generation = generation
+        self.phase = Phase.BOOTING
+        #: When it is ended if its phase has not changed.
+        self.deadline = _FOREVER
+        self.patience = patience
+        self.ready_at = 0.0
+        #: It has asked for a successor.
+        self.is_worn = False
+
+    def move(self, phase: Phase, deadline: float = _FOREVER) -> None:
+        if phase not in _MOVES[self.phase]:
+            raise RuntimeError(f"a worker may not go from {self.phase.name} to {phase.name}")
+        self.phase = phase
+        self.deadline = deadline
+
+    def order(self, order: Order) -> None:
+        """One that does not listen, or has just ended, is left to its deadline."""
+        try:
+            self.control.send(Talk.message(order), socket.MSG_DONTWAIT)
+        except OSError:
+            return
+
+    def stop(self, order: Order, deadline: float) -> None:
+        """With the server.  One that boots has nothing to finish: it is ended."""
+        if self.phase is Phase.BOOTING:
+            self.kill(signal.SIGTERM)
+        self.order(order)
+        self.move(Phase.STOPPING, deadline)
+
+    def kill(self, number: signal.Signals) -> None:
+        """Its id is its own until the master has waited for it."""
+        os.kill(self.pid, number)
+
+    def listen(self, heard: Callable[[Child, str, Any], None]) -> Callable[[], bool]:
+        """A function that takes what has come, and says whether more may come."""
+        talk = Talk(lambda word, value: heard(self, word, value))
+
+        def receive() -> bool:
+            try:
+                data = self.control.recv(4096)
+            except BlockingIOError:
+                return True
+            except OSError:
+                return False
+            talk.receive(data)
+            return bool(data)
+
+        return receive
+
+
+def spawn(
+    launch: Launch, listeners: Sequence[socket.socket], counters: int, row: int
+) -> tuple[int, socket.socket]:
+    """Start a worker: its process id and our end of its control socket.  Raises OSError."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    try:
+        with theirs, open(anonymous_file("skitai-orders"), "rb") as file:
+            given = [*(sock.fileno() for sock in listeners), theirs.fileno(), counters, file.fileno()]
+            # Our descriptors are closed in the child (PEP 446), but for these copies above them all.
+            first = max(2, *given) + 1
+            *listening, control, table, told = range(first, first + len(given))
+            WorkerOrders(launch.to_json(), listening, control, table, row).write(file.fileno())
+            pid = os.posix_spawn(
+                sys.executable,
+                [sys.executable, *_OPTIONS, "-m", "skitai.worker", launch.name, str(told)],
+                os.environ,
+                file_actions=[(os.POSIX_SPAWN_DUP2, number, first + i) for i, number in enumerate(given)],
+                setsigmask=_BLOCKED,
+            )
+    except BaseException:
+        ours.close()
+        raise
+    return pid, ours
+
+
+def _interpreter_options() -> list[str]:
+    """Those that we were started with, as far as they matter to what runs below us."""
+    flags = sys.flags
+    options = ["-O"] * flags.optimize + ["-B"] * flags.dont_write_bytecode + ["-s"] * flags.no_user_site
+    options += ["-E"] * flags.ignore_environment
+    # The working directory is on the path where it is on ours, and is not where it is not.
+    if sys.version_info >= (3, 11) and not {"", os.getcwd()} & set(sys.path):
+        options.append("-P")
+    options += [f"-W{option}" for option in sys.warnoptions]
+    options += [
+        f"-X{name}" if value is True else f"-X{name}={value}" for name, value in sys._xoptions.items()
+    ]
+    return options
+
+
+_OPTIONS = _interpreter_options()
+
+
+def describe_end(status: int) -> str:
+    """A wait status in words."""
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was ended by signal {-code}"
