@@ -14,6 +14,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from libc.errno cimport EINTR, errno
 from libc.stdlib cimport free
+from libc.string cimport memmove
 
 import heapq
 import os
@@ -293,16 +294,21 @@ cdef class EventLoop:
         return 0
 
     cdef void take_kept(self) noexcept:
-        """Events that the monitor has left to us, in place of a batch from the system."""
+        """Events that the monitor has left to us, in place of a batch from the system: who came first
+        comes first."""
         cdef Watched watched
-        self.next_event = self.event_count = 0
-        while self.kept.count and self.event_count < SK_EVENTS_MAX:
-            self.kept.count -= 1
-            watched = <Watched>self.kept.owners[self.kept.count]
-            self.events[self.event_count].owner = <PyObject *>watched
-            self.events[self.event_count].ready = watched.view.kept
+        cdef int place
+        self.next_event = 0
+        self.event_count = min(self.kept.count, <int>SK_EVENTS_MAX)
+        for place in range(self.event_count):
+            watched = <Watched>self.kept.owners[place]
+            self.events[place].owner = <PyObject *>watched
+            self.events[place].ready = watched.view.kept
             watched.view.kept = 0
-            self.event_count += 1
+        self.kept.count -= self.event_count
+        memmove(
+            self.kept.owners, self.kept.owners + self.event_count, self.kept.count * sizeof(self.kept.owners[0])
+        )
 
     cdef int end_batch(self) except -1:
         if self.batch_end is not None:
