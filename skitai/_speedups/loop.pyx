@@ -294,21 +294,20 @@ cdef class EventLoop:
         return 0
 
     cdef void take_kept(self) noexcept:
-        """Events that the monitor has left to us, in place of a batch from the system: who came first
-        comes first."""
+        """Events that the monitor has left to us, in place of a batch from the system; first come, first
+        served."""
         cdef Watched watched
+        cdef int count = min(self.kept.count, <int>SK_EVENTS_MAX)
         cdef int place
-        self.next_event = 0
-        self.event_count = min(self.kept.count, <int>SK_EVENTS_MAX)
-        for place in range(self.event_count):
+        for place in range(count):
             watched = <Watched>self.kept.owners[place]
             self.events[place].owner = <PyObject *>watched
             self.events[place].ready = watched.view.kept
             watched.view.kept = 0
-        self.kept.count -= self.event_count
-        memmove(
-            self.kept.owners, self.kept.owners + self.event_count, self.kept.count * sizeof(self.kept.owners[0])
-        )
+        self.kept.count -= count
+        memmove(self.kept.owners, self.kept.owners + count, self.kept.count * sizeof(void *))
+        self.next_event = 0
+        self.event_count = count
 
     cdef int end_batch(self) except -1:
         if self.batch_end is not None:
