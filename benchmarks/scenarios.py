@@ -80,6 +80,13 @@ SCENARIOS: dict[str, Scenario] = {
         ours=("skitai-default", "skitai"),
         peers=("bjoern", "granian"),
     ),
+    "parking": Scenario(
+        "12 bytes from handlers that could be parked, and from others",
+        "benchmarks.apps:hello",
+        len(HELLO),
+        ours=("skitai-parks", "skitai-default"),
+        peers=(),
+    ),
     "sleepers": Scenario(
         "12 bytes, 56 connections, while 8 ask what waits 50 ms; the figures are of the 56",
         "benchmarks.apps:mixed",

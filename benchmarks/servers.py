@@ -31,6 +31,8 @@ class Spec:
     get: str = "pip install 'skitai[bench]'"
     variables: Mapping[str, str] = field(default_factory=dict)
     """of the environment"""
+    conf: str = ""
+    """its file of settings, written to {folder}/{name}-{port}.conf, with the same words in it"""
 
 
 _SKITAI = "-m skitai run {app} --bind 127.0.0.1:{port} --threads"
@@ -43,6 +45,44 @@ _GUNICORN = (
     "-m gunicorn --bind 127.0.0.1:{port} --worker-class gthread --keep-alive 10 --log-level warning --threads"
 )
 
+# Debian's own settings for plain files, but for the log, for connections that are kept as
+# long as the others keep them, for one worker (of the user who may read our folder), and for
+# open files, which it keeps as we do.
+_NGINX = """\
+user root;
+daemon off;
+worker_processes 1;
+error_log stderr;
+pid {folder}/nginx.pid;
+events {{ worker_connections 768; }}
+http {{
+    sendfile on;
+    tcp_nopush on;
+    open_file_cache max=1000;
+    access_log off;
+    keepalive_requests 1000000000;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{ listen 127.0.0.1:{port}; root {app}; }}
+}}
+"""
+
+# As `skitai-default`, but for what only a section of a mount can say.
+_PARKS = """\
+[server]
+bind = 127.0.0.1:{port}
+threads = 8
+access_log = no
+chdir = .
+[routes:line]
+/ = {app}
+[mount /]
+park = yes
+"""
+
 SERVERS: dict[str, Spec] = {
     "skitai": Spec(f"{_SKITAI} 0 --no-access-log"),
     "skitai-log": Spec(f"{_SKITAI} 0 --access-log"),
@@ -51,6 +91,9 @@ SERVERS: dict[str, Spec] = {
     "skitai-alone": Spec(f"{_SKITAI} 16 --no-access-log"),
     "skitai-default": Spec(f"{_SKITAI} 8 --no-access-log"),
     "skitai-pure": Spec(f"{_SKITAI} 0 --no-access-log", variables={"SKITAI_PURE": "1"}),
+    "skitai-parks": Spec(
+        "-m skitai.cli.instance -v -f {folder}/skitai-parks-{port}.conf --home {folder}", conf=_PARKS
+    ),
     "skitai-unpipelined": Spec(f"{_SKITAI} 0 --no-access-log"),
     "bjoern": Spec(
         "-m benchmarks.launch bjoern {app} {port}",
@@ -83,33 +126,10 @@ SERVERS: dict[str, Spec] = {
     ),
     "waitress": Spec("-m benchmarks.launch waitress {app} {port}", "waitress"),
     "cheroot": Spec("-m cheroot --bind 127.0.0.1:{port} --threads 4 {app}", "cheroot"),
-    "nginx": Spec("-p {folder} -c {folder}/nginx-{port}.conf", None, "apt-get install nginx-light"),
+    "nginx": Spec(
+        "-p {folder} -c {folder}/nginx-{port}.conf", None, "apt-get install nginx-light", conf=_NGINX
+    ),
 }
-
-# Debian's own settings for plain files, but for the log, for connections that are kept as
-# long as the others keep them, for one worker (of the user who may read our folder), and for
-# open files, which it keeps as we do.
-_NGINX = """\
-user root;
-daemon off;
-worker_processes 1;
-error_log stderr;
-pid {folder}/nginx.pid;
-events {{ worker_connections 768; }}
-http {{
-    sendfile on;
-    tcp_nopush on;
-    open_file_cache max=1000;
-    access_log off;
-    keepalive_requests 1000000000;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    server {{ listen 127.0.0.1:{port}; root {app}; }}
-}}
-"""
 
 
 def nginx() -> str | None:
@@ -123,7 +143,8 @@ def argv(name: str, app: str, port: int, folder: Path) -> list[str]:
     program = sys.executable
     if spec.package is None:
         program = nginx() or "nginx"
-        (folder / f"nginx-{port}.conf").write_text(_NGINX.format(app=app, port=port, folder=folder))
+    if spec.conf:
+        (folder / f"{name}-{port}.conf").write_text(spec.conf.format(app=app, port=port, folder=folder))
     return [program, *(word.format(app=app, port=port, folder=folder) for word in spec.command.split())]
 
 

@@ -14,6 +14,8 @@
         ├── OutsideRequest       `skitai.was` used where no request is being answered
         ├── SpoolFull            a request body for which there is no room
         ├── ClientDisconnected   the client left while the application was answering
+        │   └── ResponseOverdue  it was answered 503 in the application's place
+        ├── WaitTimeout          what a handler waited for did not come in time
         └── HTTPError            an application's wish to answer with this status
 
 Operating system errors are mapped once, where a system call is made; above that
@@ -38,9 +40,11 @@ __all__ = [
     "ReadError",
     "RemoteProtocolError",
     "ResolveError",
+    "ResponseOverdue",
     "SkitaiError",
     "SpoolFull",
     "TLSError",
+    "WaitTimeout",
     "WriteError",
 ]
 
@@ -160,6 +164,14 @@ class SpoolFull(AppError):
 
 class ClientDisconnected(AppError):
     """The client left before its response was complete."""
+
+
+class ResponseOverdue(ClientDisconnected, TimeoutError):
+    """No response came within ``response_timeout``: the client was answered 503."""
+
+
+class WaitTimeout(AppError, TimeoutError):
+    """What a handler waited for did not come in the time that it gave."""
 
 
 class HTTPError(AppError):

@@ -3,7 +3,13 @@
 from cpython.object cimport PyObject
 
 from skitai._speedups.heads cimport Head
+from libc.stdint cimport uint32_t
+
 from skitai._speedups.lanes cimport Lanes, Route, Seat, StatusLine, Workspace, sk_habit
+from skitai._speedups.parking cimport Stack
+
+# In place of what an application raised: it waits, and its thread is free.
+cdef object PARKED
 
 cdef enum Stage:
     # Which code of the application runs, and what becomes of the connection when it lasts.
@@ -41,7 +47,13 @@ cdef class Call:
     # start_response and write for longer, when workspace and connection are somebody else's.
     cdef bint over
 
+    # Where it can be parked: the stack that it is on, what its application raised, and its route for habits.
+    cdef Stack stack
+    cdef object failure
+    cdef uint32_t habit_route
+
     # Set once the call has left its lane.
+    cdef readonly object exchange
     cdef object run
     cdef object run_write
     cdef object begun
@@ -67,6 +79,9 @@ cdef class Call:
     cdef object start_response(self, object status, object headers, object exc_info)
     cdef int begin(self, const unsigned char *data, Head *head, object address, object port) except -1
     cdef object ask(self)
+    cdef object ask_here(self)
+    cdef int ask_parked(self, Stack stack) except -1
+    cdef int park(self) except -1
     cdef bint note(self, object status, object headers) except -1
     cdef list headers(self)
     cdef bint take_body(self) except -1
@@ -74,7 +89,8 @@ cdef class Call:
     cdef Py_ssize_t write_head(self, unsigned char *at, Py_ssize_t room) except -3
     cdef void release(self) noexcept
     cdef int leave(self) except -1
-    cdef int finish(self, object error) except -1
+    cdef bint finish(self, object error) except -1
+    cdef int finish_here(self, object error) except -1
     cdef int lose(self, object error) except -1
     cdef dict asked(self)
     cdef int warn_of_more(self) except -1

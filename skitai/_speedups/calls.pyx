@@ -41,10 +41,12 @@ from skitai._speedups.lanes cimport (
     LENGTH_FIELD,
     SERVER_FIELD,
     SK_LASTS,
-    sk_call_begins,
-    sk_call_ends,
-    sk_lead,
+    SK_LONG,
+    sk_habit,
+    sk_habit_of,
 )
+from skitai._speedups.loop cimport sk_lead
+from skitai._speedups.parking cimport Stack, sk_call_begins, sk_call_ends
 
 cdef extern from "Python.h":
     ctypedef int (*visitproc)(PyObject *, void *) noexcept
@@ -87,6 +89,7 @@ cdef enum:
     SURPLUS_MAX = 64      # empty pieces taken behind a complete body: nobody else's turn comes meanwhile
 
 cdef object _END = object()
+PARKED = object()
 
 cdef Py_ssize_t OWN_REFERENCES = 3  # to a call: our variable, its context's, its start_response's
 
@@ -238,17 +241,61 @@ cdef class Call:
         return 0
 
     cdef object ask(self):
-        """Run the application; what it raised, or None."""
+        """Run the application; what it raised, None, or PARKED."""
+        cdef object failure
+        self.enter(ASKED)
+        if self.route.parks and self.work.hub.can_park():
+            if self.habit != NULL:
+                self.habit_route = self.habit.route
+            failure = self.failure if self.work.hub.perform(self, _ask_on_stack) else PARKED
+            self.failure = None
+        else:
+            failure = self.ask_here()
+        self.back()
+        return failure
+
+    cdef object ask_here(self):
         cdef object failure = None
         PyContext_Enter(self.context)
-        self.enter(ASKED)
         try:
             self.result = self.route.application(self.environ, self.starter)
         except BaseException as error:
             failure = error
-        self.back()
         PyContext_Exit(self.context)
         return failure
+
+    # -- parked: see parking.pyx --------------------------------------------------------------
+
+    cdef int park(self) except -1:
+        """The application waits, and its thread is here: it is gone on with outside of its lane."""
+        cdef Stack stack = self.stack
+        try:
+            if self.run is None and not self.over:
+                self.leave()
+        finally:
+            stack.watch(self.exchange)
+        return 0
+
+    cdef int ask_parked(self, Stack stack) except -1:
+        """On its stack: the application, which has been parked, returned, or raised ``failure``."""
+        cdef sk_habit *habit = NULL
+        cdef double now = monotonic()
+        cdef double longest = max(stack.longest, now - stack.entered_at)
+        cdef object failure = self.failure
+        self.failure = None
+        if self.habit_route and longest >= SK_LASTS:
+            habit = sk_habit_of(self.lanes.habits, self.habit_route)
+            if habit != NULL:
+                self.lanes.learn(habit, self.route, self.method, self.target, longest, now)
+        if self.run is not None:
+            self.finish_here(failure)
+        elif failure is None:
+            self.close_result(self.result)
+        elif _is_failure(failure):
+            self.route.failure(self.asked(), "", failure)
+        self.over = True
+        self.release()
+        return 0
 
     # -- the lead ---------------------------------------------------------------------------
 
@@ -305,8 +352,12 @@ cdef class Call:
 
     cdef int move(self, Workspace former) except -1:
         """The new leader: make this call one that its thread can go on with."""
+        cdef double lasted
         if self.habit != NULL and former.stage == ASKED:
-            self.lanes.learn(self.habit, self.route, self.method, self.target, SK_LASTS, monotonic())
+            # Counts in full where calls can be parked, too: that somebody else has come by the GIL
+            # meanwhile says that it was not just the processor that was busy.
+            lasted = SK_LONG if self.route.parks else SK_LASTS
+            self.lanes.learn(self.habit, self.route, self.method, self.target, lasted, monotonic())
             self.habit = NULL
         if former.stage == BEHIND:
             self.connection.go_on_without(former)
@@ -337,7 +388,7 @@ cdef class Call:
                     return False
                 self.body = b"".join(result)
             return self.length < 0 or self.length == PyBytes_GET_SIZE(self.body)
-        if self.length <= 0 or sk_is_asynchronous(result):
+        if self.length <= 0 or self.route.parks or sk_is_asynchronous(result):
             return False
         PyContext_Enter(self.context)
         self.enter(ASKED)
@@ -409,7 +460,7 @@ cdef class Call:
     cdef void release(self) noexcept:
         """It is over.  Context and start_response lead back here, and what the application returned may
         too: all would wait for the collector."""
-        self.context = self.starter = self.result = None
+        self.context = self.starter = self.result = self.exchange = None
 
     # -- behind the answer ------------------------------------------------------------------
 
@@ -448,7 +499,8 @@ cdef class Call:
             if close is not None:
                 close()
         except BaseException as error:
-            self.route.failure(self.asked(), ": close()", error)
+            if _is_failure(error):
+                self.route.failure(self.asked(), ": close()", error)
         return 0
 
     cdef int exhaust(self, bint lost) except -1:
@@ -479,7 +531,9 @@ cdef class Call:
 
     cdef int leave(self) except -1:
         """Out of the lane: an exchange, and a run that will do again what was done here."""
-        exchange = self.connection.leave(self.work)
+        exchange = self.exchange = self.connection.leave(self.work)
+        if self.stack is not None:
+            self.stack.exchange = exchange
         try:
             exchange.received_at = self.received_at
             self.begun = Begun(self.environ)
@@ -501,19 +555,28 @@ cdef class Call:
             return self.fields[:]
         return [*self.fields, ("Content-Length", str(self.length))]
 
-    cdef int finish(self, object error) except -1:
-        """Let the run go on with what the application returned or raised."""
+    cdef bint finish(self, object error) except -1:
+        """Let the run go on with what the application returned or raised; False if that is parked."""
+        cdef bint done = True
+        self.enter(ASKED)
+        try:
+            if self.route.parks and self.work.hub.can_park():
+                self.failure = error
+                done = self.work.hub.perform(self, _finish_on_stack)
+            else:
+                self.finish_here(error)
+        finally:
+            self.back()
+        return done
+
+    cdef int finish_here(self, object error) except -1:
         cdef object begun = self.begun
         cdef object result = self.result
         # Through the iterable or a traceback they lead back here, and would wait for the collector.
         self.result = self.iterator = self.begun = None
         begun.result = result
         begun.error = error
-        self.enter(ASKED)
-        try:
-            self.run.run()
-        finally:
-            self.back()
+        self.run.run()
         if not begun.taken:  # the client had gone while the application ran
             begun.result = begun.error = None
             if error is None:
@@ -525,6 +588,25 @@ cdef class Call:
             elif _is_failure(error):
                 self.route.failure(self.asked(), "", error)
         return 0
+
+
+cdef int _ask_on_stack(object task, Stack stack) except -1:
+    cdef Call call = <Call>task
+    call.stack = stack
+    call.failure = call.ask_here()
+    if stack.was_parked:
+        call.ask_parked(stack)
+    call.stack = None
+    return 0
+
+
+cdef int _finish_on_stack(object task, Stack stack) except -1:
+    cdef Call call = <Call>task
+    failure, call.failure = call.failure, None
+    call.finish_here(failure)
+    if stack.was_parked:
+        call.release()
+    return 0
 
 
 cdef object _start_response(PyObject *call, PyObject *const *args, Py_ssize_t count, PyObject *names):

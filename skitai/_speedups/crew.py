@@ -5,6 +5,7 @@ What is plain and quick runs in the leader, in its lane.  See leadership.pyx for
 over; here is what each thread does next:
 
     nobody leads, or the leader's call lasts    take the lead
+    stacks of its own are ready (parking.pyx)   go on with them
     a job waits                                 run it
     otherwise                                   rest; who rested last is woken first
 
@@ -16,18 +17,28 @@ take turns.
 
 A job that *burns* spends its time on the processor: more than one of them would only fight for
 the GIL, with each other and with the leader, so they run one by one.
+
+A thread that *holds* parked stacks runs only jobs that can be parked too and are not known to last, unless
+there has been no other for one of these for `_PATIENCE`: it perhaps was taken for one.  For the lead and for
+such jobs others are woken first, but the last of these is left for jobs that must have it (lead.h); and for
+each thread that rests and holds stacks there may be one more, up to twice as many.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic, thread_time
 
-from skitai._pure.engine import Job, Pool
+from skitai._pure.engine import Inline, Job, Pool
 from skitai._speedups.lanes import Lanes, Workspace
 from skitai._speedups.leadership import Leadership
+from skitai._speedups.parking import Hub
 from skitai.limits import Limits
 
-__all__ = ["Crew"]
+__all__ = ["Crew", "Solo"]
+
+#: Seconds.
+_PATIENCE = 0.05
 
 
 class Crew(Pool):
@@ -36,6 +47,8 @@ class Crew(Pool):
         self._leadership = Leadership(threads)
         self._jobs_max = threads
         self._burns = False
+        #: Of those that rest, how many hold parked stacks; `_resting` are the others.
+        self._holding = 0
         self._failure: BaseException | None = None
 
     def attach(self, lanes: Lanes) -> None:
@@ -44,7 +57,7 @@ class Crew(Pool):
 
     def serve(self) -> None:
         """Lead, and work, in the calling thread until `stop`; raises what has ended the loop."""
-        workspace = Workspace()
+        workspace = self._leadership.workspace()
         self._leadership.begin(workspace)
         self._lead()
         self._work(workspace)
@@ -68,60 +81,109 @@ class Crew(Pool):
                 self._leadership.busy -= 1  # it was late, and has found its way back
 
     def _work(self, workspace: Workspace | None = None) -> None:
-        workspace = workspace or Workspace()
+        workspace = workspace or self._leadership.workspace()
         while not self._stopping:
             if self._leadership.take(workspace):
                 self._lead()
                 continue
-            job = self._job_or_rest()
+            if workspace.hub.due:
+                self._go_on(workspace.hub)
+                continue
+            job = self._job_or_rest(workspace)
             if job is not None:
-                self._run(job)
+                self._run_on(workspace.hub, job)
                 with self._wakeup:
                     self._leadership.busy -= 1
                     if job.burns:
                         self._burns = False
 
-    def _job_or_rest(self) -> Job | None:
+    def _go_on(self, hub: Hub) -> None:
         with self._wakeup:
-            job = None
+            self._leadership.busy += 1
+        hub.go_on_in_turn()
+        with self._wakeup:
+            self._leadership.busy -= 1
+
+    def _run_on(self, hub: Hub, job: Job) -> None:
+        if not job.parks:
+            self._run(job)
+            return
+        began, burnt = monotonic(), thread_time()
+        hub.run(job)
+        if job.meter is not None:
+            job.meter(monotonic() - began, thread_time() - burnt)
+
+    def _job_or_rest(self, workspace: Workspace) -> Job | None:
+        holds = workspace.hub.parked > 0
+        with self._wakeup:
             if not self._stopping and self._leadership.busy < self._jobs_max:
-                job = self._take_job()
+                job = self._take_job(holds)
                 if job is not None:
                     self._leadership.busy += 1
                     self._keep_one_resting()
                     return job
-            self._resting += 1
+                if holds and self._waiting:
+                    self._call_for_free()
+            if holds:
+                self._holding += 1
+            else:
+                self._resting += 1
         # A wake-up from here on is kept for us: see `tokens` in lead.h.
-        self._leadership.rest()
+        self._leadership.rest(workspace)
         with self._wakeup:
-            self._resting -= 1
+            if holds:
+                self._holding -= 1
+            else:
+                self._resting -= 1
         return None
 
     def _keep_one_resting(self) -> None:
         """Somebody has to be there when the leader's call lasts.  Under the lock."""
-        if not self._resting and not self._stopping and self._started < self._threads_max:
+        if not (self._resting or self._holding or self._stopping) and self._started < self._threads_max:
             self._start_thread()
 
-    def _take_job(self) -> Job | None:
-        job = self._first_that_may_run()
+    def _take_job(self, holds: bool = False) -> Job | None:
+        job = self._first_that_may_run(holds)
         if job is not None:
             self._burns = self._burns or job.burns
             self._count_waiting()
         return job
 
-    def _first_that_may_run(self) -> Job | None:
+    def _first_that_may_run(self, holds: bool) -> Job | None:
         for place, job in enumerate(self._resumed):
-            if not (job.burns and self._burns):
+            if not (job.burns and self._burns) and (job.parks or not holds):
                 del self._resumed[place]
                 return job
-        for place, (_, job) in enumerate(self._fresh):
-            if not (job.burns and self._burns):
+        nobody_else = not self._resting and self._started >= self._most
+        impatient = monotonic() - _PATIENCE if nobody_else else 0.0
+        for place, (asked_at, job) in enumerate(self._fresh):
+            suits = not holds or (job.parks and (not job.lasts or asked_at < impatient))
+            if suits and not (job.burns and self._burns):
                 del self._fresh[place]
                 return job
         return None
 
-    def _wake(self) -> None:
-        self._leadership.wake()
+    def _call_for(self, job: Job) -> None:
+        if job.lasts or not job.parks:
+            self._call_for_free()
+            return
+        resting = self._resting + self._holding
+        if resting:
+            self._leadership.wake(free=False)
+        if self._waiting > resting and self._started < self._threads_max:
+            self._start_thread()
+
+    def _call_for_free(self) -> None:
+        """A thread that holds no stacks has to look at the jobs.  Under the lock."""
+        if self._resting:
+            self._leadership.wake(free=True)
+        if self._waiting > self._resting and self._started < self._most:
+            self._start_thread()
+
+    @property
+    def _most(self) -> int:
+        """Threads that there may be now.  Under the lock."""
+        return self._threads_max + min(self._holding, self._threads_max)
 
     def submit(self, job: Job, *, resumed: bool = False) -> None:
         super().submit(job, resumed=resumed)
@@ -136,4 +198,20 @@ class Crew(Pool):
 
     def _count_waiting(self) -> None:
         """Under the lock, or a count that is old by now would stay."""
-        self._leadership.waiting = len(self._fresh) + len(self._resumed)
+        self._leadership.waiting = self._waiting
+
+
+class Solo(Inline):
+    """With ``threads = 0``: what can be parked gets a stack of the thread that leads for good."""
+
+    def __init__(self) -> None:
+        self._lanes: Lanes | None = None
+
+    def attach(self, lanes: Lanes) -> None:
+        self._lanes = lanes
+
+    def submit(self, job: Job, *, resumed: bool = False) -> None:
+        if job.parks and self._lanes is not None:
+            self._lanes.run(job)
+        else:
+            super().submit(job, resumed=resumed)

@@ -12,10 +12,12 @@ from operator import itemgetter
 from typing import Any, cast
 
 from skitai._pure.engine import (
+    REQUEST,
     Begun,
     BodySink,
     Exchange,
     Executor,
+    Future,
     Habit,
     Inline,
     Job,
@@ -34,23 +36,26 @@ from skitai._pure.engine.connection import Connection
 from skitai._pure.engine.engine import ACCEPT_BATCH
 from skitai._pure.engine.phases import Phase
 from skitai._pure.http1 import Headers, RequestHead
-from skitai._speedups.crew import Crew
+from skitai._speedups.crew import Crew, Solo
 from skitai._speedups.http1 import ServerConnection
 from skitai._speedups.lane_connection import LaneConnection
 from skitai._speedups.lane_listener import LaneListener
-from skitai._speedups.lanes import Lanes, Workspace
+from skitai._speedups.lanes import Lanes
 from skitai._speedups.leadership import Leadership
 from skitai._speedups.loop import EventLoop
 from skitai._speedups.shelf import Shelf
+from skitai._waiting import HERE
 from skitai.limits import Limits
 
 __all__ = [
+    "REQUEST",
     "Begun",
     "BodySink",
     "Engine",
     "EventLoop",
     "Exchange",
     "Executor",
+    "Future",
     "Habit",
     "Inline",
     "Job",
@@ -69,7 +74,7 @@ __all__ = [
 
 def make_executor(threads: int, limits: Limits, report: Callable[[str], None]) -> Executor:
     """As the pure one; the threads also lead the engine's loop."""
-    return Crew(threads, limits, report) if threads else Inline()
+    return Crew(threads, limits, report) if threads else Solo()
 
 
 #: A connection whose requests are never plain is not tried in the lane each time: after so many
@@ -82,7 +87,7 @@ _ANY_REQUEST = b"GET / HTTP/1.1\r\nHost: any\r\n\r\n"
 class GeneralConnection(Connection):
     """Goes back to the lane when it is idle."""
 
-    __slots__ = ("next_meter", "returns", "stays")
+    __slots__ = ("next_lasts", "next_meter", "returns", "stays")
 
     def __init__(
         self, owner: Engine, sock: socket.socket, peer: tuple[str, int], info: Any, returns: int
@@ -94,10 +99,12 @@ class GeneralConnection(Connection):
         self.stays = 1 << min(returns, _STAYS_MAX)
         #: What the lane knows of the request that it leaves to us.
         self.next_meter: Callable[[float, float], None] | None = None
+        self.next_lasts = False
 
     def _new_exchange(self, head: RequestHead) -> Exchange:
         exchange = super()._new_exchange(head)
         exchange.meter, self.next_meter = self.next_meter, None
+        exchange.lasts, self.next_lasts = self.next_lasts, False
         return exchange
 
     def _next_cycle(self) -> None:
@@ -121,8 +128,8 @@ class Engine(PureEngine):
         executor = service.executor
         self._lanes = Lanes(self) if executor is not None else None
         self._crew = executor if isinstance(executor, Crew) else None
-        if self._crew is not None and self._lanes is not None:
-            self._crew.attach(self._lanes)
+        if isinstance(executor, (Crew, Solo)) and self._lanes is not None:
+            executor.attach(self._lanes)
         if self._lanes is not None:
             self._keep_standing(self._lanes.shelf)
         self._lane_listeners: list[LaneListener] = []
@@ -138,7 +145,8 @@ class Engine(PureEngine):
             return
         alone = Leadership(0)
         alone.watch(self._lanes)
-        alone.begin(Workspace())
+        alone.begin(alone.workspace())
+        HERE.is_alone = True
         try:
             super()._serve()
         finally:

@@ -33,6 +33,7 @@ enum {
 };
 
 #define SK_LASTS 0.001 /* seconds: the monitor's measure too */
+#define SK_LONG 0.05
 #define SK_PAUSE 1.0
 /* Of its time, for a call that shares the GIL with the leader: one that only computes gets half of it. */
 #define SK_BURNING 0.35
@@ -91,6 +92,15 @@ static inline sk_kind sk_kind_now(const sk_habit *habit, double now, int can_try
     return habit->burns ? SK_BURNS : SK_WAITS;
 }
 
+/* A trial is due where it must not be made: it would last in front of stacks that are parked.  The call is measured
+ * outside instead (sk_measured). */
+static inline sk_kind sk_try_outside(sk_habit *habit, double now) {
+    habit->trial_at = now + SK_PAUSE * (1 << habit->failed_trials);
+    if (habit->failed_trials < SK_TRIALS_MAX)
+        habit->failed_trials++;
+    return SK_BURNS;
+}
+
 /* A call in the leader took `elapsed` seconds, or lasts and took so many until now. */
 static inline void sk_learn(sk_habit *habit, double elapsed, double now) {
     if (elapsed < SK_LASTS) {
@@ -110,6 +120,20 @@ static inline void sk_learn(sk_habit *habit, double elapsed, double now) {
     if (habit->strikes <= SK_STRIKES_MAX - SK_STRIKE)
         habit->strikes += SK_STRIKE;
     habit->trial_at = now + SK_PAUSE * (1 << habit->failed_trials);
+}
+
+/* The same where handlers can be parked: this was the call until its first wait, or the longest piece between two.  Many
+ * of them stand together in few threads, so that nothing is slow for a processor that was busy elsewhere: what
+ * lasts but some milliseconds counts as much as a quick one takes back. */
+static inline void sk_learn_piece(sk_habit *habit, double elapsed, double now) {
+    if (elapsed < SK_LASTS || elapsed >= SK_LONG || habit->strikes + 1 >= SK_SLOW) {
+        sk_learn(habit, elapsed, now);
+        return;
+    }
+    if (habit->strikes++ == 0) {
+        habit->burns = 1;
+        habit->measured = 0;
+    }
 }
 
 /* A call that ran alone in its lane took `elapsed` seconds, `burnt` of them on the processor. */

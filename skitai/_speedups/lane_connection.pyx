@@ -40,7 +40,7 @@ import socket
 
 from skitai._pure.engine.channel import Stall
 
-from skitai._speedups.calls cimport Call
+from skitai._speedups.calls cimport PARKED, Call
 from skitai._speedups.clock cimport monotonic, wall_clock
 from skitai._speedups.heads cimport NO_ROOM, SIMPLE, Head, recognise
 from skitai._speedups.lanes cimport (
@@ -49,6 +49,7 @@ from skitai._speedups.lanes cimport (
     SK_BURNS,
     SK_FAST,
     SK_LASTS,
+    SK_SLOW,
     Lanes,
     Meter,
     Route,
@@ -59,6 +60,7 @@ from skitai._speedups.lanes cimport (
     sk_kind,
     sk_kind_now,
     sk_may_call,
+    sk_try_outside,
 )
 from skitai._speedups.loop cimport (
     SK_CONNECTION,
@@ -328,6 +330,8 @@ cdef class LaneConnection(Seat):
             habit = lanes.habit(data, head, route)
             if habit != NULL and habit.strikes:
                 kind = sk_kind_now(habit, monotonic(), lanes.lead.busy < lanes.lead.threads)
+                if kind == SK_FAST and habit.strikes >= SK_SLOW and work.hub.parked:
+                    kind = sk_try_outside(habit, monotonic())
                 if kind != SK_FAST:
                     self.meter = Meter.__new__(Meter)
                     self.meter.lanes = lanes
@@ -469,7 +473,7 @@ cdef class LaneConnection(Seat):
         cdef Lanes lanes = self.lanes
         cdef Call call
         cdef const unsigned char *data = work.scratch + work.start
-        cdef double answered_at
+        cdef double answered_at, began_at, elapsed
         cdef bint is_head = head.method.length == 4 and memcmp(data + head.method.start, b"HEAD", 4) == 0
         if work.spare is not None:
             call, work.spare = <Call>work.spare, None
@@ -486,24 +490,24 @@ cdef class LaneConnection(Seat):
         call.habit = habit
         # One look at the clock for each request: it began when the one before was answered.
         call.received_at = lanes.last_time if lanes.time_batch == lanes.loop.batch else monotonic()
+        # A strike, which may send others out of their lane, is for the application's own time alone.
+        began_at = monotonic() if call.route.parks else call.received_at
         failure = call.ask()
         call.started_at = monotonic()
         if lanes.work is work:
             lanes.last_time = call.started_at
             lanes.time_batch = lanes.loop.batch
-        if call.over:  # given up: see Leadership.take
+        if call.over and failure is not PARKED:  # given up: see Leadership.take
             call.lose(failure)
             return 0.0
         # A call that was moved has had its strike, and another route may have its place since.
-        if call.habit != NULL and (habit.strikes or call.started_at - call.received_at >= SK_LASTS):
-            lanes.learn(
-                habit,
-                call.route,
-                call.method,
-                call.target,
-                call.started_at - call.received_at,
-                call.started_at,
-            )
+        elapsed = call.started_at - began_at
+        if call.habit != NULL and (habit.strikes or elapsed >= SK_LASTS):
+            lanes.learn(habit, call.route, call.method, call.target, elapsed, call.started_at)
+        if failure is PARKED:
+            self.has_answered = True  # in a way: its next request will find its lane of use
+            call.park()
+            return 0.0
         if call.run is None:
             if (
                 failure is None
@@ -520,8 +524,8 @@ cdef class LaneConnection(Seat):
                 return 0.0
             if call.run is None:
                 call.leave()
-        call.finish(failure)
-        call.release()
+        if call.finish(failure):
+            call.release()
         return 0.0
 
     cdef bint deliver(self, Workspace work, Call call, Py_ssize_t length) except -1:
@@ -749,6 +753,7 @@ cdef class LaneConnection(Seat):
         connection = self.lanes.engine.replace(self, sock, returns)
         if kind == SK_BURNS:
             connection.next_meter = self.meter
+        connection.next_lasts = kind != SK_FAST
         connection.send_first(unsent)
         _log(unlogged, ALL)
         return connection

@@ -4,11 +4,10 @@ from libc.stdint cimport uint32_t
 
 from skitai._speedups.heads cimport Field, Head, HeadLimits
 from skitai._speedups.loop cimport BatchEnd, EventLoop, Watched, sk_lead
+from skitai._speedups.parking cimport Clock, Hub
 from skitai._speedups.shelf cimport Shelf, sk_parcel, sk_shelf
 
 cdef extern from "lead.h" nogil:
-    void sk_call_begins(sk_lead *lead)
-    void sk_call_ends(sk_lead *lead)
     bint sk_may_call(const sk_lead *lead)
 
 cdef extern from "held.h" nogil:
@@ -35,6 +34,7 @@ cdef extern from "habits.h" nogil:
     enum:
         SK_SLOW
     const double SK_LASTS
+    const double SK_LONG
     ctypedef struct sk_habit:
         uint32_t route
         unsigned char strikes, burns, measured
@@ -43,7 +43,9 @@ cdef extern from "habits.h" nogil:
     uint32_t sk_route_of(uint32_t seed, const unsigned char *path, uint32_t length)
     sk_habit *sk_habit_of(sk_habits *habits, uint32_t route)
     sk_kind sk_kind_now(const sk_habit *habit, double now, bint can_try)
+    sk_kind sk_try_outside(sk_habit *habit, double now)
     void sk_learn(sk_habit *habit, double elapsed, double now)
+    void sk_learn_piece(sk_habit *habit, double elapsed, double now)
     void sk_measured(sk_habit *habit, double elapsed, double burnt)
 
 cdef enum:
@@ -72,6 +74,7 @@ cdef class Route:
     # Of the last request, as they stand in the template.
     cdef str method, target
     cdef uint32_t seed           # tells mounts apart, for habits; 0: nothing is learnt
+    cdef bint parks              # its handlers may be parked where they wait
 
 
 cdef class StatusLine:
@@ -112,9 +115,12 @@ cdef class Workspace:
     cdef int stage
     # Held while the call leaves its lane within the application: see `hold`.
     cdef void *moving
+    # The stacks of this thread that can be parked.
+    cdef readonly Hub hub
 
     cdef int begin(self) except -1
     cdef int send_held(self) except -1
+    cdef int settle(self, Lanes lanes) except -1
     cdef void hold(self) noexcept
     cdef void let_go(self) noexcept
 
@@ -125,6 +131,7 @@ cdef class Lanes(BatchEnd):
     cdef readonly object service
     cdef EventLoop loop
     cdef Workspace work          # of the leader
+    cdef Clock clock
     cdef sk_lead *lead           # NULL: nobody takes over from a call that lasts
     cdef sk_habits *habits
     cdef object lasting          # what is told of them

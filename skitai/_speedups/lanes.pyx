@@ -26,6 +26,7 @@ from libc.string cimport memchr, memcmp
 
 from skitai._speedups.environ import add_fields
 from skitai._speedups.lasting import Lasting
+from skitai._waiting import HERE
 
 from skitai._speedups.clock cimport monotonic
 from skitai._speedups.heads cimport SIMPLE, Slice, recognise
@@ -96,6 +97,14 @@ cdef class Workspace:
         if self.moving != NULL:
             PyThread_free_lock(self.moving)
 
+    cdef int settle(self, Lanes lanes) except -1:
+        """In the thread that works here."""
+        HERE.in_lane = self.request
+        self.hub = Hub()
+        if lanes is not None:
+            self.hub.settle(lanes.loop, lanes.lead, lanes.clock, lanes.engine.report)
+        return 0
+
     cdef int begin(self) except -1:
         """A connection is going to be served."""
         if self.held.size > HELD_SIZE_MAX or self.held.count == SK_HELD_MAX:
@@ -119,6 +128,10 @@ cdef class Workspace:
             bytes += answer.size
         sk_held_begin(&self.held)
         return 0
+
+    def request(self):
+        """What the call that lasts in this thread has become."""
+        return None if self.call is None else self.call.exchange
 
     cdef void hold(self) noexcept:
         """Make those who come meanwhile wait until the call has left its lane (`Call.await_move`).
@@ -179,6 +192,7 @@ cdef class Lanes(BatchEnd):
         self.lasting = Lasting(engine.service.learned)
         self.loop = engine.loop
         self.loop.batch_end = self
+        self.clock = Clock(engine.loop)
         self.work = Workspace()
         self.depth = engine.service.depth
         self.keep_alive = limits.keep_alive
@@ -202,6 +216,10 @@ cdef class Lanes(BatchEnd):
     cdef bint more_to_come(self) noexcept:
         """Whether events of other connections wait, and somebody sends for us if one of them lasts."""
         return self.lead != NULL and self.loop.next_event < self.loop.event_count
+
+    def run(self, job):
+        """The leader: run ``job`` on a stack that can be parked."""
+        self.work.hub.run(job)
 
     def drain(self):
         """No connection outlives the requests that it has sent."""
@@ -283,6 +301,7 @@ cdef class Lanes(BatchEnd):
             route.body_max = lane.body_max
             route.method = route.target = ""
             self.routes_learnt += 1
+            route.parks = lane.parks
             route.seed = self.routes_learnt if lane.learns else 0
         if len(self.routes) >= ROUTES_MAX:
             self.routes.clear()
@@ -304,7 +323,10 @@ cdef class Lanes(BatchEnd):
         """A call in the leader took ``elapsed`` seconds, or lasts and took so many until now; for calls
         that last, and for routes of which something bad is known."""
         cdef bint was_slow = habit.strikes >= SK_SLOW
-        sk_learn(habit, elapsed, now)
+        if route.parks:
+            sk_learn_piece(habit, elapsed, now)
+        else:
+            sk_learn(habit, elapsed, now)
         if was_slow or elapsed >= SK_LASTS:
             self.lasting.lasted(
                 habit - self.habits.table,

@@ -57,10 +57,14 @@ enum {
 /* Bits of the word; the others count. */
 enum { SK_AWAY = 1, SK_REACHING = 2, SK_ONCE = 4 };
 
+/* A thread of the crew, when it rests. */
 typedef struct sk_rester {
     struct sk_rester *below; /* in the stack of those that rest */
     pthread_cond_t woken_up;
     int woken;
+    int rests;
+    int token; /* a wake-up for this one that found it awake */
+    int holds; /* it has parked stacks, and does no work that lasts; its own to set, while it does not rest */
 } sk_rester;
 
 typedef struct {
@@ -78,6 +82,7 @@ typedef struct {
     pthread_t monitor;
     sk_rester *top;     /* who rested last is woken first: its memory is warm, and the others may end */
     int tokens;         /* wake-ups that found nobody resting: so many who would rest go on instead */
+    int free_tokens;    /* the same, for those who hold nothing */
     int has_monitor;
     int stopping;
     /* With the GIL held: */
@@ -128,17 +133,39 @@ static inline int sk_lead_is_late(sk_lead *lead) {
 
 static inline void sk_lead_taken(sk_lead *lead) { sk_call_ends(lead); }
 
-/* Under the lock. */
-static inline void sk_wake_locked(sk_lead *lead) {
-    sk_rester *rester = lead->top;
-    if (rester == NULL) {
-        if (lead->tokens < SK_TOKENS_MAX)
-            lead->tokens++;
-        return;
-    }
-    lead->top = rester->below;
+static inline void sk_rester_open(sk_rester *rester) { pthread_cond_init(&rester->woken_up, NULL); }
+static inline void sk_rester_close(sk_rester *rester) { pthread_cond_destroy(&rester->woken_up); }
+
+/* Under the lock: the one at `link` rests no more. */
+static inline void sk_wake_at(sk_rester **link) {
+    sk_rester *rester = *link;
+    *link = rester->below;
+    rester->rests = 0;
     rester->woken = 1;
     pthread_cond_signal(&rester->woken_up);
+}
+
+/* Under the lock: where the topmost of those is who hold stacks, or hold none, from `link` on. */
+static inline sk_rester **sk_topmost(sk_rester **link, int holds) {
+    while (*link != NULL && (*link)->holds != holds)
+        link = &(*link)->below;
+    return link;
+}
+
+/* Under the lock.  Not one that holds stacks, which would wait for whatever lasts next; but the last one that holds
+ * none is kept for the work that no other may do. */
+static inline void sk_wake_locked(sk_lead *lead) {
+    sk_rester **free = sk_topmost(&lead->top, 0);
+    sk_rester **link = free;
+    if (*free == NULL || *sk_topmost(&(*free)->below, 0) == NULL) {
+        link = sk_topmost(&lead->top, 1);
+        if (*link == NULL)
+            link = free;
+    }
+    if (*link != NULL)
+        sk_wake_at(link);
+    else if (lead->tokens < SK_TOKENS_MAX)
+        lead->tokens++;
 }
 
 /* Wake one resting thread; if there is none, the next one that would rest goes on instead. */
@@ -148,23 +175,53 @@ static inline void sk_wake(sk_lead *lead) {
     pthread_mutex_unlock(&lead->lock);
 }
 
-/* Rest until woken.  Without the GIL. */
-static inline void sk_rest(sk_lead *lead) {
-    sk_rester rester = {.woken = 0};
+/* The same for one that holds no stacks. */
+static inline void sk_wake_free(sk_lead *lead) {
+    sk_rester **link;
     pthread_mutex_lock(&lead->lock);
-    if (lead->tokens || lead->stopping) {
-        if (lead->tokens)
-            lead->tokens--;
-        pthread_mutex_unlock(&lead->lock);
-        return;
-    }
-    pthread_cond_init(&rester.woken_up, NULL);
-    rester.below = lead->top;
-    lead->top = &rester;
-    while (!rester.woken)
-        pthread_cond_wait(&rester.woken_up, &lead->lock);
+    link = sk_topmost(&lead->top, 0);
+    if (*link != NULL)
+        sk_wake_at(link);
+    else if (lead->free_tokens < SK_TOKENS_MAX)
+        lead->free_tokens++;
     pthread_mutex_unlock(&lead->lock);
-    pthread_cond_destroy(&rester.woken_up);
+}
+
+/* The same for a certain one: nobody else can go on with its stacks. */
+static inline void sk_wake_one(sk_lead *lead, sk_rester *rester) {
+    sk_rester **link = &lead->top;
+    pthread_mutex_lock(&lead->lock);
+    if (rester->rests) {
+        while (*link != rester)
+            link = &(*link)->below;
+        sk_wake_at(link);
+    } else {
+        rester->token = 1;
+    }
+    pthread_mutex_unlock(&lead->lock);
+}
+
+/* Rest until woken.  Without the GIL. */
+static inline void sk_rest(sk_lead *lead, sk_rester *rester) {
+    int *tokens = NULL;
+    pthread_mutex_lock(&lead->lock);
+    if (rester->token)
+        tokens = &rester->token;
+    else if (lead->free_tokens && !rester->holds)
+        tokens = &lead->free_tokens;
+    else if (lead->tokens)
+        tokens = &lead->tokens;
+    if (tokens != NULL) {
+        --*tokens;
+    } else if (!lead->stopping) {
+        rester->woken = 0;
+        rester->rests = 1;
+        rester->below = lead->top;
+        lead->top = rester;
+        while (!rester->woken)
+            pthread_cond_wait(&rester->woken_up, &lead->lock);
+    }
+    pthread_mutex_unlock(&lead->lock);
 }
 
 /* The monitor, in the leader's place as long as the call lasts that has made the word `word`. */
@@ -223,7 +280,7 @@ static inline void sk_lead_open(sk_lead *lead) {
     lead->act = NULL;
     lead->actor = NULL;
     lead->top = NULL;
-    lead->glance = lead->tokens = lead->has_monitor = lead->stopping = 0;
+    lead->glance = lead->tokens = lead->free_tokens = lead->has_monitor = lead->stopping = 0;
     pthread_mutex_init(&lead->lock, NULL);
     pthread_mutex_init(&lead->act_lock, NULL);
     pthread_cond_init(&lead->wake_monitor, NULL);

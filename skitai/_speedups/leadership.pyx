@@ -19,6 +19,7 @@ from libc.stdlib cimport calloc
 
 from skitai._speedups.calls cimport Call
 from skitai._speedups.loop cimport EventLoop
+from skitai._speedups.parking cimport Hub, sk_rester
 from skitai._speedups.relief cimport Relief, sk_appoint
 
 cdef extern from "lead.h" nogil:
@@ -28,7 +29,8 @@ cdef extern from "lead.h" nogil:
     int sk_lead_is_late(sk_lead *lead)
     void sk_lead_taken(sk_lead *lead)
     void sk_wake(sk_lead *lead)
-    void sk_rest(sk_lead *lead)
+    void sk_wake_free(sk_lead *lead)
+    void sk_rest(sk_lead *lead, sk_rester *rester)
 
 cdef extern from *:
     # Set by setup.py on the compiler's command line.
@@ -82,6 +84,13 @@ cdef class Leadership:
         self.stand_in.held = &workspace.held
         self.lanes.work = workspace
         self.lanes.loop.thread_id = PyThread_get_thread_ident()
+        self.lanes.loop.steps = workspace.hub
+
+    def workspace(self):
+        """One for the calling thread."""
+        cdef Workspace workspace = Workspace()
+        workspace.settle(self.lanes)
+        return workspace
 
     def take(self, Workspace workspace not None):
         """Take the lead if the leader's call lasts; whether it did."""
@@ -98,10 +107,13 @@ cdef class Leadership:
         self.lead_.busy += 1
         lanes.work = workspace
         lanes.loop.thread_id = PyThread_get_thread_ident()
-        call.moved = True
+        lanes.loop.steps = workspace.hub
+        if call is not None:  # and not a stack that was parked, which has left its lane
+            call.moved = True
         try:
             former.send_held()
-            call.move(former)
+            if call is not None:
+                call.move(former)
         except Exception:
             call.over = call.run is None
             lanes.engine.report("taking over from a handler that lasts")
@@ -118,14 +130,20 @@ cdef class Leadership:
             loop.thread_id = 0
             loop.release()
 
-    def wake(self):
-        """One resting thread, or the next that would rest, looks for work.  Any thread."""
-        sk_wake(self.lead_)
+    def wake(self, bint free):
+        """One resting thread, or the next that would rest, looks for work; ``free``: one that holds no
+        parked stacks.  Any thread."""
+        if free:
+            sk_wake_free(self.lead_)
+        else:
+            sk_wake(self.lead_)
 
-    def rest(self):
+    def rest(self, Workspace workspace not None):
         """Until woken."""
+        cdef Hub hub = workspace.hub
+        hub.rester.holds = hub.parked > 0
         with nogil:
-            sk_rest(self.lead_)
+            sk_rest(self.lead_, &hub.rester)
 
     def stop(self):
         """Nobody rests from here on, nobody is late."""

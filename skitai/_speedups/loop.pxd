@@ -70,6 +70,12 @@ cdef class BatchEnd:
     cdef int batch_ends(self) except -1
 
 
+cdef class Steps:
+    # What else the leader's thread has to do: see parking.pyx.
+    cdef readonly bint due
+    cdef int take_turn(self) except -1
+
+
 cdef class EventLoop:
     cdef int poller
     cdef int[2] waker
@@ -81,6 +87,7 @@ cdef class EventLoop:
     cdef list timers
     cdef object timer_order
     cdef double next_timer                  # when the first of them is due
+    cdef Steps steps                        # of the leader; None: it has none
     cdef dict watches
     cdef list retired
     # The events of one wait.  Here and not on a stack: whoever takes the lead in the midst of

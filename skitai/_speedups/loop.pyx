@@ -63,6 +63,11 @@ cdef class BatchEnd:
         raise NotImplementedError
 
 
+cdef class Steps:
+    cdef int take_turn(self) except -1:
+        raise NotImplementedError
+
+
 @cython.final
 cdef class SocketWatch(Watched):
     """A socket of Python code.  The loop's table keeps it alive."""
@@ -253,6 +258,12 @@ cdef class EventLoop:
         self.end_batch()
         if self.retired and self.kept.count == 0:
             self.retired.clear()
+        if self.steps is not None and self.steps.due:
+            self.batch += 1
+            self.steps.take_turn()
+            self.batch += 1
+            if self.thread_id != ident:
+                return 0
         # As many calls as there are now: those that they add come after the next wait, so
         # that a call which renews itself (a long generator) never starves the sockets.
         calls = len(self.calls)
@@ -319,7 +330,7 @@ cdef class EventLoop:
 
     cdef int patience(self) except -2:
         """Milliseconds; -1 for ever."""
-        if self.stopping or len(self.calls):
+        if self.stopping or len(self.calls) or (self.steps is not None and self.steps.due):
             return 0
         if not self.timers:
             return -1

@@ -107,6 +107,9 @@ class Run:
         "_status",
         "burns",
         "context",
+        "lasts",
+        "meter",
+        "parks",
     )
 
     def __init__(
@@ -121,12 +124,14 @@ class Run:
         *,
         body: RequestBody | None,
         burns: bool,
+        lasts: bool,
+        parks: bool,
         debug: Callable[[], bool],
         on_overload: Callable[[engine.Exchange, str, str], None],
     ) -> None:
         """``application()`` gives the WSGI callable (it may load it first); ``body`` is closed at
-        the end; ``burns``: see `Job`; ``debug()`` says whether a failure may be shown;
-        ``on_overload(exchange, limit, why)`` answers when ``limit`` does not let this run in."""
+        the end; ``burns``, ``lasts``, ``parks``: see `Job`; ``debug()`` says whether a failure may be
+        shown; ``on_overload(exchange, limit, why)`` answers when ``limit`` does not let this run in."""
         self._exchange = exchange
         self._application = application
         self._environ = environ
@@ -138,6 +143,9 @@ class Run:
         self._debug = debug
         self._on_overload = on_overload
         self.burns = burns
+        self.lasts = lasts
+        self.parks = parks
+        self.meter = exchange.meter
         self._stage = _CALL
         self._status = 0
         self._reason = ""
@@ -206,8 +214,10 @@ class Run:
             self._take()
 
     def _ask(self) -> None:
+        engine.REQUEST.set(self._exchange)
         application = self._application()
-        meter = self._exchange.meter
+        # Time that it is parked is not its own: whoever runs its stack measures.
+        meter = None if self.parks else self.meter
         if meter is None:
             result = application(self._environ, self.start_response)
         else:
@@ -447,7 +457,9 @@ class Run:
                 self._body.close()
 
     def fail_closing(self, error: BaseException) -> None:
-        self._reports.failure(f"{self._name()}: close()\n{_report_of(error)}")
+        # One that waited for the client is told that it has gone: no failure.
+        if not isinstance(error, ClientDisconnected):
+            self._reports.failure(f"{self._name()}: close()\n{_report_of(error)}")
 
     def _name(self) -> str:
         head = self._exchange.head

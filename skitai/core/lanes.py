@@ -76,6 +76,7 @@ def make_lane(
         len(mount.path.encode("utf-8", "surrogateescape")),
         min(mount.options.body_max, body_memory_max),
         mount.options.lane == "auto",
+        mount.options.park,
         UNTRUSTED_FIELDS,
         callbacks.binding.variable,
         callbacks.binding.make,

@@ -121,6 +121,8 @@ class HttpService:
         self._debug = debug
         self._binding = binding
         self._chains: dict[tuple[Mount, ...], Chain] = {}
+        #: Whether clients may see tracebacks.  Made here once: thousands of runs may wait at once.
+        self._debugs = {app: functools.partial(self._may_show, app) for app in apps.values()}
         self._watching_queue = False
         self._template = make_template(
             threads=threads, processes=1, errors=logs.wsgi_errors, was=binding.face
@@ -266,7 +268,7 @@ class HttpService:
         if mount is None or app is None:
             raise RuntimeError("a request left a lane where no application is mounted")
         exchange.response_timeout = mount.options.response_timeout
-        return self._new_run(exchange, lambda: begun, begun.environ, context, mount, app, None)
+        return self._new_run(exchange, begun.application, begun.environ, context, mount, app, None)
 
     # -- admission ------------------------------------------------------------------------
 
@@ -393,9 +395,14 @@ class HttpService:
             self._reports,
             body=body,
             burns=exchange.meter is not None or mount.options.lane == "burns",
-            debug=lambda: self._debug or _in_debug(mounted),
+            lasts=exchange.lasts or mount.options.lane in ("waits", "burns"),
+            parks=mount.options.park,
+            debug=self._debugs[mounted],
             on_overload=self._shed,
         )
+
+    def _may_show(self, mounted: MountedApp) -> bool:
+        return self._debug or _in_debug(mounted)
 
     def _watch_queue(self, exchange: engine.Exchange) -> None:
         """Have the loop look again when the oldest waiting run will have waited too long."""

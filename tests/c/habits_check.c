@@ -81,11 +81,46 @@ static void a_place_is_given_away_when_nothing_bad_is_known(void) {
     CHECK(sk_habit_of(&habits, other) == habit);
 }
 
+static void a_busy_processor_makes_no_parking_route_slow(void) {
+    sk_habit *habit = sk_habit_of(&habits, 6);
+    for (int call = 0; call < 1000; call++) {
+        sk_learn_piece(habit, call % 2 ? 0.0001 : 0.01, 0);
+        CHECK(sk_kind_now(habit, 0, 1) == SK_FAST);
+    }
+    for (int call = 0; call < SK_SLOW - 1; call++) {
+        CHECK(sk_kind_now(habit, 0, 1) == SK_FAST);
+        sk_learn_piece(habit, 0.01, 0);
+    }
+    sk_learn_piece(habit, 0.01, 0);
+    CHECK(sk_kind_now(habit, 0, 1) == SK_BURNS);
+    habit = sk_habit_of(&habits, 7);
+    sk_learn_piece(habit, 1, 0);
+    CHECK(sk_kind_now(habit, 0, 1) == SK_FAST);
+    sk_learn_piece(habit, 1, 0);
+    CHECK(sk_kind_now(habit, 0, 1) == SK_BURNS);
+}
+
+static void a_trial_outside_is_measured(void) {
+    sk_habit *habit = sk_habit_of(&habits, 8);
+    sk_learn(habit, 1, 0);
+    sk_learn(habit, 1, 0);
+    sk_measured(habit, 1, 0);
+    CHECK(sk_kind_now(habit, 0.5, 1) == SK_WAITS && sk_kind_now(habit, 1, 1) == SK_FAST);
+    CHECK(sk_try_outside(habit, 1) == SK_BURNS);
+    CHECK(sk_kind_now(habit, 1.5, 1) == SK_WAITS && sk_kind_now(habit, 2, 1) == SK_FAST);
+    CHECK(sk_try_outside(habit, 2) == SK_BURNS);
+    CHECK(sk_kind_now(habit, 3.5, 1) == SK_WAITS && sk_kind_now(habit, 4, 1) == SK_FAST);
+    sk_measured(habit, 0.0001, 0);
+    CHECK(sk_kind_now(habit, 2.1, 1) == SK_FAST);
+}
+
 int main(void) {
     paths_are_folded();
     two_calls_that_last_make_a_route_slow();
     a_slow_route_is_tried_again_and_ever_more_rarely();
     one_hiccup_is_forgotten();
     a_place_is_given_away_when_nothing_bad_is_known();
+    a_busy_processor_makes_no_parking_route_slow();
+    a_trial_outside_is_measured();
     return 0;
 }

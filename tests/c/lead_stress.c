@@ -9,7 +9,8 @@
  *                  call returns and who still leads finds the word odd, as it left it
  *   nobody lost    every request that was begun is ended once, by the thread that began it
  *   one acts      what the monitor does in the leader's place, it does never beside it
- *   no lost wake   every job is done: at the end the queue is empty although threads rest in between
+ *   no lost wake   every job is done: at the end the queue is empty although threads rest in between; so is
+ *                  work that only threads may do which hold nothing (`free`), and work for one certain thread
  *
  * Prints one line of figures; exit code 1 and a line of what was broken otherwise.
  */
@@ -21,6 +22,7 @@
 
 enum {
     THREADS = 8,
+    LEFT_MAX = 200, /* at the end */
     IDLE_MAX = 50 /* tenths of a second: on a busy machine nobody may run for a while */
 };
 
@@ -29,8 +31,10 @@ static pthread_mutex_t gil = PTHREAD_MUTEX_INITIALIZER;
 
 /* With the GIL held: */
 static int leader = -1;
-static int stopping, jobs_waiting;
-static long begun, ended, reached, jobs_made, jobs_done, taken, woken_for_nothing;
+static int stopping, jobs_waiting, free_waiting;
+static int own_waiting[THREADS]; /* as stacks that are ready, which only their own thread can go on with */
+static sk_rester resters[THREADS];
+static long begun, ended, reached, jobs_made, jobs_done, free_made, free_done, own_made, own_done, taken, woken_for_nothing;
 
 /* Written by who leads and, while its call lasts, by the monitor in its place: never by both at once,
  * or ThreadSanitizer tells. */
@@ -94,6 +98,20 @@ static void lead_on(int self, unsigned *seed) {
             jobs_waiting++;
             sk_wake(&lead);
         }
+        if (draw(seed) % 8 == 0) {
+            free_made++;
+            free_waiting++;
+            sk_wake_free(&lead);
+        }
+        if (draw(seed) % 4 == 0) {
+            int other = draw(seed) % THREADS;
+            own_made++;
+            own_waiting[other]++;
+            if (other != self)
+                sk_wake_one(&lead, &resters[other]);
+        }
+        own_done += own_waiting[self];
+        own_waiting[self] = 0;
         begun++;
         sk_call_begins(&lead);
         before = atomic_load(&lead.word);
@@ -113,6 +131,7 @@ static void lead_on(int self, unsigned *seed) {
 static void *run(void *argument) {
     int self = (int)(intptr_t)argument;
     unsigned seed = (unsigned)self * 7919u + (unsigned)time(NULL);
+    sk_rester *rester = &resters[self];
     pthread_mutex_lock(&gil);
     if (self == 0) {
         leader = 0;
@@ -127,15 +146,27 @@ static void *run(void *argument) {
             leader = self;
             taken++;
             lead_on(self, &seed);
+        } else if (own_waiting[self]) {
+            own_waiting[self]--;
+            application(&seed);
+            own_done++;
+        } else if (free_waiting && !rester->holds) {
+            free_waiting--;
+            application(&seed);
+            free_done++;
         } else if (jobs_waiting) {
             jobs_waiting--;
             application(&seed);
             jobs_done++;
         } else {
+            /* Half of them hold something now and then; who begins to hold hands its wake-up on. */
+            rester->holds = self % 2 && draw(&seed) % 2;
+            if (rester->holds && free_waiting)
+                sk_wake_free(&lead);
             pthread_mutex_unlock(&gil);
-            sk_rest(&lead);
+            sk_rest(&lead, rester);
             pthread_mutex_lock(&gil);
-            woken_for_nothing += !jobs_waiting && !sk_lead_is_late(&lead);
+            woken_for_nothing += !jobs_waiting && !own_waiting[self] && !sk_lead_is_late(&lead);
         }
     }
     pthread_mutex_unlock(&gil);
@@ -150,6 +181,8 @@ int main(int count, char **arguments) {
     lead.actor = &shared;
     if (sk_lead_watch(&lead))
         broken("no monitor");
+    for (int self = 0; self < THREADS; self++)
+        sk_rester_open(&resters[self]);
     for (intptr_t self = 0; self < THREADS; self++)
         pthread_create(&threads[self], NULL, run, (void *)self);
     for (int step = 0; step < (count > 1 ? atoi(arguments[1]) : 2) * 10; step++) {
@@ -174,6 +207,16 @@ int main(int count, char **arguments) {
         broken("a call has no end");
     if (jobs_made != jobs_done + jobs_waiting)
         broken("a job was lost or doubled");
+    if (free_waiting > LEFT_MAX)
+        broken("nobody was woken for what only some may do");
+    for (int self = 0; self < THREADS; self++) {
+        if (own_waiting[self] > LEFT_MAX)
+            broken("a thread was not woken for its own work");
+        own_done += own_waiting[self];
+        sk_rester_close(&resters[self]);
+    }
+    if (own_made != own_done || free_made != free_done + free_waiting)
+        broken("work for certain threads was lost or doubled");
     if (shared.turns != begun + 2 * reached + shared.acts)
         broken("the monitor has acted beside a leader");
     if (!shared.acts)

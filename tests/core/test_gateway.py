@@ -62,6 +62,8 @@ class Gateway:
             self.reports,
             body=body,
             burns=False,
+            lasts=False,
+            parks=False,
             debug=self.debug,
             on_overload=self.refuse,
         )

@@ -17,6 +17,9 @@ class Work:
     """A job that notes what happened to it, and may wait for the test."""
 
     burns = False
+    lasts = False
+    parks = False
+    meter = None
 
     def __init__(self, name: str, log: list[str], until: threading.Event | None = None) -> None:
         self.name = name

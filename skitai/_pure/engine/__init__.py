@@ -9,14 +9,17 @@ from skitai._pure.engine.keeping import LastingFile, StandingAnswer
 from skitai._pure.engine.loop import EventLoop, Timer
 from skitai._pure.engine.service import Begun, Habit, Lane, Refusal, Service
 from skitai._pure.engine.threads import Executor, Inline, Job, Pool, make_executor
+from skitai._waiting import REQUEST, Future
 
 __all__ = [
+    "REQUEST",
     "Begun",
     "BodySink",
     "Engine",
     "EventLoop",
     "Exchange",
     "Executor",
+    "Future",
     "Habit",
     "Inline",
     "Job",

@@ -451,6 +451,7 @@ class Connection(Channel):
         replacement.context = exchange.context
         replacement.received_at = exchange.received_at
         replacement.response_timeout = exchange.response_timeout
+        exchange.overdue = True
         exchange._lose()
         self.http.refuse_keep_alive()
         return replacement

@@ -29,7 +29,8 @@ from skitai._pure.engine.keeping import LastingFile
 from skitai._pure.engine.loop import EventLoop
 from skitai._pure.engine.outgoing import Outgoing
 from skitai._pure.http1 import Headers, RequestHead, ServerConnection
-from skitai.errors import ClientDisconnected, WriteError
+from skitai._waiting import Future, parks
+from skitai.errors import ClientDisconnected, ResponseOverdue, WriteError
 from skitai.limits import Limits
 
 __all__ = [
@@ -127,7 +128,9 @@ class Exchange:
         "context",
         "delivered_at",
         "head",
+        "lasts",
         "meter",
+        "overdue",
         "progress",
         "received_at",
         "response_timeout",
@@ -149,6 +152,10 @@ class Exchange:
         #: Set where the handler is known to last, and perhaps to compute (`Job.burns`): to be told how
         #: long it took, and how long on the processor; seconds.
         self.meter: Callable[[float, float], None] | None = None
+        #: Its handler is known to last (`Job.lasts`).
+        self.lasts = False
+        #: response_timeout has passed, and the client was answered in the holder's place.
+        self.overdue = False
         self.progress = PENDING
         self.status = 0
         self.bytes_sent = 0
@@ -240,19 +247,22 @@ class Exchange:
             return connection.outgoing.size < connection.limits.write_queue_max
 
     def write_waiting(self, data: bytes) -> None:
-        """`write` for WSGI's ``write()``: blocks the calling thread until there is room.
+        """`write` for WSGI's ``write()``: parks the calling stack or blocks its thread until there is room.
 
         In the loop thread (``threads = 0``) nobody else could send meanwhile: the socket
         itself is waited for, and everybody else waits too.
         """
         if self.write(data):
             return
-        connection = self.connection
-        if connection.loop.in_loop_thread():
+        if not parks() and self.connection.loop.in_loop_thread():
             self._flush_blocking()
             return
-        room = threading.Event()
-        if self.when_room(room.set):
+        room = Future()
+
+        def go_on() -> None:
+            room.complete()
+
+        if self.when_room(go_on):
             # The stall limit of the connection ends this wait: it makes the exchange GONE.
             room.wait()
 
@@ -291,6 +301,15 @@ class Exchange:
                 return False
             self._on_lost = callback
             return True
+
+    @property
+    def loss(self) -> ClientDisconnected | None:
+        """Why the response will never be complete; None while it can be, or is."""
+        if self.progress is not GONE:
+            return None
+        if self.overdue:
+            return ResponseOverdue("response_timeout has passed: the client was answered 503 in your place")
+        return ClientDisconnected("the client has gone: nobody waits for the response")
 
     def yield_turn(self, callback: Callable[[], None]) -> None:
         """Call ``callback()`` in the loop thread after the other connections had their turn."""

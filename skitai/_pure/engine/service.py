@@ -29,13 +29,13 @@ class Lane:
     """What the compiled engine needs to run an application by itself, for requests to one host and
     mount that nothing but the application has a word about.
 
-    ``template``: the environ but for what is the request's own; ``path_start``: how much of the
-    path is the mount's; ``learns``: routes whose calls last may be taken out of it; ``withheld``:
-    fields (lower case) that do not reach the application; ``variable`` is set in the request's
-    context, to something whose ``services()`` are made by ``services(environ, application)`` when
-    they are first asked for; ``log(record)`` notes an `AccessRecord`, None where there are no
-    access lines; ``warn(environ, text)`` and ``failure(environ, where, error)`` tell what the
-    application did wrong behind its response.
+    ``template``: the environ but for what is the request's own; ``path_start``: how much of the path is
+    the mount's; ``learns``: routes whose calls last may be taken out of it; ``parks``: its handlers may
+    be parked where they wait; ``withheld``: fields (lower case) that do not reach the application;
+    ``variable`` is set in the request's context, to something whose ``services()`` are made by
+    ``services(environ, application)`` when they are first asked for; ``log(record)`` notes an
+    `AccessRecord`, None where there are no access lines; ``warn(environ, text)`` and ``failure(environ,
+    where, error)`` tell what the application did wrong behind its response.
     """
 
     application: Callable[..., Any]
@@ -43,6 +43,7 @@ class Lane:
     path_start: int
     body_max: int
     learns: bool
+    parks: bool
     withheld: frozenset[str]
     variable: ContextVar[Any]
     services: Callable[[dict[str, Any], Any], object]
@@ -78,6 +79,9 @@ class Begun:
     error: BaseException | None = None
     #: Whether it was called; it is not where the client had gone before.
     taken: bool = False
+
+    def application(self) -> Begun:
+        return self
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Any:
         result, error = self.result, self.error

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
+from skitai._waiting import HERE
 from skitai.limits import Limits
 
 __all__ = ["Executor", "Inline", "Job", "Pool", "make_executor"]
@@ -25,6 +26,12 @@ _START_PAUSE = 1.0
 class Job(Protocol):
     #: It is known to spend its time on the processor: the compiled build runs one such at a time.
     burns: bool
+    #: It may be parked where it waits (`skitai._waiting`): the compiled build gives it a stack of its own.
+    parks: bool
+    #: It is known to keep its thread for long: no stack that is parked should have to wait for it.
+    lasts: bool
+    #: Told how long it kept its thread, and how long the processor; seconds.
+    meter: Callable[[float, float], None] | None
 
     def run(self) -> None:
         """Do the work; exceptions are the job's own affair and must not leave it."""
@@ -54,9 +61,12 @@ def make_executor(threads: int, limits: Limits, report: Callable[[str], None]) -
 
 
 class Inline:
+    """The loop thread calls `submit`."""
+
     inline = True
 
     def submit(self, job: Job, *, resumed: bool = False) -> None:
+        HERE.is_alone = True
         job.run()
 
     def shed_late(self) -> float | None:
@@ -92,11 +102,7 @@ class Pool:
                     self._resumed.append(job)
                 else:
                     self._fresh.append((monotonic(), job))
-                waiting = len(self._fresh) + len(self._resumed)
-                if self._resting:
-                    self._wake()
-                if waiting > self._resting and self._started < self._threads_max:
-                    self._start_thread()
+                self._call_for(job)
         if full:
             job.shed()
 
@@ -117,6 +123,17 @@ class Pool:
         with self._wakeup:
             self._stopping = True
             self._wakeup.notify_all()
+
+    def _call_for(self, job: Job) -> None:
+        """Somebody has to run it; under the lock."""
+        if self._resting:
+            self._wakeup.notify()
+        if self._waiting > self._resting and self._started < self._threads_max:
+            self._start_thread()
+
+    @property
+    def _waiting(self) -> int:
+        return len(self._fresh) + len(self._resumed)
 
     def _start_thread(self) -> None:
         if monotonic() < self._next_start:
@@ -153,10 +170,6 @@ class Pool:
         if self._resumed:
             return self._resumed.popleft()
         return self._fresh.popleft()[1] if self._fresh else None
-
-    def _wake(self) -> None:
-        """One thread that rests; under the lock."""
-        self._wakeup.notify()
 
     def _run(self, job: Job) -> None:
         try:

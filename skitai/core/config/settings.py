@@ -201,6 +201,14 @@ class MountSettings:
             "those that burn (compute) by workers one at a time; auto finds out",
         ),
     )
+    park: bool = field(
+        default=False,
+        metadata=key(
+            YES_NO,
+            "park handlers that wait on us (skitai.sleep): the wait keeps no thread; not for code that keeps "
+            "something for its thread, as Django does",
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
