@@ -185,12 +185,15 @@ static void turn(unsigned *seed) {
     event_count = 0;
     if (kept.count) {
         next_event = 0;
-        while (kept.count && event_count < SK_EVENTS_MAX) {
-            seat *one = kept.owners[--kept.count];
-            events[event_count++] = (sk_event){one, one->view.kept};
+        event_count = kept.count < SK_EVENTS_MAX ? kept.count : SK_EVENTS_MAX;
+        for (int place = 0; place < event_count; place++) {
+            seat *one = kept.owners[place];
+            events[place] = (sk_event){one, one->view.kept};
             one->view.kept = 0;
             left_over++;
         }
+        kept.count -= event_count;
+        memmove(kept.owners, kept.owners + event_count, (size_t)kept.count * sizeof *kept.owners);
     } else {
         pthread_mutex_unlock(&gil);
         event_count = sk_poller_wait(poller, events, 2);
