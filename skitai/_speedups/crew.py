@@ -60,7 +60,7 @@ class Crew(Pool):
         workspace = self._leadership.workspace()
         self._leadership.begin(workspace)
         self._lead()
-        self._work(workspace)
+        self._work_with(workspace)
         if self._failure is not None:
             raise self._failure
 
@@ -80,8 +80,16 @@ class Crew(Pool):
             if not self._stopping:
                 self._leadership.busy -= 1  # it was late, and has found its way back
 
-    def _work(self, workspace: Workspace | None = None) -> None:
-        workspace = workspace or self._leadership.workspace()
+    def _work(self) -> None:
+        self._work_with(self._leadership.workspace())
+
+    def _work_with(self, workspace: Workspace) -> None:
+        try:
+            self._work_until_stopped(workspace)
+        finally:
+            workspace.hub.close()
+
+    def _work_until_stopped(self, workspace: Workspace) -> None:
         while not self._stopping:
             if self._leadership.take(workspace):
                 self._lead()

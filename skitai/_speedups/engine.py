@@ -148,12 +148,15 @@ class Engine(PureEngine):
             return
         alone = Leadership(0)
         alone.watch(self._lanes)
-        alone.begin(alone.workspace())
+        workspace = alone.workspace()
+        alone.begin(workspace)
         HERE.is_alone = True
         try:
             super()._serve()
         finally:
+            HERE.is_alone = False
             alone.stop()
+            workspace.hub.close()
 
     def learned(self) -> list[Habit]:
         return self._lanes.learned() if self._lanes is not None else []

@@ -255,8 +255,17 @@ cdef class Hub(Steps):
         self.report = report
         if greenlet is not None:
             self.clock = clock
-            self.switch = _current().switch
         return 0
+
+    def close(self):
+        """Its thread ends.  Greenlets can end in their own thread only: what is left to the collector of
+        another one has crashed the interpreter at its end (greenlet 2.0)."""
+        cdef Stack stack
+        idle, self.idle = self.idle, []
+        for stack in idle:
+            stack.greenlet.throw()
+            stack.greenlet = stack.switch = None
+        self.switch = None
 
     cdef bint can_park(self):
         """And is not on one of its stacks already."""
@@ -271,7 +280,10 @@ cdef class Hub(Steps):
 
     cdef bint perform(self, object task, Performer performer) except -1:
         """Have a stack perform it; whether it is done, and not parked."""
-        cdef Stack stack = <Stack>self.idle.pop() if self.idle else Stack(self)
+        cdef Stack stack
+        if self.switch is None:
+            self.switch = _current().switch
+        stack = <Stack>self.idle.pop() if self.idle else Stack(self)
         stack.task = task
         stack.performer = performer
         stack.was_parked = False

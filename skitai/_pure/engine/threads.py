@@ -66,8 +66,11 @@ class Inline:
     inline = True
 
     def submit(self, job: Job, *, resumed: bool = False) -> None:
-        HERE.is_alone = True
-        job.run()
+        before, HERE.is_alone = HERE.is_alone, True
+        try:
+            job.run()
+        finally:
+            HERE.is_alone = before
 
     def shed_late(self) -> float | None:
         return None
