@@ -306,8 +306,7 @@ cdef class LaneConnection(Seat):
                 return self.go_general(work)
             length = head.consumed
             if (
-                not lanes.draining
-                and (head.keep_alive or work.start + length == work.filled)
+                (head.keep_alive or work.start + length == work.filled)
                 and pick(lanes.shelf_now(), self.view.site, data, head, &work.parcel)
             ):
                 if not self.answer_from_shelf(work, head):

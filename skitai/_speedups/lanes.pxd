@@ -1,5 +1,6 @@
 # The request side of the fast lane as C code sees it: see lanes.pyx.
 
+from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t
 
 from skitai._speedups.heads cimport Field, Head, HeadLimits
@@ -59,6 +60,14 @@ cdef enum FieldKind:
     LENGTH_FIELD
     DATE_FIELD
     SERVER_FIELD
+
+
+cdef enum:
+    KNOWN_KINDS = 64  # a power of two
+
+ctypedef struct KnownKind:
+    PyObject *name
+    int kind
 
 
 cdef class Route:
@@ -149,7 +158,10 @@ cdef class Lanes(BatchEnd):
     cdef uint32_t routes_learnt
     cdef list names
     cdef dict status_lines
+    cdef str last_status
+    cdef StatusLine last_line
     cdef dict field_kinds
+    cdef KnownKind[KNOWN_KINDS] known_kinds
     # The lines "Date: …" and "Server: …" as they are in this batch of events.
     cdef bytes date_line, server_line
     cdef long date_second

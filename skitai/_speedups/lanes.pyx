@@ -434,10 +434,15 @@ cdef class Lanes(BatchEnd):
         return known
 
     cdef StatusLine status_line(self, str status):
-        cdef PyObject *found = PyDict_GetItemWithError(self.status_lines, status)
+        cdef PyObject *found
+        cdef StatusLine line = self.last_line
+        if status is self.last_status:
+            return line
+        found = PyDict_GetItemWithError(self.status_lines, status)
         if found != NULL:
+            self.last_status, self.last_line = status, <StatusLine>found
             return <StatusLine>found
-        cdef StatusLine line = StatusLine.__new__(StatusLine)
+        line = StatusLine.__new__(StatusLine)
         code, _, reason = status.partition(" ")
         if len(code) == 3 and code.isascii() and code.isdigit() and reason.isascii() and reason.isprintable():
             line.code = int(code)
@@ -450,12 +455,20 @@ cdef class Lanes(BatchEnd):
         return line
 
     cdef int kind_of(self, str name) except -1:
-        cdef PyObject *found = PyDict_GetItemWithError(self.field_kinds, name)
+        cdef int place = (<size_t><PyObject *>name >> 4) & (KNOWN_KINDS - 1)
+        cdef PyObject *found
+        cdef int kind
+        if self.known_kinds[place].name == <PyObject *>name:
+            return self.known_kinds[place].kind
+        found = PyDict_GetItemWithError(self.field_kinds, name)
         if found != NULL:
             return <object>found
-        cdef int kind = SPECIAL_FIELDS.get(name.lower(), PLAIN_FIELD)
+        kind = SPECIAL_FIELDS.get(name.lower(), PLAIN_FIELD)
         if len(self.field_kinds) < ANSWERS_MAX:
             self.field_kinds[name] = kind
+            # The very object, which the dict keeps alive: applications write names as constants.
+            self.known_kinds[place].name = <PyObject *>name
+            self.known_kinds[place].kind = kind
         return kind
 
 

@@ -94,6 +94,8 @@ typedef struct {
     size_t memory, memory_max;
     int open, open_max;
     uint64_t standing;                    /* a bit for each length of a path that is good at any host */
+    uint64_t lengths;                     /* the same for all others that were ever kept: most requests to
+                                             applications need no look-up */
     double now;                           /* sk_shelf_clock */
     time_t second;
     char date[SK_DATE_SIZE + 1];
@@ -250,7 +252,7 @@ static inline int sk_same_file(const struct stat *one, const struct stat *other)
         && sk_same_time(&SK_MTIME(one), &SK_MTIME(other)) && sk_same_time(&SK_CTIME(one), &SK_CTIME(other));
 }
 
-static inline uint64_t sk_standing_bit(sk_text path) { return UINT64_C(1) << (path.size < 63 ? path.size : 63); }
+static inline uint64_t sk_length_bit(sk_text path) { return UINT64_C(1) << (path.size < 63 ? path.size : 63); }
 
 /* What is known for exactly this; NULL: nothing, or not any more. */
 static inline sk_item *sk_shelf_at(sk_shelf *shelf, const void *site, sk_text host, sk_text path) {
@@ -276,12 +278,12 @@ static inline sk_item *sk_shelf_at(sk_shelf *shelf, const void *site, sk_text ho
 /* What is known for a request; answers for any host come first. */
 static inline sk_item *sk_shelf_find(sk_shelf *shelf, const void *site, sk_text host, sk_text path) {
     const sk_text any = {"", 0};
-    if (shelf->standing & sk_standing_bit(path)) {
+    if (shelf->standing & sk_length_bit(path)) {
         sk_item *item = sk_shelf_at(shelf, NULL, any, path);
         if (item != NULL)
             return item;
     }
-    return sk_shelf_at(shelf, site, host, path);
+    return shelf->lengths & sk_length_bit(path) ? sk_shelf_at(shelf, site, host, path) : NULL;
 }
 
 static inline sk_text sk_copy(char **at, sk_text text) {
@@ -370,9 +372,10 @@ static inline int sk_shelf_put(sk_shelf *shelf, const sk_offer *offer) {
     item->next = *bucket;
     *bucket = item;
     if (offer->site == NULL) { /* these are few, and stay */
-        shelf->standing |= sk_standing_bit(offer->path);
+        shelf->standing |= sk_length_bit(offer->path);
         return 1;
     }
+    shelf->lengths |= sk_length_bit(offer->path);
     sk_append(shelf, item);
     item->memory = memory;
     shelf->memory += memory;
