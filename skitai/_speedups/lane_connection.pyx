@@ -87,6 +87,7 @@ from skitai._speedups.shelf cimport (
     sk_parcel_rest,
     sk_parcel_send,
     sk_parcel_state,
+    sk_shelf_may_have,
 )
 
 cdef extern from "relief.h" nogil:
@@ -307,6 +308,7 @@ cdef class LaneConnection(Seat):
             length = head.consumed
             if (
                 (head.keep_alive or work.start + length == work.filled)
+                and sk_shelf_may_have(lanes.shelf.shelf, head.path.length)
                 and pick(lanes.shelf_now(), self.view.site, data, head, &work.parcel)
             ):
                 if not self.answer_from_shelf(work, head):

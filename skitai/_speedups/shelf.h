@@ -252,7 +252,12 @@ static inline int sk_same_file(const struct stat *one, const struct stat *other)
         && sk_same_time(&SK_MTIME(one), &SK_MTIME(other)) && sk_same_time(&SK_CTIME(one), &SK_CTIME(other));
 }
 
-static inline uint64_t sk_length_bit(sk_text path) { return UINT64_C(1) << (path.size < 63 ? path.size : 63); }
+static inline uint64_t sk_length_bit(size_t length) { return UINT64_C(1) << (length < 63 ? length : 63); }
+
+/* Whether anything on the shelf has a path of this length. */
+static inline int sk_shelf_may_have(const sk_shelf *shelf, size_t length) {
+    return ((shelf->standing | shelf->lengths) & sk_length_bit(length)) != 0;
+}
 
 /* What is known for exactly this; NULL: nothing, or not any more. */
 static inline sk_item *sk_shelf_at(sk_shelf *shelf, const void *site, sk_text host, sk_text path) {
@@ -278,12 +283,12 @@ static inline sk_item *sk_shelf_at(sk_shelf *shelf, const void *site, sk_text ho
 /* What is known for a request; answers for any host come first. */
 static inline sk_item *sk_shelf_find(sk_shelf *shelf, const void *site, sk_text host, sk_text path) {
     const sk_text any = {"", 0};
-    if (shelf->standing & sk_length_bit(path)) {
+    if (shelf->standing & sk_length_bit(path.size)) {
         sk_item *item = sk_shelf_at(shelf, NULL, any, path);
         if (item != NULL)
             return item;
     }
-    return shelf->lengths & sk_length_bit(path) ? sk_shelf_at(shelf, site, host, path) : NULL;
+    return shelf->lengths & sk_length_bit(path.size) ? sk_shelf_at(shelf, site, host, path) : NULL;
 }
 
 static inline sk_text sk_copy(char **at, sk_text text) {
@@ -372,10 +377,10 @@ static inline int sk_shelf_put(sk_shelf *shelf, const sk_offer *offer) {
     item->next = *bucket;
     *bucket = item;
     if (offer->site == NULL) { /* these are few, and stay */
-        shelf->standing |= sk_length_bit(offer->path);
+        shelf->standing |= sk_length_bit(offer->path.size);
         return 1;
     }
-    shelf->lengths |= sk_length_bit(offer->path);
+    shelf->lengths |= sk_length_bit(offer->path.size);
     sk_append(shelf, item);
     item->memory = memory;
     shelf->memory += memory;

@@ -42,6 +42,7 @@ cdef extern from "shelf.h" nogil:
     void sk_shelf_clock(sk_shelf *shelf, double now, long second)
     bint sk_settled(const stat *status, double wall)
     bint sk_shelf_put(sk_shelf *shelf, const sk_offer *offer)
+    bint sk_shelf_may_have(const sk_shelf *shelf, size_t length)
     sk_item *sk_shelf_find(sk_shelf *shelf, const void *site, sk_text host, sk_text path)
     void sk_pack(
         sk_parcel *parcel, const sk_shelf *shelf, sk_item *item, bint unchanged, bint with_content, bint stays
