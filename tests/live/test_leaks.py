@@ -82,7 +82,10 @@ def growth(server: LiveServer, kind: Kind) -> float:
 @UNLOGGED
 def test_a_few_hundred_of_each_kind_leave_no_object_behind(server: LiveServer) -> None:
     if blocks_gained(server, KINDS) > BLOCKS_MAX:
-        gained = {name: blocks_gained(server, {name: kind}) for name, kind in KINDS.items()}
+        # Twice: a leak goes on, a thread that was started in the midst of it does not.
+        gained = {
+            name: min(blocks_gained(server, {name: kind}) for _ in range(2)) for name, kind in KINDS.items()
+        }
         assert max(gained.values()) < BLOCKS_MAX, gained
     assert blocks_gained(server, {"leak": LEAKED_OBJECT}) > BLOCKS_MAX, "one that was left would be seen"
 
