@@ -14,9 +14,10 @@
  * finds out under the GIL (by the loop's own field) and must not touch the word again.
  *
  * Who writes what: `word` only the leader, or who takes the lead from it, holding the GIL: so those
- * two never write at once.  (sk_reach_begins is without the GIL, but nobody takes the lead of an even word.)  `late` only the monitor.  The stack of resting threads everybody,
- * under `lock`.  The monitor reads the word without the GIL and at any time: what it sees may
- * be old by the time that it acts, and therefore it never decides anything; it only wakes.
+ * two never write at once.  (sk_reach_begins is without the GIL, but nobody takes the lead of an even
+ * word.)  `late` only the monitor.  The stack of resting threads everybody, under `lock`.  The monitor
+ * reads the word without the GIL and at any time: what it sees may be old by the time that it acts, and
+ * therefore it never decides anything; it only wakes.
  *
  * The leader is away in another way too: it waits for the GIL, which a thread may hold for seconds.  Around
  * that it says
@@ -26,16 +27,16 @@
  * and the word is odd with SK_REACHING in it: nobody can take the lead then, nobody is woken.
  *
  * While the leader is away, there are things to do that need no Python and cannot wait for it: `act`.
- * The monitor does them in the leader's place, at each tick.  Before, it sets `acting` and then looks at the word once
- * more; the leader, or who takes the lead from it, makes the word even and then looks at `acting`.  Both
- * are sequentially consistent, so either the monitor sees that the leader is back and does nothing, or
- * the other sees that the monitor acts, and waits for the end of it; `act` looks at the word between its
- * steps.
+ * The monitor does them in the leader's place, at each tick.  Before, it sets `acting` and then looks at
+ * the word once more; the leader, or who takes the lead from it, makes the word even and then looks at
+ * `acting`.  Both are sequentially consistent, so either the monitor sees that the leader is back and does
+ * nothing, or the other sees that the monitor acts, and waits for the end of it; `act` looks at the word
+ * between its steps.
  *
  * An idle server has no ticks: after SK_IDLE_TICKS with the leader at home the monitor sleeps until
- * the leader goes away; after a sleep in which it only reached for the GIL, a glance is enough.  The exchange of `asleep` and `word` there is the classic one of two
- * flags: each side writes its own before it reads the other's (both sequentially consistent), so at
- * least one of them sees the other.
+ * the leader goes away; after a sleep in which it only reached for the GIL, a glance is enough.  The
+ * exchange of `asleep` and `word` there is the classic one of two flags: each side writes its own before
+ * it reads the other's (both sequentially consistent), so at least one of them sees the other.
  */
 #ifndef SKITAI_LEAD_H
 #define SKITAI_LEAD_H
@@ -152,8 +153,8 @@ static inline sk_rester **sk_topmost(sk_rester **link, int holds) {
     return link;
 }
 
-/* Under the lock.  Not one that holds stacks, which would wait for whatever lasts next; but the last one that holds
- * none is kept for the work that no other may do. */
+/* Under the lock.  Not one that holds stacks, which would wait for whatever lasts next; but the last one
+ * that holds none is kept for the work that no other may do. */
 static inline void sk_wake_locked(sk_lead *lead) {
     sk_rester **free = sk_topmost(&lead->top, 0);
     sk_rester **link = free;
