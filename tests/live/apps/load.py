@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import gc
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,11 @@ def blocks(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[
     return [answer]
 
 
+def wait(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    time.sleep(0.02)
+    return hello(environ, start_response)
+
+
 ROUTES: dict[str, Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]] = {
     "/size": size,
     "/stream": stream,
@@ -95,6 +101,7 @@ ROUTES: dict[str, Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]] =
     "/leak": leak,
     "/leak/object": leak_an_object,
     "/blocks": blocks,
+    "/wait": wait,
 }
 
 
