@@ -97,13 +97,17 @@ class Crew(Pool):
             if workspace.hub.due:
                 self._go_on(workspace.hub)
                 continue
-            job = self._job_or_rest(workspace)
-            if job is not None:
-                self._run_on(workspace.hub, job)
-                with self._wakeup:
-                    self._leadership.busy -= 1
-                    if job.burns:
-                        self._burns = False
+            self._work_or_rest(workspace)
+
+    def _work_or_rest(self, workspace: Workspace) -> None:
+        job = self._job_or_rest(workspace)
+        if job is None:
+            return
+        self._run_on(workspace.hub, job)
+        with self._wakeup:
+            self._leadership.busy -= 1
+            if job.burns:
+                self._burns = False
 
     def _go_on(self, hub: Hub) -> None:
         with self._wakeup:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -49,6 +50,16 @@ def test_no_threads_is_the_callers_own() -> None:
     assert isinstance(executor, Inline)
     assert log == ["at once"]
     assert executor.shed_late() is None
+
+
+def test_a_thread_that_rests_keeps_nothing_of_its_last_job() -> None:
+    executor, _ = pool(1)
+    log: list[str] = []
+    job = Work("done", log)
+    remains = weakref.ref(job)
+    executor.submit(job)
+    del job
+    wait_until(lambda: log == ["done"] and remains() is None)
 
 
 def test_never_more_threads_than_asked_for() -> None:

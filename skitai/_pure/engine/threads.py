@@ -155,6 +155,7 @@ class Pool:
     def _work(self) -> None:
         while (job := self._next_job()) is not None:
             self._run(job)
+            del job  # who rests would keep alive what was served last
 
     def _next_job(self) -> Job | None:
         """Rests until there is one; None when the pool stops."""
