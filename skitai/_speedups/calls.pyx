@@ -44,6 +44,7 @@ from skitai._speedups.lanes cimport (
     SK_LONG,
     sk_habit,
     sk_habit_of,
+    sk_may_compute,
 )
 from skitai._speedups.loop cimport sk_lead
 from skitai._speedups.parking cimport Stack, sk_call_begins, sk_call_ends
@@ -286,7 +287,7 @@ cdef class Call:
         if self.habit_route and longest >= SK_LASTS:
             habit = sk_habit_of(self.lanes.habits, self.habit_route)
             if habit != NULL:
-                self.lanes.learn(habit, self.route, self.method, self.target, longest, now)
+                self.lanes.learn(habit, self.route, self.method, self.target, longest, now, False)
         if self.run is not None:
             self.finish_here(failure)
         elif failure is None:
@@ -353,11 +354,17 @@ cdef class Call:
     cdef int move(self, Workspace former) except -1:
         """The new leader: make this call one that its thread can go on with."""
         cdef double lasted
+        cdef bint contended
         if self.habit != NULL and former.stage == ASKED:
+            # It counts as one of those that last by now; if one of them computes, it may be that which
+            # has kept this call from the GIL.
+            contended = sk_may_compute(self.lanes.lead) > 1
             # Counts in full where calls can be parked, too: that somebody else has come by the GIL
             # meanwhile says that it was not just the processor that was busy.
-            lasted = SK_LONG if self.route.parks else SK_LASTS
-            self.lanes.learn(self.habit, self.route, self.method, self.target, lasted, monotonic())
+            lasted = SK_LONG if self.route.parks and not contended else SK_LASTS
+            self.lanes.learn(
+                self.habit, self.route, self.method, self.target, lasted, monotonic(), contended
+            )
             self.habit = NULL
         if former.stage == BEHIND:
             self.connection.go_on_without(former)

@@ -27,7 +27,7 @@ each thread that rests and holds stacks there may be one more, up to twice as ma
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic, thread_time
+from time import monotonic
 
 from skitai._pure.engine import Inline, Job, Pool
 from skitai._speedups.lanes import Lanes, Workspace
@@ -106,6 +106,7 @@ class Crew(Pool):
         self._run_on(workspace.hub, job)
         with self._wakeup:
             self._leadership.busy -= 1
+            self._leadership.waits -= _is_known_to_wait(job)
             if job.burns:
                 self._burns = False
 
@@ -120,10 +121,11 @@ class Crew(Pool):
         if not job.parks:
             self._run(job)
             return
-        began, burnt = monotonic(), thread_time()
+        if job.meter is not None:
+            job.meter.begin()
         hub.run(job)
         if job.meter is not None:
-            job.meter(monotonic() - began, thread_time() - burnt)
+            job.meter.end()
 
     def _job_or_rest(self, workspace: Workspace) -> Job | None:
         holds = workspace.hub.parked > 0
@@ -132,6 +134,7 @@ class Crew(Pool):
                 job = self._take_job(holds)
                 if job is not None:
                     self._leadership.busy += 1
+                    self._leadership.waits += _is_known_to_wait(job)
                     self._keep_one_resting()
                     return job
                 if holds and self._waiting:
@@ -211,6 +214,10 @@ class Crew(Pool):
     def _count_waiting(self) -> None:
         """Under the lock, or a count that is old by now would stay."""
         self._leadership.waiting = self._waiting
+
+
+def _is_known_to_wait(job: Job) -> bool:
+    return job.lasts and not job.burns
 
 
 class Solo(Inline):

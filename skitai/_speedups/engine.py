@@ -24,6 +24,7 @@ from skitai._pure.engine import (
     Lane,
     LastingFile,
     Listener,
+    Meter,
     Pool,
     Progress,
     Refusal,
@@ -88,7 +89,7 @@ _ANY_REQUEST = b"GET / HTTP/1.1\r\nHost: any\r\n\r\n"
 class GeneralConnection(Connection):
     """Goes back to the lane when it is idle."""
 
-    __slots__ = ("next_lasts", "next_meter", "returns", "stays")
+    __slots__ = ("next_burns", "next_lasts", "next_meter", "returns", "stays")
 
     def __init__(
         self, owner: Engine, sock: socket.socket, peer: tuple[str, int], info: Any, returns: int
@@ -99,12 +100,13 @@ class GeneralConnection(Connection):
         #: Requests until the next return.
         self.stays = 1 << min(returns, _STAYS_MAX)
         #: What the lane knows of the request that it leaves to us.
-        self.next_meter: Callable[[float, float], None] | None = None
-        self.next_lasts = False
+        self.next_meter: Meter | None = None
+        self.next_burns = self.next_lasts = False
 
     def _new_exchange(self, head: RequestHead) -> Exchange:
         exchange = super()._new_exchange(head)
         exchange.meter, self.next_meter = self.next_meter, None
+        exchange.burns, self.next_burns = self.next_burns, False
         exchange.lasts, self.next_lasts = self.next_lasts, False
         return exchange
 

@@ -11,8 +11,10 @@
  * route slow, two in a row do, and a route that became quick is believed after one trial.
  *
  * A slow route waits or burns (spends its time on the processor).  Which of them cannot be told while
- * several of its calls fight for the GIL; so at first it is taken to burn, its calls run one by one,
- * and each of these is measured (sk_measured).
+ * several of its calls fight for the GIL: three that compute look like three that wait for two thirds
+ * of their time.  So at first it is taken to burn, its calls run one by one, and each of these is
+ * measured (sk_measured); one that has been on the processor for most of its time burns whoever was
+ * there besides, and only one that ran alone is known to wait.
  *
  * Used with the GIL held.
  */
@@ -29,7 +31,8 @@ enum {
     SK_STRIKE = 4,
     SK_SLOW = 8,
     SK_STRIKES_MAX = 16,
-    SK_TRIALS_MAX = 4
+    SK_TRIALS_MAX = 4,
+    SK_UNSURE_MAX = 8        /* measurements beside others, before one of these is believed after all */
 };
 
 #define SK_LASTS 0.001 /* seconds: the monitor's measure too */
@@ -46,6 +49,7 @@ typedef struct {
     uint8_t burns;
     uint8_t failed_trials;
     uint8_t measured;        /* whether `burns` is known */
+    uint8_t unsure;          /* how often it was measured in vain */
     double trial_at;         /* as time.monotonic() */
 } sk_habit;
 
@@ -80,7 +84,7 @@ static inline sk_habit *sk_habit_of(sk_habits *habits, uint32_t route) {
     if (habit->strikes)
         return NULL;
     habit->route = route;
-    habit->burns = habit->failed_trials = habit->measured = 0;
+    habit->burns = habit->failed_trials = habit->measured = habit->unsure = 0;
     return habit;
 }
 
@@ -113,7 +117,7 @@ static inline void sk_learn(sk_habit *habit, double elapsed, double now) {
     }
     if (habit->strikes == 0) {
         habit->burns = 1; /* until measured */
-        habit->measured = 0;
+        habit->measured = habit->unsure = 0;
     }
     if (habit->strikes >= SK_SLOW && habit->failed_trials < SK_TRIALS_MAX)
         habit->failed_trials++;
@@ -122,9 +126,11 @@ static inline void sk_learn(sk_habit *habit, double elapsed, double now) {
     habit->trial_at = now + SK_PAUSE * (1 << habit->failed_trials);
 }
 
-/* The same where handlers can be parked: this was the call until its first wait, or the longest piece between two.  Many
- * of them stand together in few threads, so that nothing is slow for a processor that was busy elsewhere: what
- * lasts but some milliseconds counts as much as a quick one takes back. */
+/* The same where it is not sure that the time was the handler's own.  It can be parked: this was the call until its first
+ * wait, or the longest piece between two, and many of them stand together in few threads.  Or another handler computes,
+ * which takes the GIL from a quick one in the midst of it: two of those in a row made the route slow and had all its
+ * requests wait behind what computes, three times a second.  So what lasts but some milliseconds counts as much as a
+ * quick one takes back. */
 static inline void sk_learn_piece(sk_habit *habit, double elapsed, double now) {
     if (elapsed < SK_LASTS || elapsed >= SK_LONG || habit->strikes + 1 >= SK_SLOW) {
         sk_learn(habit, elapsed, now);
@@ -132,14 +138,19 @@ static inline void sk_learn_piece(sk_habit *habit, double elapsed, double now) {
     }
     if (habit->strikes++ == 0) {
         habit->burns = 1;
-        habit->measured = 0;
+        habit->measured = habit->unsure = 0;
     }
 }
 
-/* A call that ran alone in its lane took `elapsed` seconds, `burnt` of them on the processor. */
-static inline void sk_measured(sk_habit *habit, double elapsed, double burnt) {
-    habit->burns = burnt >= elapsed * SK_BURNING;
-    habit->measured = 1;
+/* A call outside of the leader took `elapsed` seconds, `burnt` of them on the processor; `alone`: but for the leader
+ * and for what is known to wait nobody was inside an application meanwhile. */
+static inline void sk_measured(sk_habit *habit, double elapsed, double burnt, int alone) {
+    int burns = burnt >= elapsed * SK_BURNING;
+    if (burns || alone || (!habit->measured && habit->unsure++ >= SK_UNSURE_MAX)) {
+        habit->burns = burns;
+        habit->measured = 1;
+        habit->unsure = 0;
+    }
     if (elapsed < SK_LASTS && habit->strikes >= SK_SLOW)
         habit->strikes = SK_SLOW - 1;
 }

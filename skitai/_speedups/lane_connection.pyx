@@ -60,6 +60,7 @@ from skitai._speedups.lanes cimport (
     sk_kind,
     sk_kind_now,
     sk_may_call,
+    sk_may_compute,
     sk_try_outside,
 )
 from skitai._speedups.loop cimport (
@@ -505,7 +506,10 @@ cdef class LaneConnection(Seat):
         # A call that was moved has had its strike, and another route may have its place since.
         elapsed = call.started_at - began_at
         if call.habit != NULL and (habit.strikes or elapsed >= SK_LASTS):
-            lanes.learn(habit, call.route, call.method, call.target, elapsed, call.started_at)
+            lanes.learn(
+                habit, call.route, call.method, call.target, elapsed, call.started_at,
+                sk_may_compute(lanes.lead) > 0,
+            )
         if failure is PARKED:
             self.has_answered = True  # in a way: its next request will find its lane of use
             call.park()
@@ -755,9 +759,10 @@ cdef class LaneConnection(Seat):
         sock = socket.socket(self.family, socket.SOCK_STREAM, 0, self.fd)
         self.fd = -1
         connection = self.lanes.engine.replace(self, sock, returns)
-        if kind == SK_BURNS:
+        if kind != SK_FAST:
             connection.next_meter = self.meter
-        connection.next_lasts = kind != SK_FAST
+            connection.next_burns = kind == SK_BURNS
+            connection.next_lasts = True
         connection.send_first(unsent)
         _log(unlogged, ALL)
         return connection

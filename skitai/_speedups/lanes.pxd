@@ -10,6 +10,7 @@ from skitai._speedups.shelf cimport Shelf, sk_parcel, sk_shelf
 
 cdef extern from "lead.h" nogil:
     bint sk_may_call(const sk_lead *lead)
+    int sk_may_compute(const sk_lead *lead)
 
 cdef extern from "held.h" nogil:
     enum:
@@ -47,7 +48,7 @@ cdef extern from "habits.h" nogil:
     sk_kind sk_try_outside(sk_habit *habit, double now)
     void sk_learn(sk_habit *habit, double elapsed, double now)
     void sk_learn_piece(sk_habit *habit, double elapsed, double now)
-    void sk_measured(sk_habit *habit, double elapsed, double burnt)
+    void sk_measured(sk_habit *habit, double elapsed, double burnt, bint alone)
 
 cdef enum:
     SCRATCH = 65536   # what one recv takes, and with it the longest request of the lane
@@ -185,14 +186,18 @@ cdef class Lanes(BatchEnd):
     cdef void count_more(self, unsigned long long requests) noexcept
     cdef sk_habit *habit(self, const unsigned char *data, Head *head, Route route) noexcept
     cdef int learn(
-        self, sk_habit *habit, Route route, str method, str target, double elapsed, double now
+        self, sk_habit *habit, Route route, str method, str target, double elapsed, double now,
+        bint contended
     ) except -1
 
 
 cdef class Meter:
-    # Told how long a call of a route took that ran alone.
+    # Of one call of a route that lasts: how long it takes, and whether it computes (habits.h).
     cdef Lanes lanes
     cdef uint32_t route
+    cdef bint alone
+    cdef double began_at, burnt_before
+    cdef bint is_alone(self)
 
 
 cdef class Seat(Watched):

@@ -24,6 +24,8 @@ from cpython.pythread cimport (
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_DecodeLatin1, PyUnicode_GET_LENGTH
 from libc.string cimport memchr, memcmp
 
+from time import thread_time
+
 from skitai.counters import Count
 
 from skitai._speedups.environ import add_fields
@@ -152,13 +154,24 @@ cdef class Workspace:
 
 @cython.final
 cdef class Meter:
-    def __call__(self, double elapsed, double burnt):
+    def begin(self):
+        """The calling thread begins the call; in one of the crew's jobs."""
+        self.alone = self.is_alone()
+        self.began_at, self.burnt_before = monotonic(), thread_time()
+
+    def end(self):
+        """The same thread: it has ended, or is parked."""
         cdef sk_habit *habit = sk_habit_of(self.lanes.habits, self.route)
+        cdef double elapsed = monotonic() - self.began_at
+        cdef double burnt = thread_time() - self.burnt_before
         if habit != NULL:
-            sk_measured(habit, elapsed, burnt)
+            sk_measured(habit, elapsed, burnt, self.alone and self.is_alone())
             self.lanes.lasting.measured(
                 habit - self.lanes.habits.table, habit.route, _kind_of(habit), elapsed, burnt
             )
+
+    cdef bint is_alone(self):
+        return sk_may_compute(self.lanes.lead) <= 1
 
 
 cdef class Seat(Watched):
@@ -336,12 +349,14 @@ cdef class Lanes(BatchEnd):
         )
 
     cdef int learn(
-        self, sk_habit *habit, Route route, str method, str target, double elapsed, double now
+        self, sk_habit *habit, Route route, str method, str target, double elapsed, double now,
+        bint contended
     ) except -1:
         """A call in the leader took ``elapsed`` seconds, or lasts and took so many until now; for calls
-        that last, and for routes of which something bad is known."""
+        that last, and for routes of which something bad is known.  ``contended``: there is somebody who
+        perhaps had the GIL meanwhile."""
         cdef bint was_slow = habit.strikes >= SK_SLOW
-        if route.parks:
+        if route.parks or contended:
             sk_learn_piece(habit, elapsed, now)
         else:
             sk_learn(habit, elapsed, now)

@@ -89,6 +89,7 @@ typedef struct {
     /* With the GIL held: */
     int threads;        /* that may be inside calls that last; 0: nobody but the leader ever is */
     int busy;           /* that are so, but for the leader */
+    int waits;          /* of these, inside what is known to wait */
     int waiting;        /* jobs */
 } sk_lead;
 
@@ -99,6 +100,9 @@ static inline int sk_may_call(const sk_lead *lead) {
         return !lead->busy && !lead->waiting;
     return lead->threads == 0 || lead->busy <= lead->threads;
 }
+
+/* How many but the leader may be holding the GIL for long. */
+static inline int sk_may_compute(const sk_lead *lead) { return lead->busy - lead->waits; }
 
 static inline void sk_goes_away(sk_lead *lead, uint64_t how) {
     atomic_fetch_add(&lead->word, how);

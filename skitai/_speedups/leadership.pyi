@@ -4,6 +4,7 @@ SOURCE_CRC32: int
 
 class Leadership:
     busy: int
+    waits: int
     waiting: int
     def __init__(self, threads: int) -> None: ...
     def watch(self, lanes: Lanes) -> None: ...

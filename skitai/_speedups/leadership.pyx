@@ -59,6 +59,15 @@ cdef class Leadership:
         self.lead_.busy = count
 
     @property
+    def waits(self):
+        """Of these, how many in what is known to wait."""
+        return self.lead_.waits
+
+    @waits.setter
+    def waits(self, int count):
+        self.lead_.waits = count
+
+    @property
     def waiting(self):
         """How many jobs wait."""
         return self.lead_.waiting

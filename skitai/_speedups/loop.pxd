@@ -52,6 +52,7 @@ cdef extern from "lead.h" nogil:
     ctypedef struct sk_lead:
         int threads
         int busy
+        int waits
         int waiting
 
 

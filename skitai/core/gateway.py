@@ -20,7 +20,7 @@ import os
 import stat
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from time import monotonic, thread_time
+from time import monotonic
 from typing import Any
 
 from skitai._kernels import engine, http1
@@ -226,9 +226,9 @@ class Run:
         if meter is None:
             result = application(self._environ, self.start_response)
         else:
-            began, burnt = monotonic(), thread_time()
+            meter.begin()
             result = application(self._environ, self.start_response)
-            meter(monotonic() - began, thread_time() - burnt)
+            meter.end()
         self._iterable = result
 
     def _take(self) -> None:

@@ -409,7 +409,7 @@ class HttpService:
             self._coroutines,
             self._reports,
             body=body,
-            burns=exchange.meter is not None or mount.options.lane == "burns",
+            burns=exchange.burns or mount.options.lane == "burns",
             lasts=exchange.lasts or mount.options.lane in ("waits", "burns"),
             parks=mount.options.park,
             debug=self._debugs[mounted],

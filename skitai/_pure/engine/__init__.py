@@ -4,7 +4,7 @@ The compiled build has the same names over the same rules; `skitai._kernels` cho
 """
 
 from skitai._pure.engine.engine import Engine, Listener
-from skitai._pure.engine.exchange import BodySink, Exchange, Progress
+from skitai._pure.engine.exchange import BodySink, Exchange, Meter, Progress
 from skitai._pure.engine.keeping import LastingFile, StandingAnswer
 from skitai._pure.engine.loop import EventLoop, Timer
 from skitai._pure.engine.service import Begun, Habit, Lane, Refusal, Service
@@ -26,6 +26,7 @@ __all__ = [
     "Lane",
     "LastingFile",
     "Listener",
+    "Meter",
     "Pool",
     "Progress",
     "Refusal",

@@ -41,12 +41,20 @@ __all__ = [
     "STREAMING",
     "BodySink",
     "Exchange",
+    "Meter",
     "Progress",
     "Wire",
 ]
 
 #: A body up to this is copied behind its head: one plain send costs less than gathering two.
 _COPY_MAX = 16384
+
+
+class Meter(Protocol):
+    """Told what a thread does in an application, by that thread itself."""
+
+    def begin(self) -> None: ...
+    def end(self) -> None: ...
 
 
 class BodySink(Protocol):
@@ -123,6 +131,7 @@ class Exchange:
     __slots__ = (
         "_on_lost",
         "_on_room",
+        "burns",
         "bytes_sent",
         "connection",
         "context",
@@ -151,8 +160,9 @@ class Exchange:
         self.response_timeout = connection.limits.response_timeout
         #: Set where the handler is known to last, and perhaps to compute (`Job.burns`): to be told how
         #: long it took, and how long on the processor; seconds.
-        self.meter: Callable[[float, float], None] | None = None
-        #: Its handler is known to last (`Job.lasts`).
+        self.meter: Meter | None = None
+        #: Its handler is known to compute, to last (`Job.burns`, `Job.lasts`).
+        self.burns = False
         self.lasts = False
         #: response_timeout has passed, and the client was answered in the holder's place.
         self.overdue = False

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
+from skitai._pure.engine.exchange import Meter
 from skitai._waiting import HERE
 from skitai.limits import Limits
 
@@ -30,8 +31,8 @@ class Job(Protocol):
     parks: bool
     #: It is known to keep its thread for long: no stack that is parked should have to wait for it.
     lasts: bool
-    #: Told how long it kept its thread, and how long the processor; seconds.
-    meter: Callable[[float, float], None] | None
+    #: Around its application's call; around each piece of a job that parks, by the executor.
+    meter: Meter | None
 
     def run(self) -> None:
         """Do the work; exceptions are the job's own affair and must not leave it."""
