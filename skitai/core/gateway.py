@@ -20,7 +20,6 @@ import os
 import stat
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from time import monotonic
 from typing import Any
 
 from skitai._kernels import engine, http1
