@@ -44,7 +44,7 @@ from skitai._speedups.lanes cimport (
     SK_LONG,
     sk_habit,
     sk_habit_of,
-    sk_may_compute,
+    sk_others_compute,
 )
 from skitai._speedups.loop cimport sk_lead
 from skitai._speedups.parking cimport Stack, sk_call_begins, sk_call_ends
@@ -356,9 +356,8 @@ cdef class Call:
         cdef double lasted
         cdef bint contended
         if self.habit != NULL and former.stage == ASKED:
-            # It counts as one of those that last by now; if one of them computes, it may be that which
-            # has kept this call from the GIL.
-            contended = sk_may_compute(self.lanes.lead) > 1
+            # Who computes may be what has kept this call from the GIL.
+            contended = sk_others_compute(&self.lanes.lead.workers, former.hub.ident)
             # Counts in full where calls can be parked, too: that somebody else has come by the GIL
             # meanwhile says that it was not just the processor that was busy.
             lasted = SK_LONG if self.route.parks and not contended else SK_LASTS

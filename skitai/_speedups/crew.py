@@ -59,7 +59,7 @@ class Crew(Pool):
         """Lead, and work, in the calling thread until `stop`; raises what has ended the loop."""
         workspace = self._leadership.workspace()
         self._leadership.begin(workspace)
-        self._lead()
+        self._lead(workspace)
         self._work_with(workspace)
         if self._failure is not None:
             raise self._failure
@@ -68,7 +68,7 @@ class Crew(Pool):
         super().stop()
         self._leadership.stop()
 
-    def _lead(self) -> None:
+    def _lead(self, workspace: Workspace) -> None:
         with self._wakeup:
             self._keep_one_resting()
         try:
@@ -78,7 +78,7 @@ class Crew(Pool):
             self.stop()
         with self._wakeup:
             if not self._stopping:
-                self._leadership.busy -= 1  # it was late, and has found its way back
+                self._leadership.leaves(workspace)  # it was late, and has found its way back
 
     def _work(self) -> None:
         self._work_with(self._leadership.workspace())
@@ -87,15 +87,15 @@ class Crew(Pool):
         try:
             self._work_until_stopped(workspace)
         finally:
-            workspace.hub.close()
+            self._leadership.retire(workspace)
 
     def _work_until_stopped(self, workspace: Workspace) -> None:
         while not self._stopping:
             if self._leadership.take(workspace):
-                self._lead()
+                self._lead(workspace)
                 continue
             if workspace.hub.due:
-                self._go_on(workspace.hub)
+                self._go_on(workspace)
                 continue
             self._work_or_rest(workspace)
 
@@ -105,17 +105,16 @@ class Crew(Pool):
             return
         self._run_on(workspace.hub, job)
         with self._wakeup:
-            self._leadership.busy -= 1
-            self._leadership.waits -= _is_known_to_wait(job)
+            self._leadership.leaves(workspace)
             if job.burns:
                 self._burns = False
 
-    def _go_on(self, hub: Hub) -> None:
+    def _go_on(self, workspace: Workspace) -> None:
         with self._wakeup:
-            self._leadership.busy += 1
-        hub.go_on_in_turn()
+            self._leadership.enters(workspace)
+        workspace.hub.go_on_in_turn()
         with self._wakeup:
-            self._leadership.busy -= 1
+            self._leadership.leaves(workspace)
 
     def _run_on(self, hub: Hub, job: Job) -> None:
         if not job.parks:
@@ -133,8 +132,7 @@ class Crew(Pool):
             if not self._stopping and self._leadership.busy < self._jobs_max:
                 job = self._take_job(holds)
                 if job is not None:
-                    self._leadership.busy += 1
-                    self._leadership.waits += _is_known_to_wait(job)
+                    self._leadership.enters(workspace)
                     self._keep_one_resting()
                     return job
                 if holds and self._waiting:
@@ -214,10 +212,6 @@ class Crew(Pool):
     def _count_waiting(self) -> None:
         """Under the lock, or a count that is old by now would stay."""
         self._leadership.waiting = self._waiting
-
-
-def _is_known_to_wait(job: Job) -> bool:
-    return job.lasts and not job.burns
 
 
 class Solo(Inline):

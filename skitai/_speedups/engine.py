@@ -64,6 +64,7 @@ __all__ = [
     "Lane",
     "LastingFile",
     "Listener",
+    "Meter",
     "Pool",
     "Progress",
     "Refusal",
@@ -158,7 +159,7 @@ class Engine(PureEngine):
         finally:
             HERE.is_alone = False
             alone.stop()
-            workspace.hub.close()
+            alone.retire(workspace)
 
     def learned(self) -> list[Habit]:
         return self._lanes.learned() if self._lanes is not None else []

@@ -10,11 +10,10 @@
  * the leader for SK_PAUSE seconds or more, then once on trial.  So one hiccup of the machine makes no
  * route slow, two in a row do, and a route that became quick is believed after one trial.
  *
- * A slow route waits or burns (spends its time on the processor).  Which of them cannot be told while
- * several of its calls fight for the GIL: three that compute look like three that wait for two thirds
+ * A slow route waits or burns (spends its time on the processor).  Which of them cannot always be told
+ * while several calls fight for the GIL: three that compute look like three that wait for two thirds
  * of their time.  So at first it is taken to burn, its calls run one by one, and each of these is
- * measured (sk_measured); one that has been on the processor for most of its time burns whoever was
- * there besides, and only one that ran alone is known to wait.
+ * measured (sk_measured) until one tells.
  *
  * Used with the GIL held.
  */
@@ -32,14 +31,18 @@ enum {
     SK_SLOW = 8,
     SK_STRIKES_MAX = 16,
     SK_TRIALS_MAX = 4,
-    SK_UNSURE_MAX = 8        /* measurements beside others, before one of these is believed after all */
+    SK_UNSURE_MAX = 8        /* measurements that do not tell, before one of them is believed after all */
 };
 
 #define SK_LASTS 0.001 /* seconds: the monitor's measure too */
 #define SK_LONG 0.05
 #define SK_PAUSE 1.0
-/* Of its time, for a call that shares the GIL with the leader: one that only computes gets half of it. */
+/* Of its time, for a call that shares the GIL with the leader: one that only computes gets half of it, and even beside
+ * some others more than SK_WAITING. */
 #define SK_BURNING 0.35
+#define SK_WAITING 0.1
+/* Of a call's time, in which nobody in this process was on the processor: it waited, and not for the GIL. */
+#define SK_IDLE 0.75
 
 typedef enum { SK_FAST, SK_WAITS, SK_BURNS } sk_kind;
 
@@ -142,11 +145,12 @@ static inline void sk_learn_piece(sk_habit *habit, double elapsed, double now) {
     }
 }
 
-/* A call outside of the leader took `elapsed` seconds, `burnt` of them on the processor; `alone`: but for the leader
- * and for what is known to wait nobody was inside an application meanwhile. */
-static inline void sk_measured(sk_habit *habit, double elapsed, double burnt, int alone) {
+/* A call outside of the leader took `elapsed` seconds, `burnt` of them on the processor, which the whole process had
+ * for `spent` seconds meanwhile. */
+static inline void sk_measured(sk_habit *habit, double elapsed, double burnt, double spent) {
     int burns = burnt >= elapsed * SK_BURNING;
-    if (burns || alone || (!habit->measured && habit->unsure++ >= SK_UNSURE_MAX)) {
+    int waits = burnt < elapsed * SK_WAITING || elapsed - spent >= elapsed * SK_IDLE;
+    if (burns || waits || (!habit->measured && habit->unsure++ >= SK_UNSURE_MAX)) {
         habit->burns = burns;
         habit->measured = 1;
         habit->unsure = 0;

@@ -60,7 +60,7 @@ from skitai._speedups.lanes cimport (
     sk_kind,
     sk_kind_now,
     sk_may_call,
-    sk_may_compute,
+    sk_others_compute,
     sk_try_outside,
 )
 from skitai._speedups.loop cimport (
@@ -333,7 +333,7 @@ cdef class LaneConnection(Seat):
                 return self.go_general(work)  # to wait until one of the threads is free
             habit = lanes.habit(data, head, route)
             if habit != NULL and habit.strikes:
-                kind = sk_kind_now(habit, monotonic(), lanes.lead.busy < lanes.lead.threads)
+                kind = sk_kind_now(habit, monotonic(), lanes.lead.workers.busy < lanes.lead.threads)
                 if kind == SK_FAST and habit.strikes >= SK_SLOW and work.hub.parked:
                     kind = sk_try_outside(habit, monotonic())
                 if kind != SK_FAST:
@@ -508,7 +508,7 @@ cdef class LaneConnection(Seat):
         if call.habit != NULL and (habit.strikes or elapsed >= SK_LASTS):
             lanes.learn(
                 habit, call.route, call.method, call.target, elapsed, call.started_at,
-                sk_may_compute(lanes.lead) > 0,
+                elapsed >= SK_LASTS and sk_others_compute(&lanes.lead.workers, work.hub.ident),
             )
         if failure is PARKED:
             self.has_answered = True  # in a way: its next request will find its lane of use

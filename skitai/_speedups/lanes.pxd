@@ -4,13 +4,15 @@ from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t
 
 from skitai._speedups.heads cimport Field, Head, HeadLimits
-from skitai._speedups.loop cimport BatchEnd, EventLoop, Watched, sk_lead
+from skitai._speedups.loop cimport BatchEnd, EventLoop, Watched, sk_lead, sk_worker, sk_workers
 from skitai._speedups.parking cimport Clock, Hub
 from skitai._speedups.shelf cimport Shelf, sk_parcel, sk_shelf
 
 cdef extern from "lead.h" nogil:
     bint sk_may_call(const sk_lead *lead)
-    int sk_may_compute(const sk_lead *lead)
+
+cdef extern from "workers.h" nogil:
+    bint sk_others_compute(const sk_workers *workers, unsigned long thread)
 
 cdef extern from "held.h" nogil:
     enum:
@@ -48,7 +50,7 @@ cdef extern from "habits.h" nogil:
     sk_kind sk_try_outside(sk_habit *habit, double now)
     void sk_learn(sk_habit *habit, double elapsed, double now)
     void sk_learn_piece(sk_habit *habit, double elapsed, double now)
-    void sk_measured(sk_habit *habit, double elapsed, double burnt, bint alone)
+    void sk_measured(sk_habit *habit, double elapsed, double burnt, double spent)
 
 cdef enum:
     SCRATCH = 65536   # what one recv takes, and with it the longest request of the lane
@@ -127,6 +129,8 @@ cdef class Workspace:
     cdef void *moving
     # The stacks of this thread that can be parked.
     cdef readonly Hub hub
+    # It among the others.
+    cdef sk_worker worker
 
     cdef int begin(self) except -1
     cdef int send_held(self) except -1
@@ -195,9 +199,7 @@ cdef class Meter:
     # Of one call of a route that lasts: how long it takes, and whether it computes (habits.h).
     cdef Lanes lanes
     cdef uint32_t route
-    cdef bint alone
-    cdef double began_at, burnt_before
-    cdef bint is_alone(self)
+    cdef double began_at, burnt_before, spent_before
 
 
 cdef class Seat(Watched):

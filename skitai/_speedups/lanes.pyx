@@ -24,7 +24,7 @@ from cpython.pythread cimport (
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_DecodeLatin1, PyUnicode_GET_LENGTH
 from libc.string cimport memchr, memcmp
 
-from time import thread_time
+from time import process_time, thread_time
 
 from skitai.counters import Count
 
@@ -155,9 +155,8 @@ cdef class Workspace:
 @cython.final
 cdef class Meter:
     def begin(self):
-        """The calling thread begins the call; in one of the crew's jobs."""
-        self.alone = self.is_alone()
-        self.began_at, self.burnt_before = monotonic(), thread_time()
+        """The calling thread begins the call."""
+        self.began_at, self.burnt_before, self.spent_before = monotonic(), thread_time(), process_time()
 
     def end(self):
         """The same thread: it has ended, or is parked."""
@@ -165,13 +164,10 @@ cdef class Meter:
         cdef double elapsed = monotonic() - self.began_at
         cdef double burnt = thread_time() - self.burnt_before
         if habit != NULL:
-            sk_measured(habit, elapsed, burnt, self.alone and self.is_alone())
+            sk_measured(habit, elapsed, burnt, process_time() - self.spent_before)
             self.lanes.lasting.measured(
                 habit - self.lanes.habits.table, habit.route, _kind_of(habit), elapsed, burnt
             )
-
-    cdef bint is_alone(self):
-        return sk_may_compute(self.lanes.lead) <= 1
 
 
 cdef class Seat(Watched):

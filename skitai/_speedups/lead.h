@@ -48,6 +48,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "workers.h"
+
 enum {
     SK_TICK = 1000000 /* ns */,
     SK_IDLE_TICKS = 50,
@@ -88,8 +90,7 @@ typedef struct {
     int stopping;
     /* With the GIL held: */
     int threads;        /* that may be inside calls that last; 0: nobody but the leader ever is */
-    int busy;           /* that are so, but for the leader */
-    int waits;          /* of these, inside what is known to wait */
+    sk_workers workers; /* the others, and how many of them are so */
     int waiting;        /* jobs */
 } sk_lead;
 
@@ -97,12 +98,9 @@ typedef struct {
  * With one thread nobody else may be inside, and those who wait come first. */
 static inline int sk_may_call(const sk_lead *lead) {
     if (lead->threads == 1)
-        return !lead->busy && !lead->waiting;
-    return lead->threads == 0 || lead->busy <= lead->threads;
+        return !lead->workers.busy && !lead->waiting;
+    return lead->threads == 0 || lead->workers.busy <= lead->threads;
 }
-
-/* How many but the leader may be holding the GIL for long. */
-static inline int sk_may_compute(const sk_lead *lead) { return lead->busy - lead->waits; }
 
 static inline void sk_goes_away(sk_lead *lead, uint64_t how) {
     atomic_fetch_add(&lead->word, how);

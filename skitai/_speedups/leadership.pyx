@@ -18,7 +18,7 @@ from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdlib cimport calloc
 
 from skitai._speedups.calls cimport Call
-from skitai._speedups.loop cimport EventLoop
+from skitai._speedups.loop cimport EventLoop, sk_worker, sk_workers
 from skitai._speedups.parking cimport Hub, sk_rester
 from skitai._speedups.relief cimport Relief, sk_appoint
 
@@ -31,6 +31,12 @@ cdef extern from "lead.h" nogil:
     void sk_wake(sk_lead *lead)
     void sk_wake_free(sk_lead *lead)
     void sk_rest(sk_lead *lead, sk_rester *rester)
+
+cdef extern from "workers.h" nogil:
+    void sk_worker_joins(sk_workers *workers, sk_worker *worker, unsigned long thread)
+    void sk_worker_parts(sk_workers *workers, sk_worker *worker)
+    void sk_worker_enters(sk_workers *workers, sk_worker *worker)
+    void sk_worker_leaves(sk_workers *workers, sk_worker *worker)
 
 cdef extern from *:
     # Set by setup.py on the compiler's command line.
@@ -52,20 +58,14 @@ cdef class Leadership:
     @property
     def busy(self):
         """How many threads but the leader are inside applications."""
-        return self.lead_.busy
+        return self.lead_.workers.busy
 
-    @busy.setter
-    def busy(self, int count):
-        self.lead_.busy = count
+    def enters(self, Workspace workspace not None):
+        """Its thread goes inside an application, or on with one."""
+        sk_worker_enters(&self.lead_.workers, &workspace.worker)
 
-    @property
-    def waits(self):
-        """Of these, how many in what is known to wait."""
-        return self.lead_.waits
-
-    @waits.setter
-    def waits(self, int count):
-        self.lead_.waits = count
+    def leaves(self, Workspace workspace not None):
+        sk_worker_leaves(&self.lead_.workers, &workspace.worker)
 
     @property
     def waiting(self):
@@ -99,7 +99,13 @@ cdef class Leadership:
         """One for the calling thread."""
         cdef Workspace workspace = Workspace()
         workspace.settle(self.lanes)
+        sk_worker_joins(&self.lead_.workers, &workspace.worker, workspace.hub.ident)
         return workspace
+
+    def retire(self, Workspace workspace not None):
+        """Its thread ends."""
+        sk_worker_parts(&self.lead_.workers, &workspace.worker)
+        workspace.hub.close()
 
     def take(self, Workspace workspace not None):
         """Take the lead if the leader's call lasts; whether it did."""
@@ -113,7 +119,7 @@ cdef class Leadership:
         former.hold()
         sk_lead_taken(self.lead_)
         self.stand_in.held = &workspace.held
-        self.lead_.busy += 1
+        sk_worker_enters(&self.lead_.workers, &former.worker)
         lanes.work = workspace
         lanes.loop.thread_id = PyThread_get_thread_ident()
         lanes.loop.steps = workspace.hub

@@ -48,11 +48,16 @@ cdef extern from "relief.h" nogil:
         void **owners
         int count
 
+cdef extern from "workers.h" nogil:
+    ctypedef struct sk_worker:
+        pass
+    ctypedef struct sk_workers:
+        int busy
+
 cdef extern from "lead.h" nogil:
     ctypedef struct sk_lead:
         int threads
-        int busy
-        int waits
+        sk_workers workers
         int waiting
 
 

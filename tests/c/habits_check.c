@@ -36,9 +36,9 @@ static void two_calls_that_last_make_a_route_slow(void) {
     CHECK(sk_kind_now(habit, 100, 1) == SK_FAST);
     sk_learn(habit, 0.02, 100);
     CHECK(sk_kind_now(habit, 100, 1) == SK_BURNS); /* until measured */
-    sk_measured(habit, 0.05, 0.001, 1);
+    sk_measured(habit, 0.05, 0.001, 0.05);
     CHECK(sk_kind_now(habit, 100, 1) == SK_WAITS);
-    sk_measured(habit, 0.04, 0.02, 1);
+    sk_measured(habit, 0.04, 0.02, 0.04);
     CHECK(sk_kind_now(habit, 100, 1) == SK_BURNS);
 }
 
@@ -47,26 +47,37 @@ static void what_computes_beside_others_is_not_taken_to_wait(void) {
     sk_learn(habit, 0.02, 100);
     sk_learn(habit, 0.02, 100);
     for (int call = 0; call < SK_UNSURE_MAX; call++) {
-        sk_measured(habit, 0.06, 0.02, 0);
+        sk_measured(habit, 0.06, 0.02, 0.06);
         CHECK(!habit->measured && sk_kind_now(habit, 100, 1) == SK_BURNS);
     }
-    sk_measured(habit, 0.02, 0.02, 1);
+    sk_measured(habit, 0.02, 0.02, 0.02);
     CHECK(habit->measured && sk_kind_now(habit, 100, 1) == SK_BURNS);
-    sk_measured(habit, 0.06, 0.02, 0);
+    for (int call = 0; call < 2 * SK_UNSURE_MAX; call++)
+        sk_measured(habit, 0.06, 0.02, 0.06);
     CHECK(sk_kind_now(habit, 100, 1) == SK_BURNS);
 }
 
-static void who_is_never_alone_is_believed_in_the_end(void) {
+static void what_waits_in_a_busy_server_is_known_to_wait(void) {
     sk_habit *habit = sk_habit_of(&habits, 10);
     sk_learn(habit, 0.05, 100);
     sk_learn(habit, 0.05, 100);
-    for (int call = 0; call < SK_UNSURE_MAX; call++)
-        sk_measured(habit, 0.05, 0.001, 0);
+    sk_measured(habit, 0.05, 0.004, 0.05);
+    CHECK(habit->measured && sk_kind_now(habit, 100, 1) == SK_WAITS);
+    sk_measured(habit, 0.02, 0.02, 0.02); /* and a route may change */
     CHECK(sk_kind_now(habit, 100, 1) == SK_BURNS);
-    sk_measured(habit, 0.05, 0.001, 0);
+    sk_measured(habit, 0.05, 0.012, 0.012);
     CHECK(sk_kind_now(habit, 100, 1) == SK_WAITS);
-    sk_measured(habit, 0.02, 0.02, 0); /* and a route may change */
+}
+
+static void what_does_some_of_both_in_a_busy_server_is_believed_in_the_end(void) {
+    sk_habit *habit = sk_habit_of(&habits, 11);
+    sk_learn(habit, 0.05, 100);
+    sk_learn(habit, 0.05, 100);
+    for (int call = 0; call < SK_UNSURE_MAX; call++)
+        sk_measured(habit, 0.05, 0.01, 0.05);
     CHECK(sk_kind_now(habit, 100, 1) == SK_BURNS);
+    sk_measured(habit, 0.05, 0.01, 0.05);
+    CHECK(sk_kind_now(habit, 100, 1) == SK_WAITS);
 }
 
 static void a_slow_route_is_tried_again_and_ever_more_rarely(void) {
@@ -131,13 +142,13 @@ static void a_trial_outside_is_measured(void) {
     sk_habit *habit = sk_habit_of(&habits, 8);
     sk_learn(habit, 1, 0);
     sk_learn(habit, 1, 0);
-    sk_measured(habit, 1, 0, 1);
+    sk_measured(habit, 1, 0, 0);
     CHECK(sk_kind_now(habit, 0.5, 1) == SK_WAITS && sk_kind_now(habit, 1, 1) == SK_FAST);
     CHECK(sk_try_outside(habit, 1) == SK_BURNS);
     CHECK(sk_kind_now(habit, 1.5, 1) == SK_WAITS && sk_kind_now(habit, 2, 1) == SK_FAST);
     CHECK(sk_try_outside(habit, 2) == SK_BURNS);
     CHECK(sk_kind_now(habit, 3.5, 1) == SK_WAITS && sk_kind_now(habit, 4, 1) == SK_FAST);
-    sk_measured(habit, 0.0001, 0, 1);
+    sk_measured(habit, 0.0001, 0, 0);
     CHECK(sk_kind_now(habit, 2.1, 1) == SK_FAST);
 }
 
@@ -145,7 +156,8 @@ int main(void) {
     paths_are_folded();
     two_calls_that_last_make_a_route_slow();
     what_computes_beside_others_is_not_taken_to_wait();
-    who_is_never_alone_is_believed_in_the_end();
+    what_waits_in_a_busy_server_is_known_to_wait();
+    what_does_some_of_both_in_a_busy_server_is_believed_in_the_end();
     a_slow_route_is_tried_again_and_ever_more_rarely();
     one_hiccup_is_forgotten();
     a_place_is_given_away_when_nothing_bad_is_known();
