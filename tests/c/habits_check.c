@@ -1,19 +1,10 @@
 /* habits.h: what is learnt of routes, step by step. */
+#include "check.h"
 #include "habits.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static sk_habits habits;
-
-#define CHECK(condition)                                                                                     \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            printf("line %d: %s\n", __LINE__, #condition);                                                   \
-            exit(1);                                                                                         \
-        }                                                                                                    \
-    } while (0)
 
 static uint32_t route(const char *path) {
     return sk_route_of(7, (const unsigned char *)path, (uint32_t)strlen(path));

@@ -1,22 +1,13 @@
 /* poller.h: what the loop and the lanes rely on, of either half of it. */
+#include "check.h"
 #include "poller.h"
 #include "sockets.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
-
-#define CHECK(condition)                                                                                     \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            printf("line %d: %s\n", __LINE__, #condition);                                                   \
-            exit(1);                                                                                         \
-        }                                                                                                    \
-    } while (0)
 
 enum { NOTHING = 0, BOTH = SK_READ | SK_WRITE, ENDED = SK_READ | SK_END, PATIENCE = 50 };
 

@@ -1,7 +1,7 @@
 /* Who is woken of those that rest (lead.h): a certain one, one that holds no stacks, any. */
+#include "check.h"
 #include "lead.h"
 
-#include <stdio.h>
 #include <unistd.h>
 
 enum { FIRST, HOLDER, LAST, THREADS };
@@ -9,14 +9,6 @@ enum { FIRST, HOLDER, LAST, THREADS };
 static sk_lead lead;
 static sk_rester resters[THREADS];
 static _Atomic int woken[THREADS], may_rest[THREADS];
-
-#define CHECK(condition)                                                                                     \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            printf("line %d: %s\n", __LINE__, #condition);                                                   \
-            exit(1);                                                                                         \
-        }                                                                                                    \
-    } while (0)
 
 static void *run(void *argument) {
     int self = (int)(intptr_t)argument;
