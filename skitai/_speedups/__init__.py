@@ -2,6 +2,7 @@
 
     percent, environ    twins: the function of ``_pure/NAME`` once more, in Cython
     heads, responses    no twins but recognisers: they take the simple heads and leave the others
+    fields, writing     what both of these are made of; the same for heads on their way out
     chunks              the same for the chunked coding
     http1, engine       the pure ones over these kernels: subclasses of a few lines, plain Python
 

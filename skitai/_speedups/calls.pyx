@@ -34,7 +34,6 @@ from skitai._speedups.putback import Failed, PutBack
 from skitai.errors import AppLoadError, ClientDisconnected, HTTPError
 
 from skitai._speedups.clock cimport monotonic
-from skitai._speedups.heads cimport NO_ROOM, write_field
 from skitai._speedups.lanes cimport (
     DATE_FIELD,
     HOP_FIELD,
@@ -48,6 +47,7 @@ from skitai._speedups.lanes cimport (
 )
 from skitai._speedups.loop cimport sk_lead
 from skitai._speedups.parking cimport Stack, sk_call_begins, sk_call_ends
+from skitai._speedups.writing cimport NO_ROOM, write_field
 
 cdef extern from "Python.h":
     ctypedef int (*visitproc)(PyObject *, void *) noexcept

@@ -3,13 +3,8 @@
 #     cdef Head head
 #     verdict = recognise(data, length, &limits, &head)
 #
-#     SIMPLE       the head is complete, certainly good and simple; `head` is filled and the
-#                  head's own bytes are the first `head.consumed` of `data`
-#     INCOMPLETE   good as far as it goes, and within the limits: the pure kernel would
-#                  answer NEED_DATA to the same bytes
-#     NOT_SIMPLE   bad, or good in a way that is not simple: the pure kernel decides
-#
-# After INCOMPLETE and NOT_SIMPLE the content of `head` is undefined.  A head is simple if it has
+# SIMPLE: `head` is filled, and the head's own bytes are the first `head.consumed` of `data`.  After
+# the other verdicts (fields.pxd) the content of `head` is undefined.  A head is simple if it has
 #
 #     a method other than CONNECT, a target in origin-form, HTTP/1.0 or HTTP/1.1 and CRLF,
 #       with no empty line in front;
@@ -23,29 +18,7 @@
 
 from libc.stdint cimport int64_t, uint32_t
 
-cdef enum:
-    HEAD_FIELDS_MAX = 100
-
-cdef enum Verdict:
-    NOT_SIMPLE = -1
-    INCOMPLETE = 0
-    SIMPLE = 1
-
-cdef struct HeadLimits:
-    # As in skitai/limits.py, where the line's and the block's last CRLF do not count.
-    size_t request_line_max
-    size_t header_block_max
-    size_t header_fields_max
-
-cdef struct Slice:
-    # Bytes of `data`, by offset: it stays good when the buffer is moved.
-    uint32_t start
-    uint32_t length
-
-cdef struct Field:
-    Slice name         # a token, its case as sent
-    Slice value        # without the white space around it; may be empty or hold obs-text
-    uint32_t name_hash # of the bytes of `name`, for tables of names; not secret, not for dicts
+from skitai._speedups.fields cimport HEAD_FIELDS_MAX, Field, HeadLimits, Slice, Verdict
 
 cdef struct Head:
     Slice method
@@ -65,45 +38,3 @@ cdef struct Head:
 cdef Verdict recognise(
     const unsigned char *data, size_t length, const HeadLimits *limits, Head *head
 ) noexcept nogil
-
-# One line of a head, "name: value" CRLF, written to `at`, where `room` bytes are free: the number
-# of its bytes; NO_ROOM; UNCERTAIN if name or value is not certainly good (let the pure kernel say).
-# The GIL is held; no Python code is run.
-cdef enum:
-    NO_ROOM = -1
-    UNCERTAIN = -2
-
-cdef Py_ssize_t write_field(unsigned char *at, Py_ssize_t room, object name, object value) noexcept
-
-# What heads of both directions are made of.
-
-cdef enum:
-    NOT_SAID = 2 # keep_alive before a Connection field was seen
-
-# Take note of a field that means something for the connection; false: not simple because of it.
-ctypedef bint (*Heed)(void *head, const unsigned char *data, const Field *field) noexcept nogil
-
-# Read the fields behind a start line of `line_length` bytes, its CRLF included, and the empty line:
-# all are shown to `heed`; `fields`, with room for HEAD_FIELDS_MAX, and `count` are filled, and
-# `consumed` is set to the bytes of the whole head.  Looks after all three limits.
-cdef Verdict read_fields(
-    const unsigned char *data,
-    size_t line_length,
-    size_t length,
-    const HeadLimits *limits,
-    Heed heed,
-    void *head,
-    Field *fields,
-    uint32_t *count,
-    uint32_t *consumed,
-) noexcept nogil
-
-cdef bint is_word(const unsigned char *text, size_t length, const char *lower) noexcept nogil
-cdef int64_t read_length(const unsigned char *text, size_t length) noexcept nogil
-cdef bint read_connection(int *keep_alive, const unsigned char *value, size_t length) noexcept nogil
-
-# The same as objects; these need the GIL.
-cdef const HeadLimits *limits_of(limits) except NULL
-cdef object name_of(const unsigned char *data, Slice part, uint32_t hashed)
-cdef object text_of(const unsigned char *data, Slice part)
-cdef list header_list(const unsigned char *data, const Field *fields, uint32_t count)

@@ -1,9 +1,10 @@
 """The HTTP kernel of the compiled build: the pure one, with compiled short cuts where it is simple.
 
 Both ends of a connection are the pure classes with a head that a recogniser accepts
-(``heads.pyx``, ``responses.pyx``), a head of ours whose every byte is certainly good, and chunks that
-are plain (``chunks.pyx``).  All of them give up without a trace, and then the pure kernel does the
-work as if nobody had tried.  States, events, errors and all the rest are the pure kernel's own code.
+(``heads.pyx``, ``responses.pyx``), a head of ours whose every byte is certainly good (``writing.pyx``),
+and chunks that are plain (``chunks.pyx``).  All of them give up without a trace, and then the pure
+kernel does the work as if nobody had tried.  States, events, errors and all the rest are the pure
+kernel's own code.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from skitai._pure.http1 import (
 from skitai._pure.http1 import ClientConnection as PureClientConnection
 from skitai._pure.http1 import ServerConnection as PureServerConnection
 from skitai._speedups.chunks import ChunkedReader, ChunkedWriter
-from skitai._speedups.heads import encode_head, read_request_head
+from skitai._speedups.heads import read_request_head
 from skitai._speedups.responses import read_response_head
+from skitai._speedups.writing import encode_head
 
 __all__ = [
     "NEED_DATA",

@@ -42,7 +42,8 @@ from skitai._pure.engine.channel import Stall
 
 from skitai._speedups.calls cimport PARKED, Call
 from skitai._speedups.clock cimport monotonic, wall_clock
-from skitai._speedups.heads cimport NO_ROOM, SIMPLE, Head, recognise
+from skitai._speedups.fields cimport SIMPLE
+from skitai._speedups.heads cimport Head, recognise
 from skitai._speedups.lanes cimport (
     OUT,
     SCRATCH,
@@ -90,6 +91,7 @@ from skitai._speedups.shelf cimport (
     sk_parcel_state,
     sk_shelf_may_have,
 )
+from skitai._speedups.writing cimport NO_ROOM
 
 cdef extern from "relief.h" nogil:
     ctypedef struct sk_asked:

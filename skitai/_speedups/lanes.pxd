@@ -3,7 +3,8 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t
 
-from skitai._speedups.heads cimport Field, Head, HeadLimits
+from skitai._speedups.fields cimport Field, HeadLimits
+from skitai._speedups.heads cimport Head
 from skitai._speedups.loop cimport BatchEnd, EventLoop, Watched, sk_lead, sk_worker, sk_workers
 from skitai._speedups.parking cimport Clock, Hub
 from skitai._speedups.shelf cimport Shelf, sk_parcel, sk_shelf

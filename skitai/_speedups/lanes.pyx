@@ -33,7 +33,8 @@ from skitai._speedups.lasting import Lasting
 from skitai._waiting import HERE
 
 from skitai._speedups.clock cimport monotonic
-from skitai._speedups.heads cimport SIMPLE, Slice, recognise
+from skitai._speedups.fields cimport SIMPLE, Slice
+from skitai._speedups.heads cimport recognise
 from skitai._speedups.shelf cimport sk_shelf_clock
 
 cdef extern from "<time.h>" nogil:

@@ -2,7 +2,8 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from skitai._speedups.heads cimport Head, HeadLimits
+from skitai._speedups.fields cimport HeadLimits
+from skitai._speedups.heads cimport Head
 from skitai._speedups.lanes cimport Lanes, sk_held
 from skitai._speedups.loop cimport BatchEnd, sk_event, sk_kept, sk_lead, sk_pending, sk_view
 from skitai._speedups.shelf cimport sk_parcel, sk_shelf

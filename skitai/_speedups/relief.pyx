@@ -13,7 +13,8 @@ from libc.stdlib cimport free
 
 import os
 
-from skitai._speedups.heads cimport SIMPLE, Head, HeadLimits, recognise
+from skitai._speedups.fields cimport SIMPLE, HeadLimits
+from skitai._speedups.heads cimport Head, recognise
 from skitai._speedups.lanes cimport Lanes, Seat
 from skitai._speedups.loop cimport SK_PYTHON, Watched
 from skitai._speedups.shelf cimport pick, sk_parcel

@@ -1,5 +1,5 @@
-# The recogniser of response heads, as C code sees it: the sister of `heads.pxd`, which says what the
-# verdicts mean.  For connections on which we are the client: reverse proxy, `was` calls.
+# The recogniser of response heads, as C code sees it: the sister of `heads.pxd`; `fields.pxd` says what
+# the verdicts mean.  For connections on which we are the client: reverse proxy, `was` calls.
 #
 #     cdef Answer answer
 #     verdict = recognise_answer(data, length, &limits, &answer)
@@ -17,7 +17,7 @@
 
 from libc.stdint cimport int64_t, uint32_t
 
-from skitai._speedups.heads cimport HEAD_FIELDS_MAX, Field, HeadLimits, Slice, Verdict
+from skitai._speedups.fields cimport HEAD_FIELDS_MAX, Field, HeadLimits, Slice, Verdict
 
 cdef struct Answer:
     int status         # 200 to 999

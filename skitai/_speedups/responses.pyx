@@ -2,7 +2,7 @@
 
 ``recognise_answer`` accepts only what is certainly good and simple (``responses.pxd`` says what
 that is) and leaves every error and every odd case, interim responses among them, to the one
-truth, ``skitai/_pure/http1``.  The fields are walked by the code that walks those of requests; here
+truth, ``skitai/_pure/http1``.  The fields are walked by ``fields.pyx``, as those of requests are; here
 are the status line, and what the fields of a response mean.  ``tests/pure/test_responses.py``
 looks for what it might accept too much.
 
@@ -18,7 +18,7 @@ from libc.string cimport memchr, memcmp, memcpy
 from skitai._pure.http1.events import ResponseHead
 from skitai._pure.http1.framing import response_has_body
 
-from skitai._speedups.heads cimport (
+from skitai._speedups.fields cimport (
     INCOMPLETE,
     NOT_SAID,
     NOT_SIMPLE,

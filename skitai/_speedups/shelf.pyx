@@ -17,7 +17,7 @@ from libc.string cimport memcmp, memset
 import os
 
 from skitai._speedups.clock cimport monotonic, wall_clock
-from skitai._speedups.heads cimport Field, is_word
+from skitai._speedups.fields cimport Field, is_word
 
 cdef extern from *:
     # Set by setup.py on the compiler's command line.

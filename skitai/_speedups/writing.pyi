@@ -1,0 +1,3 @@
+SOURCE_CRC32: int
+
+def encode_head(status_line: bytes, fields: list[tuple[str, str]]) -> bytes | None: ...
