@@ -15,364 +15,37 @@ Phases and their clocks are in `phases`.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 from time import monotonic
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
-from skitai._pure.engine.channel import Channel
-from skitai._pure.engine.exchange import DELIVERED, ENDED, GONE, PENDING, Exchange
-from skitai._pure.engine.keeping import LastingFile
-from skitai._pure.engine.loop import READ, WRITE, EventLoop
-from skitai._pure.engine.phases import ANSWERING, BODY, CLOSED, HEAD, IDLE, LINGER, MOVES, READING, Phase
-from skitai._pure.engine.service import Service
-from skitai._pure.engine.upload import Upload
-from skitai._pure.http1 import (
-    NEED_DATA,
-    PAUSED,
-    ConnectionClosed,
-    Data,
-    EndOfMessage,
-    Headers,
-    RequestHead,
-    ServerConnection,
-    State,
-)
-from skitai.errors import ClientDisconnected, HTTPError, RemoteProtocolError, WriteError
-from skitai.limits import Limits
+from skitai._pure.engine.answering import Answering, AnsweringOwner
+from skitai._pure.engine.exchange import DELIVERED, GONE, PENDING, Exchange
+from skitai._pure.engine.loop import READ
+from skitai._pure.engine.phases import ANSWERING, BODY, CLOSED, HEAD, IDLE, LINGER, MOVES, Phase
+from skitai._pure.http1 import Headers, State
+from skitai.errors import ClientDisconnected, RemoteProtocolError, WriteError
 
 __all__ = ["Connection", "Owner"]
 
-#: Events of the kernel in one turn: a read may bring thousands of pipelined requests or tiny
-#: chunks, which would take a second, and every other connection would wait.
-_TURN_EVENTS = 32
 _FOREVER = float("inf")
 
 
-class Owner(Protocol):
-    """What a connection needs of the engine that accepted it."""
+class Owner(AnsweringOwner, Protocol):
+    """What a connection needs of the engine that accepted it, besides."""
 
-    http_connection: ClassVar[type[ServerConnection]]
-    draining: bool
-    gently: bool
-    limits: Limits
-    loop: EventLoop
-    report: Callable[[str], None]
-    scratch: memoryview
-    service: Service
-
-    def with_own_fields(self, headers: Headers) -> Headers: ...
-    def keep(self, info: Any, head: RequestHead, lasting: LastingFile, descriptor: int) -> None: ...
-    def answered(self, status: int) -> None: ...
     def became_idle(self, connection: Connection) -> None: ...
     def became_busy(self, connection: Connection) -> None: ...
     def forget(self, connection: Connection) -> None: ...
 
 
-class Connection(Channel):
-    __slots__ = (
-        "_advancing",
-        "_ahead",
-        "_eof",
-        "_held_back",
-        "_linger_until",
-        "_owner",
-        "_upload",
-        "deadline",
-        "exchange",
-        "http",
-        "info",
-        "peer",
-        "phase",
-        "sent_before",
-        "with_own_fields",
-    )
+class Connection(Answering):
+    __slots__ = ("_linger_until",)
+
+    _owner: Owner
 
     def __init__(self, owner: Owner, sock: socket.socket, peer: tuple[str, int], info: Any) -> None:
-        """``info`` is the service's note about the listener that ``sock`` came from."""
-        super().__init__(owner.loop, sock, owner.limits)
-        self._owner = owner
-        self.info = info
-        self.with_own_fields = owner.with_own_fields
-        self.peer = peer
-        self.http = owner.http_connection(owner.limits)
-        self.exchange: Exchange | None = None
-        self.phase = IDLE
-        #: Checked by the engine's sweep; `expire` is called once it has passed.
-        self.deadline = monotonic() + owner.limits.header_timeout
-        #: `outgoing.total` when the current response began.
-        self.sent_before = 0
-        self._ahead = bytearray()
-        self._eof = False
-        self._held_back = False
-        self._advancing = False
-        #: Of the last request that had a body.
-        self._upload = Upload(owner.limits, 0.0)
+        super().__init__(owner, sock, peer, info)
         self._linger_until = 0.0
-
-    # -- loop thread: reading -------------------------------------------------------------
-
-    def _on_readable(self) -> None:
-        try:
-            scratch = self._owner.scratch
-            data = bytes(scratch[: self.sock.recv_into(scratch)])
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            self._hang_up()
-            return
-        if self.phase is ANSWERING:
-            self._read_ahead(data)
-        elif self.phase is LINGER:
-            self._discard(data)
-        else:
-            if not data:
-                self._set_interest(self._interest & ~READ)
-                self._eof = True
-            self.http.receive_data(data)
-            self._advance()
-
-    def _read_ahead(self, data: bytes) -> None:
-        """Keep what was pipelined behind the request that is being answered."""
-        if not data:
-            # A half-close: the client has said all and still wants its answer (RFC 9112
-            # section 9.6).  Level-triggered, an end of file would be reported for ever.
-            self._eof = True
-            self._set_interest(self._interest & ~READ)
-            return
-        self._ahead += data
-        if not self._wants_more:
-            self._set_interest(self._interest & ~READ)
-
-    @property
-    def _wants_more(self) -> bool:
-        """Whether less has been read ahead than may be.  The kernel counts: it holds what was
-        pipelined, and every response would otherwise let another piece in."""
-        return len(self._ahead) + self.http.buffered < self.limits.read_ahead_max
-
-    def _discard(self, data: bytes) -> None:
-        now = monotonic()
-        if not data or now >= self._linger_until:
-            self.close()
-        else:
-            self.deadline = min(now + self.limits.linger_idle, self._linger_until)
-
-    def _advance(self) -> None:
-        """Take from the kernel what it understood, until it needs bytes, a response is due or it is
-        the turn of the others."""
-        self._advancing = True
-        try:
-            for _ in range(_TURN_EVENTS):
-                if self.phase not in READING:
-                    return
-                event = self.http.next_event()
-                if event is NEED_DATA or event is PAUSED:
-                    if not self._eof and not self._interest & READ:
-                        self._set_interest(self._interest | READ)  # however much is here of a long head
-                    if self.phase is IDLE and self.http.mid_message:
-                        self._move(HEAD)
-                        self.deadline = monotonic() + self.limits.header_timeout
-                    return
-                if isinstance(event, RequestHead):
-                    self._admit(event)
-                elif isinstance(event, Data):
-                    self._take_body(event.data)
-                elif isinstance(event, EndOfMessage):
-                    self._complete()
-                elif isinstance(event, ConnectionClosed):
-                    self.close()
-            self._give_way()
-        except RemoteProtocolError as error:
-            self._refuse(error)
-        except ClientDisconnected:
-            return  # the service answered into a broken connection, which is being closed already
-        except Exception:
-            # The service broke its promise; only this client pays for it.
-            self._owner.report("answering a request")
-            self.close()
-        finally:
-            self._advancing = False
-
-    def _give_way(self) -> None:
-        """Nothing more is read until what has come is understood: it would pile up."""
-        if self.phase in READING:
-            self._set_interest(self._interest & ~READ)
-            self.loop.call_soon(self._go_on)
-
-    def _go_on(self) -> None:
-        if self.phase in READING:
-            if not self._eof and self._wants_more:
-                self._set_interest(self._interest | READ)
-            self._advance()
-
-    def send_first(self, data: bytes) -> None:
-        """Send what a simpler writer of this socket has left over."""
-        with self.lock:
-            self.outgoing.append(data)
-            try:
-                self.flush()
-            except WriteError:
-                self.abandon(reset=False)
-
-    def take_over(self, data: bytes) -> None:
-        """Go on where a simpler reader of this socket stopped; ``data`` is what it has read."""
-        self.http.receive_data(data)
-        self._advance()
-
-    def take_over_request(self, data: bytes) -> Exchange:
-        """The same when the request that ``data`` begins with is being answered already: its
-        exchange is returned, and the service is not asked."""
-        self._held_back = True
-        self.take_over(data)
-        if self.exchange is None:
-            raise RuntimeError("what was taken over does not begin with a whole request")
-        return self.exchange
-
-    def _admit(self, head: RequestHead) -> None:
-        exchange = self._new_exchange(head)
-        with self.lock:
-            self.exchange = exchange
-            self.sent_before = self.outgoing.total
-        self._move(BODY)
-        self.deadline = exchange.received_at + self.limits.body_rate_grace
-        if head.has_body:
-            self._upload = Upload(self.limits, exchange.received_at)
-        if not self._held_back:
-            self._owner.service.admit(exchange)
-        if exchange.progress is DELIVERED:
-            self._answered(exchange)
-        elif head.expect_continue and exchange.progress is PENDING and self.http.waiting_for_continue:
-            with self.lock:
-                exchange._flush(self.http.send_informational(100))
-
-    def _new_exchange(self, head: RequestHead) -> Exchange:
-        return Exchange(self, head)
-
-    def _take_body(self, data: bytes) -> None:
-        self._upload.taken += len(data)
-        exchange = self.exchange
-        if exchange is None or exchange.sink is None:
-            return
-        try:
-            exchange.sink.write(data)
-        except HTTPError as error:
-            raise RemoteProtocolError(error.why, status=error.status) from error
-
-    def _complete(self) -> None:
-        """The request's last byte is in."""
-        exchange = self.exchange
-        if exchange is None:  # refused early, answer delivered, rest drained
-            if self.http.must_close:  # since then the server began to stop
-                self._shut()
-            else:
-                self._next_cycle()
-            return
-        self._move(ANSWERING)
-        if exchange.progress is PENDING:
-            if exchange.sink is not None:
-                exchange.sink.finish()
-                exchange.sink = None  # from here on the service's
-            self.deadline = monotonic() + exchange.response_timeout
-            if self._held_back:
-                self._held_back = False
-            else:
-                self._owner.service.execute(exchange)
-        else:
-            self.deadline = self.patience(monotonic())
-        if exchange.progress is DELIVERED:
-            self._answered(exchange)
-
-    def keep(self, head: RequestHead, lasting: LastingFile, descriptor: int) -> None:
-        self._owner.keep(self.info, head, lasting, descriptor)
-
-    def prepare_response(self, exchange: Exchange) -> None:
-        """Before a head is written, under the lock: may the connection outlive this response, be it
-        for an unread body or because the server stops?"""
-        if self._owner.draining and not (self.phase is ANSWERING and self._has_more()):
-            self.http.refuse_keep_alive()
-        if self.phase is not BODY:
-            return
-        head = exchange.head
-        unread = (head.content_length or 0) - self._upload.taken
-        if head.chunked or self.http.waiting_for_continue or unread > self.limits.drain_max:
-            self.http.refuse_keep_alive()
-
-    def _has_more(self) -> bool:
-        """Whether something of a further request is here: of those that were pipelined only the last
-        may close the connection.  Any thread, under the lock."""
-        if self._ahead or self.http.buffered:
-            return True
-        try:
-            return bool(self.sock.recv(1, socket.MSG_PEEK))
-        except OSError:
-            return False  # nothing there, or nobody
-
-    # -- after the response ---------------------------------------------------------------
-
-    def response_delivered(self, exchange: Exchange) -> None:
-        """Any thread, under the lock."""
-        if not (self._advancing and self.loop.in_loop_thread()):
-            self.loop.call_soon(self._answered, exchange)
-
-    def _answered(self, exchange: Exchange) -> None:
-        """Loop thread.  May be called twice for one exchange: the second time it is not current."""
-        if self.exchange is not exchange:
-            return
-        self._release(exchange)
-        if self.http.must_close:
-            self._shut()
-        elif self.phase is ANSWERING:
-            self._next_cycle()
-            if not self._advancing:
-                self._advance()
-        elif self.phase is BODY and not self._advancing:
-            self._advance()
-
-    def _release(self, exchange: Exchange) -> None:
-        with self.lock:
-            self.exchange = None
-        try:
-            self._owner.answered(exchange.status)
-            if exchange.sink is not None:
-                exchange.sink.close()
-            self._owner.service.finished(exchange)
-        except Exception:
-            # Without an exchange no clock would ever end this connection: it must go on from here.
-            self._owner.report("after a response")
-
-    def _next_cycle(self) -> None:
-        self.http.start_next_cycle()
-        self._move(IDLE)
-        if self._owner.draining and not self._owner.gently:
-            self.loop.call_soon(self.finish_soon)  # its answer was begun before
-        self.deadline = monotonic() + self.limits.keep_alive
-        if self._ahead:
-            self.http.receive_data(bytes(self._ahead))
-            self._ahead.clear()
-        if self._eof:
-            self.http.receive_data(b"")
-        elif self._wants_more and not self._interest & READ:
-            self._set_interest(self._interest | READ)
-
-    def _shut(self) -> None:
-        """No further request here.  Closing with unread bytes would send a reset, which can
-        destroy the response before the client has read it (RFC 9112 section 9.6)."""
-        clean = self.http.their_state in (State.DONE, State.CLOSED, State.MUST_CLOSE)
-        # A client that sends its next request at this moment shall see the answer that it has got.
-        clean = clean and not self._owner.gently
-        if self._eof or (clean and not self._ahead and not self.http.buffered):
-            self.close()
-            return
-        try:
-            self.sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            self.close()
-            return
-        self._move(LINGER)
-        self._ahead.clear()
-        now = monotonic()
-        self._linger_until = now + self.limits.linger_timeout
-        self.deadline = now + min(self.limits.linger_idle, self.limits.linger_timeout)
-        self._set_interest(READ)
 
     # -- refusals and the clock -----------------------------------------------------------
 
@@ -486,34 +159,37 @@ class Connection(Channel):
         text = f"cut {self.peer[0]}, for which {waiting} bytes waited"
         self._owner.service.limited("send_stall_timeout", text)
 
-    # -- writing: what the channel tells ----------------------------------------------------
-
-    def _on_waiting(self) -> None:
-        if self.phase is CLOSED:
-            return
-        self._set_interest(self._interest | WRITE)
-        if self.phase is ANSWERING and self.exchange is not None:
-            half = monotonic() + self.limits.send_stall_timeout / 2
-            pending = self.exchange.progress is PENDING
-            self.deadline = min(self.deadline, half) if pending else half
-
-    def _on_taken(self, empty: bool) -> Callable[[], None] | None:
-        exchange = self.exchange
-        if exchange is not None:
-            if empty and exchange.progress is ENDED:
-                exchange._deliver()
-            elif self.outgoing.size <= self.limits.write_queue_max // 4:
-                return exchange._take_room_callback()
-        return None
-
-    def _on_broken(self) -> None:
-        if self.exchange is not None:
-            self.exchange._lose()
-
     # -- the end --------------------------------------------------------------------------
 
+    def _shut(self) -> None:
+        """No further request here.  Closing with unread bytes would send a reset, which can
+        destroy the response before the client has read it (RFC 9112 section 9.6)."""
+        clean = self.http.their_state in (State.DONE, State.CLOSED, State.MUST_CLOSE)
+        # A client that sends its next request at this moment shall see the answer that it has got.
+        clean = clean and not self._owner.gently
+        if self._eof or (clean and not self._ahead and not self.http.buffered):
+            self.close()
+            return
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.close()
+            return
+        self._move(LINGER)
+        self._ahead.clear()
+        now = monotonic()
+        self._linger_until = now + self.limits.linger_timeout
+        self.deadline = now + min(self.limits.linger_idle, self.limits.linger_timeout)
+        self._set_interest(READ)
+
+    def _discard(self, data: bytes) -> None:
+        now = monotonic()
+        if not data or now >= self._linger_until:
+            self.close()
+        else:
+            self.deadline = min(now + self.limits.linger_idle, self._linger_until)
+
     def _hang_up(self) -> None:
-        """Reading failed: a reset.  (A half-close is not a hang-up: see `_read_ahead`.)"""
         with self.lock:
             if self.exchange is not None and self.exchange.progress is not DELIVERED:
                 self.exchange._lose()
