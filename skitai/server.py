@@ -39,9 +39,10 @@ from skitai.core.coroutines import Coroutines
 from skitai.core.forwarded import TrustedProxies
 from skitai.core.listeners import bind_tcp, bind_unix, describe
 from skitai.core.logs.facade import Logs
+from skitai.core.plans import ListenerInfo
 from skitai.core.processlimits import raise_descriptor_limit
 from skitai.core.routes import Mount, RouteTable
-from skitai.core.service import HttpService, ListenerInfo
+from skitai.core.service import HttpService
 from skitai.core.static import StaticFolder
 from skitai.counters import Row, private_row
 from skitai.errors import AppLoadError, SkitaiError

@@ -1,6 +1,6 @@
 """A whole response that was made without an application: a file, an error page, a redirect.
 
-Made by `static`, `errorpages` and the redirects, on any thread; handed to the engine,
+Made by `static`, `errorpages` and the redirects, on any thread; handed to the engine by `send`,
 which sends it and closes ``file`` exactly once, also when the client has gone.
 """
 
@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from skitai._kernels import engine
+from skitai.errors import ClientDisconnected
 
-__all__ = ["Answer"]
+__all__ = ["Answer", "send"]
 
 
 @dataclass(slots=True)
@@ -31,3 +32,15 @@ class Answer:
     count: int = 0
     #: Set where the whole ``file`` is the answer to all who ask for it, as long as it is unchanged.
     lasting: engine.LastingFile | None = None
+
+
+def send(exchange: engine.Exchange, answer: Answer) -> None:
+    try:
+        if answer.file is not None:
+            if answer.lasting is not None:
+                exchange.keep(answer.lasting, answer.file.fileno())
+            exchange.respond_file(answer.status, answer.headers, answer.file, answer.offset, answer.count)
+        else:
+            exchange.respond(answer.status, answer.headers, answer.body)
+    except ClientDisconnected:
+        return  # the access line will say so

@@ -18,9 +18,10 @@ import json
 from collections.abc import Callable, Iterable
 
 from skitai._constants import reason_phrase
+from skitai._kernels import http1
 from skitai.core.answer import Answer
 
-__all__ = ["error_answer"]
+__all__ = ["accept_of", "busy_answer", "error_answer"]
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #24292f; --paper: #fbfbf9; --soft: #6b7280; --line: #e3e3de }
@@ -81,6 +82,15 @@ def error_answer(
     if status >= 500 or detail:
         headers.append(("Cache-Control", "no-store"))
     return Answer(status, [*headers, *extra_headers], body)
+
+
+def busy_answer(why: str, accept: str) -> Answer:
+    """503 for now: the client may ask again."""
+    return error_answer(503, why, accept=accept, extra_headers=[("Retry-After", "1")])
+
+
+def accept_of(head: http1.RequestHead) -> str:
+    return head.get("accept") or ""
 
 
 def _text(status: int, title: str, why: str, detail: str) -> str:

@@ -32,8 +32,9 @@ from skitai.core.bodies import Spool
 from skitai.core.config import for_app
 from skitai.core.coroutines import Coroutines
 from skitai.core.forwarded import TrustedProxies
+from skitai.core.plans import ListenerInfo
 from skitai.core.routes import RouteTable
-from skitai.core.service import HttpService, ListenerInfo
+from skitai.core.service import HttpService
 from skitai.counters import Count, private_row
 from skitai.limits import Limits
 from tests.live.apps import lanes as kinds
