@@ -93,7 +93,7 @@ class Runs:
             return
         self._executor.submit(plan.run)
         if not self._watching_queue:
-            self._watch_queue(exchange)
+            self._watch_queue(exchange.call_later)
 
     def go_on(
         self,
@@ -145,12 +145,13 @@ class Runs:
     def _may_show(self, mounted: MountedApp) -> bool:
         return self._debug or _in_debug(mounted)
 
-    def _watch_queue(self, exchange: engine.Exchange) -> None:
-        """Have the loop look again when the oldest waiting run will have waited too long."""
+    def _watch_queue(self, call_later: Callable[[float, Callable[[], None]], object]) -> None:
+        """Have the loop look again when the oldest waiting run will have waited too long.  The timer
+        outlives the request that set it, and must not keep it."""
         delay = self._executor.shed_late()
         self._watching_queue = delay is not None
         if delay is not None:
-            exchange.call_later(delay, functools.partial(self._watch_queue, exchange))
+            call_later(delay, functools.partial(self._watch_queue, call_later))
 
     def _shed(self, exchange: engine.Exchange, limit: str, why: str) -> None:
         head = exchange.head

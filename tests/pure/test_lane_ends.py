@@ -160,6 +160,50 @@ def test_nothing_of_a_call_that_left_its_lane_waits_for_the_collector(server: En
         gc.enable()
 
 
+CHUNKED = request("/echo", method="POST", fields="Transfer-Encoding: chunked\r\n")
+#: What one client sends, and whether it hangs up in the midst of it.  All of it is beyond a lane.
+BEYOND_A_LANE = {
+    "chunks": ([CHUNKED + b"1\r\nx\r\n0\r\n\r\n"], False),
+    "kept, and back in its lane": ([CHUNKED + b"1\r\nx\r\n0\r\n\r\n", request("/one_list")] * 3, False),
+    "a response in pieces": ([request("/stream"), request("/stream")], False),
+    "a failure": ([request("/raises")], False),
+    "a bad head": ([b"GET / HTTP/1.1\nHost: h\n\n"], False),
+    "a bad chunk": ([CHUNKED + b"zz\r\n"], False),
+    "too large": ([request("/echo", method="POST", fields="Content-Length: 99999999999\r\n")], False),
+    "cut in its body": ([CHUNKED + b"1\r\n"], True),
+    "cut while it is answered": ([request("/stream") + CHUNKED], True),
+}
+
+
+@pytest.mark.parametrize("kind", BEYOND_A_LANE)
+def test_nothing_of_a_connection_that_has_ended_waits_for_the_collector(server: Ends, kind: str) -> None:
+    pieces, is_cut = BEYOND_A_LANE[kind]
+
+    def ask() -> None:
+        for _ in range(5):
+            with server.connect() as client:
+                for piece in pieces:
+                    client.sendall(piece)
+                    if not is_cut:
+                        assert client.recv(1 << 16)
+                if is_cut:
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        wait_until(server.serves_nobody)
+
+    def left() -> int:
+        general = ("GeneralConnection", "Connection", "ServerConnection", "Exchange", "Run")
+        return sum(type(thing).__name__ in general for thing in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = left()
+        ask()
+        wait_until(lambda: left() <= before)
+    finally:
+        gc.enable()
+
+
 def test_an_answer_that_never_left_is_logged_as_such_and_not_as_another_connections(
     server: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:

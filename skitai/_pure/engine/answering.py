@@ -88,7 +88,7 @@ class Answering(Intake):
                 self.abandon(reset=False)
 
     def take_over_request(self, data: bytes) -> Exchange:
-        """The same when the request that ``data`` begins with is being answered already: its
+        """`take_over` when the request that ``data`` begins with is being answered already: its
         exchange is returned, and the service is not asked."""
         self._held_back = True
         self.take_over(data)

@@ -1,6 +1,7 @@
 """One client's connection: bytes in, requests up, responses out, and the clock over it all.
 
-Who owns what:
+The storeys below are `Channel` (bytes out), `Intake` (bytes in, understood) and `Answering` (one
+request after the other).  Here are refusals, the clock and the end.  Who owns what:
 
 * The **loop thread** owns the socket's reading side, the phase, the deadline and, but for
   the phase ANSWERING, the HTTP kernel (`http`).

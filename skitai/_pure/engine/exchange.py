@@ -26,7 +26,7 @@ from time import monotonic
 from typing import Any, BinaryIO, Final, Protocol
 
 from skitai._pure.engine.keeping import LastingFile
-from skitai._pure.engine.loop import EventLoop
+from skitai._pure.engine.loop import EventLoop, Timer
 from skitai._pure.engine.outgoing import Outgoing
 from skitai._pure.http1 import Headers, RequestHead, ServerConnection
 from skitai._waiting import Future, parks
@@ -325,9 +325,11 @@ class Exchange:
         """Call ``callback()`` in the loop thread after the other connections had their turn."""
         self.connection.loop.call_soon(callback)
 
-    def call_later(self, delay: float, callback: Callable[[], None]) -> None:
-        """Loop thread: call ``callback()`` there in ``delay`` seconds, whatever becomes of this exchange."""
-        self.connection.loop.call_later(delay, callback)
+    @property
+    def call_later(self) -> Callable[[float, Callable[[], None]], Timer]:
+        """Loop thread: ``call_later(delay, callback)`` calls ``callback()`` there in ``delay`` seconds,
+        whatever becomes of this exchange, of which it holds nothing."""
+        return self.connection.loop.call_later
 
     @property
     def is_current(self) -> bool:

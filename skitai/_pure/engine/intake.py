@@ -185,7 +185,9 @@ class Intake(Channel):
                     self.close()
             self._give_way()
         except RemoteProtocolError as error:
-            self._refuse(error)
+            # The kernel keeps it, and its traceback leads back to the kernel and here: whoever is
+            # refused would wait for the collector.
+            self._refuse(error.with_traceback(None))
         except ClientDisconnected:
             return  # the service answered into a broken connection, which is being closed already
         except Exception:
