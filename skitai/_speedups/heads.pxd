@@ -20,6 +20,9 @@ from libc.stdint cimport int64_t, uint32_t
 
 from skitai._speedups.fields cimport HEAD_FIELDS_MAX, Field, HeadLimits, Slice, Verdict
 
+cdef enum:
+    HEAD_KEPT_MAX = 1024
+
 cdef struct Head:
     Slice method
     Slice target       # = path [ "?" query ]
@@ -34,7 +37,16 @@ cdef struct Head:
     uint32_t consumed  # bytes, the final CRLF included
     uint32_t count     # of `fields`
     Field fields[HEAD_FIELDS_MAX]
+    # `recognise_next` only, which must find `kept` false at first: the head's bytes.
+    bint kept
+    unsigned char bytes[HEAD_KEPT_MAX]
 
 cdef Verdict recognise(
+    const unsigned char *data, size_t length, const HeadLimits *limits, Head *head
+) noexcept nogil
+
+# The same where `head` is as the last call has left it: clients that poll send one head again and again, and
+# to compare it takes a tenth of the time to read it.
+cdef Verdict recognise_next(
     const unsigned char *data, size_t length, const HeadLimits *limits, Head *head
 ) noexcept nogil

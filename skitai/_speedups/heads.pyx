@@ -162,6 +162,19 @@ cdef Verdict recognise(
     return verdict
 
 
+cdef Verdict recognise_next(
+    const unsigned char *data, size_t length, const HeadLimits *limits, Head *head
+) noexcept nogil:
+    cdef Verdict verdict
+    if head.kept and length >= head.consumed and memcmp(data, head.bytes, head.consumed) == 0:
+        return SIMPLE
+    verdict = recognise(data, length, limits, head)
+    head.kept = verdict == SIMPLE and head.consumed <= HEAD_KEPT_MAX
+    if head.kept:
+        memcpy(head.bytes, data, head.consumed)
+    return verdict
+
+
 def read_request_head(bytes data not None, Py_ssize_t start, limits):
     """The simple head that begins at ``data[start]`` and the number of its bytes.
 
@@ -176,6 +189,23 @@ def read_request_head(bytes data not None, Py_ssize_t start, limits):
     if recognise(bytes_, length, limits_of(limits), &head) != SIMPLE:
         return None
     return _request_head(bytes_, &head), head.consumed
+
+
+def read_in_turn(requests not None, limits):
+    """For each of ``requests`` what `read_request_head` gives, read by ``recognise_next``.  For the tests."""
+    cdef Head head
+    cdef const HeadLimits *most = limits_of(limits)
+    cdef const unsigned char *data
+    cdef bytes request
+    found = []
+    head.kept = False
+    for request in requests:
+        data = <const unsigned char *>PyBytes_AS_STRING(request)
+        if recognise_next(data, PyBytes_GET_SIZE(request), most, &head) == SIMPLE:
+            found.append((_request_head(data, &head), head.consumed))
+        else:
+            found.append(None)
+    return found
 
 
 cdef object _request_head(const unsigned char *data, const Head *head):

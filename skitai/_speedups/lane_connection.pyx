@@ -43,7 +43,7 @@ from skitai._pure.engine.channel import Stall
 from skitai._speedups.calls cimport PARKED, Call
 from skitai._speedups.clock cimport monotonic, wall_clock
 from skitai._speedups.fields cimport SIMPLE
-from skitai._speedups.heads cimport Head, recognise
+from skitai._speedups.heads cimport Head, recognise_next
 from skitai._speedups.lanes cimport (
     OUT,
     SCRATCH,
@@ -306,7 +306,7 @@ cdef class LaneConnection(Seat):
             data = work.scratch + work.start
             if lanes.draining:
                 return self.go_general(work)  # which knows how to end
-            if recognise(data, work.filled - work.start, &lanes.limits, head) != SIMPLE:
+            if recognise_next(data, work.filled - work.start, &lanes.limits, head) != SIMPLE:
                 return self.go_general(work)
             length = head.consumed
             if (

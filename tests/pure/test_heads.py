@@ -297,6 +297,30 @@ def test_what_is_recognised_is_what_the_pure_kernel_reads(
     check(data[:end], limits)
 
 
+LONG = b"GET /%b HTTP/1.1\r\nHost: h\r\n\r\n" % (b"a" * 1000)
+
+#: What is done to the last request before it is sent again: mutations, bytes behind it, bytes cut off.
+AGAIN = st.lists(
+    st.tuples(st.just([]) | MUTATIONS, st.binary(max_size=8), st.just(0) | st.integers(0, 400)), max_size=8
+)
+
+
+@compiled
+@thorough
+@given(head=HEADS | st.just(LONG), again=AGAIN, limits=LIMITS)
+@example(PLAIN, [([], b"", 0), ([], b"more", 0), ([], b"", 1), ([], b"", 0)], Limits())
+@example(PLAIN, [([(0, 1, b"G")], b"", 0), ([], b"", 0)], Limits())
+@example(LONG[:1023] + LONG[-30:], [([], b"", 0)] * 3, Limits())
+def test_the_same_head_again_is_read_as_the_first(
+    head: bytes, again: list[tuple[list[tuple[int, int, bytes]], bytes, int]], limits: Limits
+) -> None:
+    sent = [head]
+    for mutations, behind, cut in again:
+        data = mutated(sent[-1], mutations) + behind
+        sent += [data[: len(data) - cut] if cut else data, head]
+    assert heads.read_in_turn(sent, limits) == [heads.read_request_head(data, 0, limits) for data in sent]
+
+
 @thorough
 @given(data=st.binary(max_size=60), limits=LIMITS)
 def test_noise(data: bytes, limits: Limits) -> None:
