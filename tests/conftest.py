@@ -1,4 +1,4 @@
-"""What all tests share: how something that the machine lacks is treated.
+"""What all tests share: how something that the machine lacks is treated, and what children inherit.
 
 A newcomer runs `make test` without root and without apt, so a test that needs a Debian
 program skips there and says why.  In CI (``CI=true``) the same absence is a failure:
@@ -13,6 +13,10 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import pytest
+
+# The tests start the program hundreds of times.  On a machine that forbids bytecode (images of
+# containers do), each start would compile all of it again: 0.24 s instead of 0.18 where nothing else runs.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session")
