@@ -38,6 +38,11 @@ DIRECTIVES = {"language_level": 3, "boundscheck": False, "wraparound": False, "w
 class BuildExtensions(build_ext):
     """Cython, then the C compiler, then ``MODE`` decides what a failure means."""
 
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        if self.parallel is None:
+            self.parallel = True  # one run of the C compiler for each processor
+
     def build_extensions(self) -> None:
         try:
             self._cythonize()

@@ -112,29 +112,35 @@ def test_the_version_has_one_source() -> None:
     assert done.stdout.strip() == VERSION, done.stderr
 
 
-def build(target: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def translations(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where Cython leaves the C code: the first build makes it, which takes 10 s, the others find it."""
+    return tmp_path_factory.mktemp("translations")
+
+
+def build(target: Path, translations: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """``setup.py build_ext`` with its results in ``target``, the checkout untouched."""
-    folders = ["--build-lib", str(target / "lib"), "--build-temp", str(target / "temp")]
+    folders = ["--build-lib", str(target), "--build-temp", str(translations)]
     return python("setup.py", "-q", "build_ext", *folders, **environment)
 
 
 def extensions(target: Path) -> list[str]:
-    return [path.name.partition(".")[0] for path in (target / "lib").rglob("*.so")]
+    return [path.name.partition(".")[0] for path in target.rglob("*.so")]
 
 
-def test_require_builds_every_kernel(tmp_path: Path) -> None:
+def test_require_builds_every_kernel(tmp_path: Path, translations: Path) -> None:
     if not must_be_compiled and python("-c", "import Cython").returncode:
         pytest.skip("no Cython here")
     # -O0: whether they can be made is asked, and the compiler takes a third of the time.
-    done = build(tmp_path, SKITAI_EXTENSIONS="require", CFLAGS="-O0")
+    done = build(tmp_path, translations, SKITAI_EXTENSIONS="require", CFLAGS="-O0")
     if done.returncode and not must_be_compiled:
         pytest.skip("no C compiler here")
     assert done.returncode == 0, done.stderr
     assert sorted(extensions(tmp_path)) == KERNELS
 
 
-def test_auto_without_a_compiler_says_so_in_one_line(tmp_path: Path) -> None:
-    done = build(tmp_path, SKITAI_EXTENSIONS="auto", CC="/bin/false")
+def test_auto_without_a_compiler_says_so_in_one_line(tmp_path: Path, translations: Path) -> None:
+    done = build(tmp_path, translations, SKITAI_EXTENSIONS="auto", CC="/bin/false")
     assert done.returncode == 0, done.stderr
     assert extensions(tmp_path) == []
     ours = [line for line in done.stderr.splitlines() if line.startswith("skitai: ")]
@@ -144,19 +150,21 @@ def test_auto_without_a_compiler_says_so_in_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_require_without_a_compiler_fails_with_the_compilers_words(tmp_path: Path) -> None:
-    done = build(tmp_path, SKITAI_EXTENSIONS="require", CC="/bin/false")
+def test_require_without_a_compiler_fails_with_the_compilers_words(
+    tmp_path: Path, translations: Path
+) -> None:
+    done = build(tmp_path, translations, SKITAI_EXTENSIONS="require", CC="/bin/false")
     assert done.returncode != 0
     assert "/bin/false" in done.stderr
 
 
-def test_off_compiles_nothing(tmp_path: Path) -> None:
-    done = build(tmp_path, SKITAI_EXTENSIONS="off", CC="/bin/false")
+def test_off_compiles_nothing(tmp_path: Path, translations: Path) -> None:
+    done = build(tmp_path, translations, SKITAI_EXTENSIONS="off", CC="/bin/false")
     assert done.returncode == 0, done.stderr
     assert extensions(tmp_path) == []
 
 
-def test_an_unknown_mode_is_refused(tmp_path: Path) -> None:
-    done = build(tmp_path, SKITAI_EXTENSIONS="maybe")
+def test_an_unknown_mode_is_refused(tmp_path: Path, translations: Path) -> None:
+    done = build(tmp_path, translations, SKITAI_EXTENSIONS="maybe")
     assert done.returncode != 0
     assert "auto, require, off" in done.stderr
