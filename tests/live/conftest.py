@@ -1,7 +1,7 @@
 """Fixtures of the acceptance tests: the real program over real sockets.
 
-``serve`` and ``serve_conf`` start a server for one test; ``serve_module`` starts one that
-the tests of a file share, where they do not disturb each other.
+``serve`` and ``serve_conf`` start a server for one test; ``serve_module`` and
+``serve_conf_module`` start one that the tests of a file share, where they do not disturb each other.
 """
 
 from __future__ import annotations
@@ -72,10 +72,7 @@ def serve_module(_module_servers: _Servers) -> Serve:
     return _module_servers.run
 
 
-@pytest.fixture
-def serve_conf(_test_servers: _Servers, tmp_path: Path) -> Serve:
-    """``serve_conf(text_or_path, *args, env=, ready=)``: a text is written to tmp_path/test.conf."""
-
+def _from_conf(servers: _Servers, folder: Path) -> Serve:
     def start(
         conf: str | Path,
         *args: str,
@@ -83,15 +80,33 @@ def serve_conf(_test_servers: _Servers, tmp_path: Path) -> Serve:
         ready: bool = True,
     ) -> LiveServer:
         if isinstance(conf, str):
-            path = tmp_path / "test.conf"
+            path = folder / "test.conf"
             path.write_text(conf, encoding="utf-8")
         else:
             path = conf
         # Without --home its logs would go to /var/log or to the home of whoever runs the tests.
-        command = skitaid_instance(path, "--home", str(tmp_path / "home"), *args)
-        return _test_servers.start(command, cwd=tmp_path, env=env, ready=ready)
+        command = skitaid_instance(path, "--home", str(folder / "home"), *args)
+        return servers.start(command, cwd=folder, env=env, ready=ready)
 
     return start
+
+
+@pytest.fixture
+def serve_conf(_test_servers: _Servers, tmp_path: Path) -> Serve:
+    """``serve_conf(text_or_path, *args, env=, ready=)``: a text is written to tmp_path/test.conf."""
+    return _from_conf(_test_servers, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def module_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As ``tmp_path``, for all tests of the file."""
+    return tmp_path_factory.mktemp("module")
+
+
+@pytest.fixture(scope="module")
+def serve_conf_module(_module_servers: _Servers, module_path: Path) -> Serve:
+    """As ``serve_conf``, in module_path, ended after the last test of the file."""
+    return _from_conf(_module_servers, module_path)
 
 
 @pytest.fixture

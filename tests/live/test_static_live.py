@@ -29,27 +29,38 @@ SECRET = "only the server may read this"
 BIG = bytes(range(256)) * 16384  # 4 MiB
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> None:
+def lay_out(home: Path) -> None:
     """The folder ``files``, and beside it what must not be served."""
-    files = tmp_path / "files"
+    files = home / "files"
     for folder in ("sub", "empty", ".hidden", ".well-known"):
         (files / folder).mkdir(parents=True)
-    (tmp_path / "application.py").write_text(APP)
-    (tmp_path / "secret.txt").write_text(SECRET)
+    (home / "application.py").write_text(APP)
+    (home / "secret.txt").write_text(SECRET)
     (files / "page.html").write_text("<p>page")
     (files / "ünï code.txt").write_text("unicode")
     (files / "big.bin").write_bytes(BIG)
     (files / "sub" / "index.html").write_text("<p>index of sub")
     (files / ".hidden" / "x.txt").write_text(SECRET)
     (files / ".well-known" / "security.txt").write_text("Contact:")
-    (files / "outside").symlink_to(tmp_path / "secret.txt")
-    (files / "up").symlink_to(tmp_path)
+    (files / "outside").symlink_to(home / "secret.txt")
+    (files / "up").symlink_to(home)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> None:
+    lay_out(tmp_path)
 
 
 @pytest.fixture
 def server(site: None, serve_conf: Serve) -> LiveServer:
+    """One that has not yet sent any file, and so keeps none."""
     return serve_conf(CONF)
+
+
+@pytest.fixture(scope="module")
+def shared_server(module_path: Path, serve_conf_module: Serve) -> LiveServer:
+    lay_out(module_path)
+    return serve_conf_module(CONF)
 
 
 @pytest.fixture
@@ -161,8 +172,9 @@ def test_the_file_comes_first_and_then_the_application(wire: Wire) -> None:
         "/only../secret.txt",
     ],
 )
-def test_nothing_outside_the_folder_is_served(wire: Wire, target: str) -> None:
-    reply = wire.get(target)
+def test_nothing_outside_the_folder_is_served(shared_server: LiveServer, target: str) -> None:
+    with shared_server.connect() as wire:
+        reply = wire.get(target)
     assert reply.body.startswith(b"app ") or 300 <= reply.status < 500, reply
     assert SECRET not in reply.body.decode("latin-1")
     assert b"root:" not in reply.body

@@ -18,9 +18,9 @@ CONF = f"""
 """
 
 
-@pytest.fixture
-def server(serve_conf: Serve) -> LiveServer:
-    return serve_conf(CONF)
+@pytest.fixture(scope="module")
+def server(serve_conf_module: Serve) -> LiveServer:
+    return serve_conf_module(CONF)
 
 
 @pytest.fixture
