@@ -17,15 +17,25 @@ BUILT_FROM := pyproject.toml setup.py $(wildcard skitai/_speedups/*.pyx skitai/_
 # A pip without a terminal has nobody to tell about its own new versions.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint bench soak sanitize clean
+.PHONY: run test test-units test-pure lint bench soak sanitize clean
 .DELETE_ON_ERROR:
 
 run: .venv/flask.stamp
 	$(BIN)/skitaid-instance -v --home .venv -f etc/skitaid/servers-enabled/sample.conf
 
+# tests/live looks at clocks while real clients are served, so it has the machine to itself.
 test: .venv/test.stamp
-	$(BIN)/python -m pytest -q
-	SKITAI_PURE=1 $(BIN)/python -m pytest -q tests/pure tests/core
+	$(MAKE) --no-print-directory -j2 test-units test-pure
+	$(BIN)/python -m pytest -q tests/live
+
+test-units: .venv/test.stamp
+	$(BIN)/python -m pytest -q --ignore=tests/live
+
+# Its dots would lie among those of the other.
+test-pure: .venv/test.stamp
+	@SKITAI_PURE=1 $(BIN)/python -m pytest -q tests/pure tests/core >.venv/pure.log 2>&1 || \
+	    { cat .venv/pure.log; exit 1; }
+	@printf '\nSKITAI_PURE=1: %s\n' "$$(tail -n 1 .venv/pure.log)"
 
 lint: .venv/test.stamp .venv/lint.stamp
 	$(BIN)/ruff check
