@@ -280,6 +280,6 @@ def test_the_plain_fields_win_over_forwarded() -> None:
 )
 def test_long_values_cost_little(name: str, value: str) -> None:
     """A header block may have 64 KiB; reading it must not be quadratic."""
-    started = time.perf_counter()
+    started = time.process_time()
     ask(PROXIES, (name, value))
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
