@@ -2,11 +2,15 @@
 
 from cpython.object cimport PyObject
 
-from skitai._speedups.heads cimport Head
 from libc.stdint cimport uint32_t
 
-from skitai._speedups.lanes cimport Lanes, Route, Seat, StatusLine, Workspace, sk_habit
+from skitai._speedups.answer_head cimport AnswerHead
+from skitai._speedups.habits cimport sk_habit
+from skitai._speedups.heads cimport Head
+from skitai._speedups.lane_routes cimport Route
+from skitai._speedups.lanes cimport Lanes
 from skitai._speedups.parking cimport Stack
+from skitai._speedups.workspace cimport Seat, Workspace
 
 # In place of what an application raised: it waits, and its thread is free.
 cdef object PARKED
@@ -32,13 +36,8 @@ cdef class Call:
     cdef double received_at, started_at
     cdef bint keep_alive
 
-    # What start_response was told, if it is plain.
-    cdef StatusLine status
-    cdef list fields          # but for Content-Length
-    cdef long long length     # the Content-Length; -1: none
-    cdef bint has_date, has_server
-
-    # The answer in one piece.
+    # The answer, its body in one piece.
+    cdef AnswerHead answer
     cdef bytes body
     cdef object result        # what the application returned, or stands for it
     cdef object iterator      # what is left of it behind the piece
@@ -82,18 +81,12 @@ cdef class Call:
     cdef object ask_here(self)
     cdef int ask_parked(self, Stack stack) except -1
     cdef int park(self) except -1
-    cdef bint note(self, object status, object headers) except -1
-    cdef list headers(self)
-    cdef bint take_body(self) except -1
-    cdef int put_back(self) except -1
-    cdef Py_ssize_t write_head(self, unsigned char *at, Py_ssize_t room) except -3
     cdef void release(self) noexcept
     cdef int leave(self) except -1
     cdef bint finish(self, object error) except -1
     cdef int finish_here(self, object error) except -1
-    cdef int lose(self, object error) except -1
     cdef dict asked(self)
-    cdef int warn_of_more(self) except -1
+    cdef int tell(self, str where, object error) except -1
+    cdef bint is_more(self, piece) except -1
     cdef int close_result(self, object result) except -1
-    cdef int exhaust(self, bint lost) except -1
     cdef int log(self, double when, double delivered_at, Py_ssize_t size) except -1

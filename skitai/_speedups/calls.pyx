@@ -1,7 +1,7 @@
 """One call of an application in its lane: its start_response, and what became of it.
 
-A call stays in its lane as long as all is plain: a status and fields that nobody has to look at, a
-body in one piece.  What is not so leaves it, **before anything about it was decided here**: an
+A call stays in its lane as long as all is plain: a head that nobody has to look at (answer_head.pyx), a body
+in one piece (answer_body.pyx).  What is not so leaves it, **before anything about it was decided here**: an
 exchange is made of the request's bytes, `Service.go_on` gives a run, and the run is told what
 the application has said so far, here and now, so that an error reaches it where it made it.
 
@@ -14,48 +14,24 @@ thread: `over` is for them.
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.contextvars cimport (
-    PyContext_CopyCurrent,
-    PyContext_Enter,
-    PyContext_Exit,
-    PyContextVar_Set,
-)
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.contextvars cimport PyContext_Enter, PyContext_Exit
 from cpython.object cimport PyObject
 from cpython.pythread cimport WAIT_LOCK, PyThread_acquire_lock, PyThread_release_lock
-from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_GET_LENGTH
-from libc.string cimport memcpy
 
 from io import BytesIO
-from itertools import chain
 
 from skitai._pure.engine.service import Begun
-from skitai._speedups.putback import Failed, PutBack
 from skitai.errors import AppLoadError, ClientDisconnected, HTTPError
 
+from skitai._speedups.call_context cimport context_with, is_as_made, settings_of
 from skitai._speedups.clock cimport monotonic
-from skitai._speedups.lanes cimport (
-    DATE_FIELD,
-    HOP_FIELD,
-    LENGTH_FIELD,
-    SERVER_FIELD,
-    SK_LASTS,
-    SK_LONG,
-    sk_habit,
-    sk_habit_of,
-    sk_others_compute,
-)
+from skitai._speedups.habits cimport SK_LASTS, SK_LONG, sk_habit, sk_others_compute
 from skitai._speedups.loop cimport sk_lead
 from skitai._speedups.parking cimport Stack, sk_call_begins, sk_call_ends
-from skitai._speedups.writing cimport NO_ROOM, write_field
 
 cdef extern from "Python.h":
-    ctypedef int (*visitproc)(PyObject *, void *) noexcept
-    ctypedef struct PyTypeObject:
-        int (*tp_traverse)(PyObject *, visitproc, void *) noexcept
-    PyTypeObject *Py_TYPE(PyObject *)
     Py_ssize_t Py_REFCNT(PyObject *)  # a macro of plain pointers: an object would be counted once more
-    bint PyUnicode_IS_COMPACT_ASCII(object text)
     ctypedef object (*PyCFunction)(object, object)
     const int METH_FASTCALL, METH_KEYWORDS
     struct PyMethodDef:
@@ -66,46 +42,14 @@ cdef extern from "Python.h":
     object PyCFunction_New(PyMethodDef *method, object instance)
 
 cdef extern from *:
-    """
-    /* Whether what an application gave is for asyncio: see `is_asynchronous` in core/coroutines.py. */
-    static inline int sk_is_asynchronous(PyObject *result) {
-        const PyTypeObject *type = Py_TYPE(result);
-        return type->tp_as_async != NULL
-            && (type->tp_as_async->am_await != NULL
-                || (type->tp_as_async->am_aiter != NULL && type->tp_iter == NULL));
-    }
-    """
-    bint sk_is_asynchronous(object result)
-
-cdef extern from *:
     # Set by setup.py on the compiler's command line.
     const unsigned int SKITAI_SOURCE_CRC32
 
 SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 
-cdef enum:
-    LIST_JOIN_MAX = 65536 # longer lists of pieces are sent piece by piece, by a run
-    LENGTH_DIGITS_MAX = 18
-    OWN_MAX = 64          # the lines of Content-Length and Connection, and the empty one
-    SURPLUS_MAX = 64      # empty pieces taken behind a complete body: nobody else's turn comes meanwhile
-
-cdef object _END = object()
 PARKED = object()
 
 cdef Py_ssize_t OWN_REFERENCES = 3  # to a call: our variable, its context's, its start_response's
-
-
-cdef int _note_referent(PyObject *referent, void *place) noexcept:
-    (<PyObject **>place)[0] = referent
-    return 0
-
-
-cdef PyObject *_settings_of(PyObject *context) noexcept:
-    """What a context that is not entered refers to: the mapping of its variables.  Another one each time
-    that a variable is set or reset, and shared by copies (PEP 567)."""
-    cdef PyObject *settings = NULL
-    Py_TYPE(context).tp_traverse(context, _note_referent, &settings)
-    return settings
 
 
 @cython.final
@@ -130,7 +74,9 @@ cdef class Call:
                 finally:
                     exc_info = None
             raise AssertionError("start_response was called twice without exc_info (PEP 3333)")
-        if self.run is None and (exc_info is not None or self.status is not None or not self.note(status, headers)):
+        if self.run is None and (
+            exc_info is not None or self.answer.status is not None or not self.answer.note(status, headers)
+        ):
             self.leave_within()
         if self.run is not None:
             return self.run.start_response(status, headers, exc_info)
@@ -141,65 +87,25 @@ cdef class Call:
         if self.moved or self.leaving:
             self.await_move()
         if self.over:
-            if self.length < 0:
+            if self.answer.length < 0:
                 raise ClientDisconnected(
                     "the client has gone, or was answered in your place (response_timeout)"
                 )
-            if _is_piece(data):
-                self.warn_of_more()
+            self.is_more(data)
             return
         if self.run is None:
             self.leave_within()
         self.run_write(data)
 
-    cdef bint note(self, object status, object headers) except -1:
-        """Keep what start_response is told; False if it is not plain."""
-        cdef bint has_date = False, has_server = False
-        cdef int kind
-        cdef list fields
-        cdef long long length = -1
-        cdef StatusLine line
-        if type(status) is not str or type(headers) is not list:
-            return False
-        line = self.lanes.status_line(status)
-        if line.code == 0:
-            return False
-        fields = []
-        for field in <list>headers:
-            if type(field) is not tuple or len(<tuple>field) != 2:
-                return False
-            name, value = <tuple>field
-            if type(name) is not str or type(value) is not str:
-                return False
-            kind = self.lanes.kind_of(name)
-            if kind == LENGTH_FIELD:
-                if length >= 0:
-                    return False
-                length = _number(value)
-                if length < 0:
-                    return False
-                continue
-            if kind == HOP_FIELD:
-                return False
-            has_date = has_date or kind == DATE_FIELD
-            has_server = has_server or kind == SERVER_FIELD
-            fields.append(field)
-        self.status, self.fields, self.length = line, fields, length
-        self.has_date, self.has_server = has_date, has_server
-        return True
-
     # -- the call ---------------------------------------------------------------------------
 
     cdef int prepare(self) except -1:
         """For a call that is made anew: the context, in which the services lead here, and start_response."""
+        self.answer = AnswerHead.__new__(AnswerHead)
+        self.answer.known = self.lanes.lines
         self.variable = self.route.variable
-        self.context = PyContext_CopyCurrent()
-        PyContext_Enter(self.context)
-        try:
-            PyContextVar_Set(self.variable, self)
-        finally:
-            PyContext_Exit(self.context)
-        self.settings = _settings_of(<PyObject *>self.context)
+        self.context = context_with(self.variable, self)
+        self.settings = settings_of(<PyObject *>self.context)
         self.starter = PyCFunction_New(&START_RESPONSE, self)
         return 0
 
@@ -213,9 +119,7 @@ cdef class Call:
             and work.spare is None
             and Py_REFCNT(<PyObject *>self) == OWN_REFERENCES
             and Py_REFCNT(<PyObject *>self.starter) == 1
-            and Py_REFCNT(<PyObject *>self.context) == 1
-            and _settings_of(<PyObject *>self.context) == self.settings
-            and Py_REFCNT(self.settings) == 1
+            and is_as_made(<PyObject *>self.context, self.settings)
         ):
             self.environ = self.body = self.made_services = None
             work.spare = self
@@ -225,7 +129,7 @@ cdef class Call:
 
     cdef int begin(self, const unsigned char *data, Head *head, object address, object port) except -1:
         """Make the environ of the request that ``data`` begins with."""
-        cdef dict environ = self.lanes.environ(data, head, self.route, address, port)
+        cdef dict environ = self.lanes.environs.make(data, head, self.route, address, port)
         if head.content_length > 0:
             body = PyBytes_FromStringAndSize(<const char *>data + head.consumed, head.content_length)
             environ["wsgi.input"] = BytesIO(body)
@@ -235,10 +139,10 @@ cdef class Call:
         self.environ = environ
         self.method = self.route.method
         self.target = self.route.target
-        self.status = None
+        self.answer.status = None
+        self.answer.length = -1
         self.iterator = None
         self.over = False
-        self.length = -1
         return 0
 
     cdef object ask(self):
@@ -285,15 +189,15 @@ cdef class Call:
         cdef object failure = self.failure
         self.failure = None
         if self.habit_route and longest >= SK_LASTS:
-            habit = sk_habit_of(self.lanes.habits, self.habit_route)
+            habit = self.lanes.habits.of_route(self.habit_route)
             if habit != NULL:
-                self.lanes.learn(habit, self.route, self.method, self.target, longest, now, False)
+                self.lanes.habits.learn(habit, self.route, self.method, self.target, longest, now, False)
         if self.run is not None:
             self.finish_here(failure)
         elif failure is None:
             self.close_result(self.result)
-        elif _is_failure(failure):
-            self.route.failure(self.asked(), "", failure)
+        else:
+            self.tell("", failure)
         self.over = True
         self.release()
         return 0
@@ -361,7 +265,7 @@ cdef class Call:
             # Counts in full where calls can be parked, too: that somebody else has come by the GIL
             # meanwhile says that it was not just the processor that was busy.
             lasted = SK_LONG if self.route.parks and not contended else SK_LASTS
-            self.lanes.learn(
+            self.lanes.habits.learn(
                 self.habit, self.route, self.method, self.target, lasted, monotonic(), contended
             )
             self.habit = NULL
@@ -371,114 +275,12 @@ cdef class Call:
             self.leave()
         return 0
 
-    cdef bint take_body(self) except -1:
-        """The body in one piece, as long as announced; False if it is not so.
-
-        The first piece of an iterable is taken only where its length is announced: as the whole
-        body it goes out before the next one is asked for (PEP 3333).
-        """
-        cdef object result = self.result
-        cdef object failure = None
-        cdef bint is_file = False
-        cdef Py_ssize_t total
-        if type(result) is list or type(result) is tuple:
-            if len(result) == 1 and type(result[0]) is bytes:
-                self.body = result[0]
-            else:
-                total = 0
-                for piece in result:
-                    if type(piece) is not bytes:
-                        return False
-                    total += PyBytes_GET_SIZE(piece)
-                if total > LIST_JOIN_MAX:
-                    return False
-                self.body = b"".join(result)
-            return self.length < 0 or self.length == PyBytes_GET_SIZE(self.body)
-        if self.length <= 0 or self.route.parks or sk_is_asynchronous(result):
-            return False
-        PyContext_Enter(self.context)
-        self.enter(ASKED)
-        try:
-            is_file = isinstance(result, self.route.file_wrapper)  # a proxy's own code may answer
-            if not is_file:
-                iterator = iter(result)
-                piece = next(iterator, _END)
-        except BaseException as error:
-            failure = error
-        self.back()
-        PyContext_Exit(self.context)
-        if is_file:
-            return False
-        if failure is not None:
-            self.result = PutBack(Failed(failure), result)
-            return False
-        if piece is _END:
-            self.result = PutBack(iter(()), result)
-            return False
-        # It may have called write(), or start_response again, and so have left its lane.
-        if self.run is None and type(piece) is bytes and PyBytes_GET_SIZE(piece) == self.length:
-            self.body = piece
-            self.iterator = iterator
-            return True
-        self.result = PutBack(chain((piece,), iterator), result)
-        return False
-
-    cdef int put_back(self) except -1:
-        """The piece that `take_body` took is not sent from here after all."""
-        if self.iterator is not None:
-            self.result = PutBack(chain((self.body,), self.iterator), self.result)
-            self.iterator = None
-        return 0
-
-    cdef Py_ssize_t write_head(self, unsigned char *at, Py_ssize_t room) except -3:
-        """The response's head: the number of its bytes, NO_ROOM, or UNCERTAIN if a field of it must
-        be looked at."""
-        cdef Lanes lanes = self.lanes
-        cdef unsigned char *start = at
-        cdef Py_ssize_t length
-        lanes.refresh_date()
-        length = (
-            PyBytes_GET_SIZE(self.status.line)
-            + PyBytes_GET_SIZE(lanes.date_line)
-            + PyBytes_GET_SIZE(lanes.server_line)
-            + OWN_MAX
-        )
-        if length > room:
-            return NO_ROOM
-        room -= length
-        at += _copy(at, self.status.line)
-        if not self.has_date:
-            at += _copy(at, lanes.date_line)
-        if not self.has_server:
-            at += _copy(at, lanes.server_line)
-        for field in self.fields:
-            length = write_field(at, room, (<tuple>field)[0], (<tuple>field)[1])
-            if length < 0:
-                return length
-            at += length
-            room -= length
-        at += _write_length(at, PyBytes_GET_SIZE(self.body))
-        if not self.keep_alive:
-            at += _copy(at, b"Connection: close\r\n")
-        at += _copy(at, b"\r\n")
-        return at - start
-
     cdef void release(self) noexcept:
         """It is over.  Context and start_response lead back here, and what the application returned may
         too: all would wait for the collector."""
         self.context = self.starter = self.result = self.exchange = None
 
     # -- behind the answer ------------------------------------------------------------------
-
-    cdef int lose(self, object error) except -1:
-        """The answer goes nowhere: what the application returned is closed, what it raised is told."""
-        self.over = True
-        if error is None:
-            self.exhaust(True)
-        elif _is_failure(error):
-            self.route.failure(self.asked(), "", error)
-        self.release()
-        return 0
 
     cdef dict asked(self):
         """What the logs are told of the request."""
@@ -490,13 +292,24 @@ cdef class Call:
         cdef double delivery = delivered_at - self.started_at
         address, port = self.connection.client()
         self.route.log(
-            (when, address, port, self.method, self.target, "1.1", self.status.code, size, execution, delivery)
+            (when, address, port, self.method, self.target, "1.1", self.answer.status.code, size, execution, delivery)
         )
         return 0
 
-    cdef int warn_of_more(self) except -1:
-        self.route.warn(self.asked(), "the application sent more than its Content-Length; the rest was cut")
+    cdef int tell(self, str where, object error) except -1:
+        """What the application has raised, for its log; but not what is no failure of its own."""
+        if not isinstance(error, (ClientDisconnected, HTTPError, AppLoadError)):
+            self.route.failure(self.asked(), where, error)
         return 0
+
+    cdef bint is_more(self, piece) except -1:
+        """Whether ``piece``, which comes behind a complete body, is more than was announced."""
+        if not piece:
+            return False
+        if not isinstance(piece, (bytes, str, bytearray, memoryview)):
+            raise TypeError(f"a WSGI application's body is made of bytes, not {type(piece).__name__} (PEP 3333)")
+        self.route.warn(self.asked(), "the application sent more than its Content-Length; the rest was cut")
+        return True
 
     cdef int close_result(self, object result) except -1:
         """In the call's context."""
@@ -505,32 +318,7 @@ cdef class Call:
             if close is not None:
                 close()
         except BaseException as error:
-            if _is_failure(error):
-                self.route.failure(self.asked(), ": close()", error)
-        return 0
-
-    cdef int exhaust(self, bint lost) except -1:
-        """The body is out; the application's iterable still has its end and its close(), or if the
-        client is ``lost`` its close() only."""
-        cdef int surplus = 0
-        PyContext_Enter(self.context)
-        self.enter(BEHIND)
-        try:
-            if not lost:
-                for piece in self.iterator:
-                    surplus += 1
-                    if _is_piece(piece):
-                        self.warn_of_more()
-                        break
-                    if surplus == SURPLUS_MAX:
-                        break
-        except BaseException as error:
-            if _is_failure(error):
-                self.route.failure(self.asked(), "", error)
-        self.iterator = None
-        self.close_result(self.result)
-        self.back()
-        PyContext_Exit(self.context)
+            self.tell(": close()", error)
         return 0
 
     # -- out of the lane --------------------------------------------------------------------
@@ -549,17 +337,11 @@ cdef class Call:
         except BaseException:
             exchange.abort()  # nobody would answer it
             raise
-        if self.status is not None:
+        if self.answer.status is not None:
             self.run_write = self.run.start_response(
-                f"{self.status.code} {self.status.reason}", self.headers()
+                f"{self.answer.status.code} {self.answer.status.reason}", self.answer.headers()
             )
         return 0
-
-    cdef list headers(self):
-        """What start_response was told, for another one."""
-        if self.length < 0:
-            return self.fields[:]
-        return [*self.fields, ("Content-Length", str(self.length))]
 
     cdef bint finish(self, object error) except -1:
         """Let the run go on with what the application returned or raised; False if that is parked."""
@@ -591,8 +373,8 @@ cdef class Call:
                     self.close_result(result)
                 finally:
                     PyContext_Exit(self.context)
-            elif _is_failure(error):
-                self.route.failure(self.asked(), "", error)
+            else:
+                self.tell("", error)
         return 0
 
 
@@ -639,55 +421,3 @@ cdef PyMethodDef START_RESPONSE = PyMethodDef(
     METH_FASTCALL | METH_KEYWORDS,
     "start_response(status, headers, exc_info=None): see PEP 3333.",
 )
-
-
-cdef inline long long _number(str text) noexcept:
-    """A Content-Length of few digits; -1 for anything else."""
-    cdef const unsigned char *digit
-    cdef Py_ssize_t left = PyUnicode_GET_LENGTH(text)
-    cdef long long number = 0
-    if not PyUnicode_IS_COMPACT_ASCII(text) or not 0 < left <= LENGTH_DIGITS_MAX:
-        return -1
-    digit = <const unsigned char *>PyUnicode_1BYTE_DATA(text)
-    while left:
-        if not c"0" <= digit[0] <= c"9":
-            return -1
-        number = number * 10 + (digit[0] - c"0")
-        digit += 1
-        left -= 1
-    return number
-
-
-cdef inline Py_ssize_t _copy(unsigned char *at, bytes text) noexcept:
-    memcpy(at, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
-    return PyBytes_GET_SIZE(text)
-
-
-cdef inline Py_ssize_t _write_length(unsigned char *at, Py_ssize_t length) noexcept:
-    """The line of a Content-Length."""
-    cdef unsigned char[20] digits
-    cdef int count = 0
-    memcpy(at, b"Content-Length: ", 16)
-    while True:
-        count += 1
-        digits[20 - count] = <unsigned char>(c"0" + length % 10)
-        length //= 10
-        if not length:
-            break
-    memcpy(at + 16, digits + 20 - count, count)
-    memcpy(at + 16 + count, b"\r\n", 2)
-    return 18 + count
-
-
-cdef bint _is_piece(piece) except -1:
-    """Whether it is a piece of a body, and not an empty one."""
-    if not piece:
-        return False
-    if not isinstance(piece, (bytes, str, bytearray, memoryview)):
-        raise TypeError(f"a WSGI application's body is made of bytes, not {type(piece).__name__} (PEP 3333)")
-    return True
-
-
-cdef bint _is_failure(error):
-    """Whether it belongs into the application's log."""
-    return not isinstance(error, (ClientDisconnected, HTTPError, AppLoadError))

@@ -30,9 +30,10 @@ from collections.abc import Callable
 from time import monotonic
 
 from skitai._pure.engine import Inline, Job, Pool
-from skitai._speedups.lanes import Lanes, Workspace
+from skitai._speedups.lanes import Lanes
 from skitai._speedups.leadership import Leadership
 from skitai._speedups.parking import Hub
+from skitai._speedups.workspace import Workspace
 from skitai.limits import Limits
 
 __all__ = ["Crew", "Solo"]

@@ -21,7 +21,7 @@ The general connection gives the socket back when it is idle (`LaneConnection.__
                            └──not plain, closed──▶ GONE
 
 HELD lasts as long as other connections of the same batch of events are served (held.h): nothing but
-the sending of what is held sees it.  The states are those of relief.h: while the leader is away the
+the sending of what is held sees it; that, and SENDING, is the other half's (lane_sender.pyx).  The states are those of relief.h: while the leader is away the
 monitor may take a connection from RESTING to SENDING and back, from HELD to HELD_SENT, and to ENDED, which
 only `close` follows.
 
@@ -30,40 +30,34 @@ serves reads on until there is no more, and what is reported meanwhile is kept i
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from libc.errno cimport EAGAIN, EINTR, errno
-from libc.stdint cimport uint32_t
 from libc.string cimport memcmp, memcpy
 
 import socket
 
-from skitai._pure.engine.channel import Stall
-
+from skitai._speedups.answer_body cimport lose, take_body
 from skitai._speedups.calls cimport PARKED, Call
-from skitai._speedups.clock cimport monotonic, wall_clock
+from skitai._speedups.clock cimport monotonic
 from skitai._speedups.fields cimport SIMPLE
-from skitai._speedups.heads cimport Head, recognise_next
-from skitai._speedups.lanes cimport (
-    OUT,
-    SCRATCH,
+from skitai._speedups.habits cimport (
     SK_BURNS,
     SK_FAST,
     SK_LASTS,
     SK_SLOW,
-    Lanes,
     Meter,
-    Route,
-    Seat,
-    Workspace,
     sk_habit,
-    sk_hold,
     sk_kind,
     sk_kind_now,
-    sk_may_call,
     sk_others_compute,
     sk_try_outside,
 )
+from skitai._speedups.heads cimport Head, recognise_next
+from skitai._speedups.lane_routes cimport Route
+from skitai._speedups.lane_sender cimport ALL, LOST, SENT, WAITING, LaneSender, Outcome, log_calls
+from skitai._speedups.lane_shelf cimport answer_from_shelf, end_pending, rest_of_pending, send_pending
+from skitai._speedups.lanes cimport Lanes
 from skitai._speedups.loop cimport (
     SK_CONNECTION,
     SK_END,
@@ -77,38 +71,16 @@ from skitai._speedups.loop cimport (
     SK_SENDING,
     SK_SERVING,
     SK_WRITE,
-    sk_pending,
+    sk_lead,
 )
-from skitai._speedups.shelf cimport (
-    SK_PARCEL_LOST,
-    SK_PARCEL_MORE,
-    SK_PARCEL_SENT,
-    pick,
-    sk_parcel,
-    sk_parcel_release,
-    sk_parcel_rest,
-    sk_parcel_send,
-    sk_parcel_state,
-    sk_shelf_may_have,
-)
-from skitai._speedups.writing cimport NO_ROOM
+from skitai._speedups.shelf cimport SK_PARCEL_LOST, pick, sk_shelf_may_have
+from skitai._speedups.workspace cimport SCRATCH, Workspace
 
-cdef extern from "relief.h" nogil:
-    ctypedef struct sk_asked:
-        const char *target
-        uint32_t target_size
-        bint is_head
-    sk_pending *sk_pend(const sk_parcel *parcel, double received_at, const sk_asked *asked)
-    void sk_pending_free(sk_pending *pending)
-
-cdef extern from "sockets.h" nogil:
-    ssize_t sk_send(int fd, const void *head, size_t head_size, const void *body, size_t body_size)
+cdef extern from "lead.h" nogil:
+    bint sk_may_call(const sk_lead *lead)
 
 cdef extern from "<sys/socket.h>" nogil:
     ssize_t recv(int fd, void *buffer, size_t size, int flags)
-
-cdef extern from "Python.h":
-    const Py_ssize_t PY_SSIZE_T_MAX
 
 cdef extern from "<unistd.h>" nogil:
     int close_descriptor "close"(int fd)
@@ -120,52 +92,24 @@ cdef extern from *:
 SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 
 cdef enum:
-    PARCEL_TURN_MAX = 1 << 20  # bytes of a file that are sent before others have their turn
-    SHELF_TURN_MAX = 64        # requests of one connection that are answered from the shelf before that
-    COPY_MAX = 16384  # a body up to this is copied behind its head: cheaper than a send of two parts
+    SHELF_TURN_MAX = 64  # requests of one connection that are answered from the shelf while others wait
 
-# Seconds: how long answers wait for those to requests that came with them, and how long one
-# connection's requests are served while others wait.
-cdef double TOGETHER_MAX = 0.001
+# Seconds: how long one connection's requests are served while others wait.
 cdef double TURN_MAX = 0.001
-# Seconds.  An answer that was made quicker than this is sent at once also when other connections wait:
-# the client works in parallel then, which is worth more than our caches.
-cdef double HELD_FROM = 20e-6
 
 cdef double FOREVER = float("inf")
-cdef Py_ssize_t ALL = PY_SSIZE_T_MAX
 
-cdef enum Outcome:
-    # The bytes that were to be sent are ...
-    SENT
-    WAITING    # in part or wholly ours still; the connection is SENDING
-    LOST       # of no use to anybody: the client is gone
 
 @cython.final
-cdef class LaneConnection(Seat):
+cdef class LaneConnection(LaneSender):
     """Stands in the engine's tables where a general connection stands, with the methods that the
     engine calls on one.  ``deadline``: see `Connection.deadline`."""
 
-    cdef public double deadline
     cdef readonly object info
-    cdef readonly object address
-    cdef readonly int port
     cdef int family              # of the socket
-    cdef int missed              # what it became ready for while it was not RESTING
     cdef Route route             # of the last request
     cdef object port_text
-    cdef readonly double idle_since
     cdef readonly int returns    # how often in a row a general connection has given it back for nothing
-    cdef readonly bint has_answered
-    cdef bytes left              # read and not yet looked at
-
-    # SENDING: what the socket has not taken, of which `taken` bytes are out by now.
-    cdef bytes unsent
-    cdef Py_ssize_t taken
-    cdef bint last               # close behind it
-    cdef list unlogged           # the calls whose answers it holds, with their sizes
-    cdef Py_ssize_t sent_before  # of these answers, in front of `unsent`
-    cdef object stall
     cdef Meter meter             # of the request that it leaves to the general connection
 
     #: Bytes that a general connection may have read ahead of us.
@@ -203,9 +147,6 @@ cdef class LaneConnection(Seat):
             self.left = left
             self.queue()
 
-    cdef tuple client(self):
-        return (self.address, self.port)
-
     @property
     def is_idle(self):
         return self.view.state == SK_RESTING
@@ -218,7 +159,8 @@ cdef class LaneConnection(Seat):
 
     cdef int on_ready(self, int ready) except -1:
         try:
-            if self.view.state == SK_HELD or self.view.state == SK_HELD_SENT:  # kqueue tells of reading and of writing in two events
+            # HELD here: kqueue tells of reading and of writing in two events.
+            if self.view.state == SK_HELD or self.view.state == SK_HELD_SENT:
                 self.lanes.work.send_held()
             if self.view.state == SK_RESTING:
                 if ready & SK_READ:
@@ -242,6 +184,13 @@ cdef class LaneConnection(Seat):
         if self.view.state == SK_QUEUED:
             self.view.state = SK_RESTING
             self.on_ready(SK_READ | SK_END)  # the end may have been reported in an earlier turn
+
+    cdef int send_on(self) except -1:
+        """The client may take more; once it has all, it is served on."""
+        cdef Outcome outcome = send_pending(self) if self.view.pending != NULL else self.send_unsent()
+        if outcome == SENT:
+            self.serve(True)
+        return 0
 
     cdef int serve(self, bint ended) except -1:
         """Answer what lies in the socket; ``ended``: nothing will come behind it."""
@@ -289,7 +238,6 @@ cdef class LaneConnection(Seat):
             self.deadline = self.idle_since + self.lanes.keep_alive
         return 0
 
-
     cdef bint serve_received(self, Workspace work) except -1:
         """Answer the requests in ``work``; False if the connection is not this thread's any more."""
         cdef Lanes lanes = self.lanes
@@ -314,13 +262,13 @@ cdef class LaneConnection(Seat):
                 and sk_shelf_may_have(lanes.shelf.shelf, head.path.length)
                 and pick(lanes.shelf_now(), self.view.site, data, head, &work.parcel)
             ):
-                if not self.answer_from_shelf(work, head):
+                if not answer_from_shelf(self, work, head):
                     return False
                 from_shelf += 1
                 if from_shelf == SHELF_TURN_MAX and work.start < work.filled:
                     return self.give_way(work)
                 continue
-            route = lanes.find(data, head, self.route, self.info)
+            route = lanes.routes.find(data, head, self.route, self.info)
             if route is None or (route.path_start and head.path.length <= route.path_start + 1):
                 return self.go_general(work)  # no lane, or the slash rule has a word to say
             if head.content_length > 0:
@@ -333,14 +281,14 @@ cdef class LaneConnection(Seat):
                 return self.give_way(work)
             if lanes.lead != NULL and not sk_may_call(lanes.lead):
                 return self.go_general(work)  # to wait until one of the threads is free
-            habit = lanes.habit(data, head, route)
+            habit = lanes.habits.of_request(data, head, route)
             if habit != NULL and habit.strikes:
                 kind = sk_kind_now(habit, monotonic(), lanes.lead.workers.busy < lanes.lead.threads)
                 if kind == SK_FAST and habit.strikes >= SK_SLOW and work.hub.parked:
                     kind = sk_try_outside(habit, monotonic())
                 if kind != SK_FAST:
                     self.meter = Meter.__new__(Meter)
-                    self.meter.lanes = lanes
+                    self.meter.habits = lanes.habits
                     self.meter.route = habit.route
                     return self.go_general(work, kind)
             self.route = route
@@ -353,7 +301,7 @@ cdef class LaneConnection(Seat):
 
     cdef bint give_way(self, Workspace work) except -1:
         """Let the others have their turn.  Always False."""
-        cdef bytes left = _rest(work)
+        cdef bytes left = work.rest()
         cdef Outcome outcome = self.flush(work)
         if outcome != LOST:
             self.left = left
@@ -366,110 +314,6 @@ cdef class LaneConnection(Seat):
         self.deadline = FOREVER
         self.lanes.loop.call_soon(self.resume)
         return 0
-
-    # -- what is on the shelf -----------------------------------------------------------------
-
-    cdef bint answer_from_shelf(self, Workspace work, Head *head) except -1:
-        """Send the parcel; False if no more is to be read now."""
-        cdef sk_parcel *parcel = &work.parcel
-        cdef sk_parcel_state state
-        cdef sk_asked asked
-        cdef double received_at
-        cdef Outcome outcome = self.flush(work)
-        if outcome != SENT:
-            sk_parcel_release(parcel)
-            if outcome == WAITING:
-                self.left = _rest(work)
-            return False
-        received_at = monotonic() if self.lanes.log is not None else 0.0
-        asked.target = <const char *>work.scratch + work.start + head.target.start
-        asked.target_size = head.target.length
-        asked.is_head = head.method.length == 4
-        work.start += head.consumed
-        self.has_answered = True
-        state = sk_parcel_send(parcel, self.fd, PARCEL_TURN_MAX)
-        if state == SK_PARCEL_SENT or state == SK_PARCEL_LOST:
-            return self.parcel_is_over(parcel, state, received_at, &asked)
-        self.view.pending = sk_pend(parcel, received_at, &asked)
-        if self.view.pending == NULL:
-            sk_parcel_release(parcel)
-            raise MemoryError
-        if work.start < work.filled:
-            self.left = _rest(work)
-        if self.stall is None:
-            self.stall = Stall(self.fd, self.lanes.send_stall_timeout)
-        self.stall.progressed()
-        self.parcel_rests(state)
-        return False
-
-    cdef int parcel_rests(self, sk_parcel_state state) except -1:
-        self.view.state = SK_SENDING
-        self.view.left = self.left is not None
-        self.deadline = monotonic() + self.lanes.send_stall_timeout / 2
-        if state == SK_PARCEL_MORE:
-            self.lanes.loop.again(self)
-        return 0
-
-    cdef bint parcel_is_over(
-        self, sk_parcel *parcel, sk_parcel_state state, double received_at, const sk_asked *asked
-    ) except -1:
-        """Sent, or lost; False if with it the connection is closed."""
-        cdef bint stays = state == SK_PARCEL_SENT and parcel.stays
-        self.view.state = SK_SERVING
-        self.lanes.count(parcel.status)
-        self.log_parcel(parcel, received_at, asked)
-        sk_parcel_release(parcel)
-        if not stays:
-            self.close()
-        return stays
-
-    cdef int log_parcel(self, sk_parcel *parcel, double received_at, const sk_asked *asked) except -1:
-        if self.lanes.log is not None:
-            self.lanes.log(
-                (
-                    wall_clock(),
-                    self.address,
-                    self.port,
-                    "HEAD" if asked.is_head else "GET",
-                    asked.target[: asked.target_size].decode("latin-1"),
-                    "1.1",
-                    parcel.status,
-                    parcel.sent,
-                    0.0,
-                    monotonic() - received_at,
-                )
-            )
-        return 0
-
-    cdef int send_pending(self) except -1:
-        """The rest of an answer of the shelf."""
-        cdef sk_pending *pending = self.view.pending
-        cdef unsigned long long before = pending.parcel.sent
-        cdef sk_parcel_state state = sk_parcel_send(&pending.parcel, self.fd, PARCEL_TURN_MAX)
-        if state == SK_PARCEL_SENT or state == SK_PARCEL_LOST:
-            if self.end_pending(state):
-                self.serve(True)
-            return 0
-        if self.stall is None:  # the monitor has begun with it
-            self.stall = Stall(self.fd, self.lanes.send_stall_timeout)
-            self.stall.progressed()
-        elif pending.parcel.sent != before:
-            self.stall.progressed()
-        self.parcel_rests(state)
-        return 0
-
-    cdef bint end_pending(self, sk_parcel_state state) except -1:
-        cdef sk_pending *pending = self.view.pending
-        cdef sk_asked asked
-        self.view.left = False
-        asked.target = pending.target
-        asked.target_size = pending.target_size
-        asked.is_head = pending.is_head
-        self.view.pending = NULL
-        try:
-            return self.parcel_is_over(&pending.parcel, state, pending.received_at, &asked)
-        finally:
-            sk_pending_free(pending)
 
     # -- one request --------------------------------------------------------------------------
 
@@ -503,12 +347,12 @@ cdef class LaneConnection(Seat):
             lanes.last_time = call.started_at
             lanes.time_batch = lanes.loop.batch
         if call.over and failure is not PARKED:  # given up: see Leadership.take
-            call.lose(failure)
+            lose(call, failure)
             return 0.0
         # A call that was moved has had its strike, and another route may have its place since.
         elapsed = call.started_at - began_at
         if call.habit != NULL and (habit.strikes or elapsed >= SK_LASTS):
-            lanes.learn(
+            lanes.habits.learn(
                 habit, call.route, call.method, call.target, elapsed, call.started_at,
                 elapsed >= SK_LASTS and sk_others_compute(&lanes.lead.workers, work.hub.ident),
             )
@@ -519,227 +363,22 @@ cdef class LaneConnection(Seat):
         if call.run is None:
             if (
                 failure is None
-                and call.status is not None
+                and call.answer.status is not None
                 and not is_head
-                and call.take_body()
+                and take_body(call)
                 and self.deliver(work, call, length)
             ):
                 answered_at = call.started_at
                 call.end(work)
                 return answered_at
             if call.over:
-                call.lose(failure)
+                lose(call, failure)
                 return 0.0
             if call.run is None:
                 call.leave()
         if call.finish(failure):
             call.release()
         return 0.0
-
-    cdef bint deliver(self, Workspace work, Call call, Py_ssize_t length) except -1:
-        """Put the answer behind those that are ready, and send them unless more will come soon;
-        False if it must be looked at."""
-        cdef Lanes lanes = self.lanes
-        cdef Py_ssize_t head_size = call.write_head(
-            work.out + work.base + work.ready, OUT - work.base - work.ready
-        )
-        cdef Py_ssize_t body_size = PyBytes_GET_SIZE(call.body)
-        cdef Outcome outcome = SENT
-        cdef double elapsed
-        if head_size == NO_ROOM and work.ready:
-            outcome = self.flush(work)
-            if outcome == WAITING:
-                call.put_back()
-                return False
-            if outcome == LOST:
-                self.lanes.count(call.status.code)
-                call.lose(None)
-                call.log(wall_clock(), call.started_at, 0)
-                return True
-            head_size = call.write_head(work.out + work.base, OUT - work.base)
-        if head_size < 0:
-            call.put_back()
-            return False
-        call.over = self.has_answered = True
-        self.lanes.count(call.status.code)
-        work.start += length
-        work.ready += head_size
-        if call.route.log is not None:
-            work.unlogged.append((call, head_size + body_size))
-        if body_size > COPY_MAX or body_size > OUT - work.base - work.ready:
-            outcome = self.push(work, call.body)
-        else:
-            memcpy(work.out + work.base + work.ready, PyBytes_AS_STRING(call.body), body_size)
-            work.ready += body_size
-            elapsed = call.started_at - call.received_at
-            if elapsed < TOGETHER_MAX:
-                if work.start < work.filled:
-                    if call.iterator is None:
-                        return True  # the next answer will be with it
-                elif (
-                    elapsed > HELD_FROM
-                    and call.keep_alive
-                    and not work.more
-                    and not self.missed
-                    and lanes.more_to_come()
-                ):
-                    self.hold(work, call.started_at)
-                    if call.iterator is not None:
-                        call.exhaust(False)
-                    return True
-            outcome = self.push(work, None)
-        if outcome == WAITING:
-            self.last = not call.keep_alive
-            if work.start < work.filled:
-                self.left = _rest(work)
-        elif outcome == LOST or not call.keep_alive:
-            self.close()
-        # From here on the connection may be another thread's, if the lead goes over.
-        if call.iterator is not None:
-            call.exhaust(outcome == LOST)
-        if outcome != WAITING:
-            self.log(work, outcome == LOST)
-        return True
-
-    cdef int hold(self, Workspace work, double now) except -1:
-        """Keep the answers for a moment: other connections wait to be served."""
-        if work.held.count == 0:
-            work.held_since = now
-        sk_hold(&work.held, <PyObject *>self, self.fd, work.ready)
-        work.ready = 0
-        if work.unlogged:
-            self.unlogged, work.unlogged = work.unlogged, []
-        self.view.state = SK_HELD
-        self.idle_since = now
-        self.deadline = now + self.lanes.keep_alive
-        if now - work.held_since > TOGETHER_MAX:
-            work.send_held()
-        return 0
-
-    cdef int was_sent(self, const unsigned char *answers, Py_ssize_t size, Py_ssize_t sent) except -1:
-        unlogged, self.unlogged = self.unlogged, None
-        if self.view.state == SK_HELD or self.view.state == SK_HELD_SENT:
-            self.view.state = SK_RESTING  # if not, the monitor has served it since
-        try:
-            if 0 <= sent < size:
-                self.keep(answers, size, None, sent, unlogged)
-            else:
-                if unlogged is not None:
-                    _log(unlogged, ALL if sent == size else 0)
-                if sent < 0:
-                    self.close()
-        except Exception:
-            self.lanes.engine.report("sending an answer")
-            self.close()
-        return 0
-
-    cdef Outcome push(self, Workspace work, bytes body) except? LOST:
-        """Send what is ready, and ``body``."""
-        cdef const unsigned char *answers = work.out + work.base
-        cdef Py_ssize_t ready = work.ready
-        cdef Py_ssize_t body_size = PyBytes_GET_SIZE(body) if body is not None else 0
-        cdef Py_ssize_t sent = sk_send(
-            self.fd, answers, ready, PyBytes_AS_STRING(body) if body is not None else NULL, body_size
-        )
-        work.ready = 0
-        if sent == ready + body_size:
-            return SENT
-        if sent < 0 and errno != EAGAIN and errno != EINTR:
-            return LOST
-        unlogged, work.unlogged = work.unlogged, []
-        self.keep(answers, ready, body, max(sent, 0), unlogged)
-        return WAITING
-
-    cdef Outcome flush(self, Workspace work) except? LOST:
-        """Send what is ready and log it; where that fails, close."""
-        cdef Outcome outcome
-        if not work.ready:
-            return SENT
-        outcome = self.push(work, None)
-        if outcome != WAITING:
-            self.log(work, outcome == LOST)
-            if outcome == LOST:
-                self.close()
-        return outcome
-
-    cdef int log(self, Workspace work, bint lost) except -1:
-        """The access lines of what was sent, or is lost."""
-        if work.unlogged:
-            unlogged, work.unlogged = work.unlogged, []
-            _log(unlogged, 0 if lost else ALL)
-        return 0
-
-    # -- SENDING ------------------------------------------------------------------------------
-
-    cdef int keep(
-        self, const unsigned char *answers, Py_ssize_t size, bytes body, Py_ssize_t sent, list unlogged
-    ) except -1:
-        """The socket took ``sent`` bytes of ``answers`` and ``body``; the rest waits for the client."""
-        if sent >= size and body is not None:
-            self.unsent = body
-            self.taken = sent - size
-        else:
-            self.unsent = PyBytes_FromStringAndSize(<const char *>answers + sent, size - sent)
-            if body is not None:
-                self.unsent += body
-            self.taken = 0
-        self.sent_before = sent - self.taken
-        self.unlogged = unlogged
-        self.last = False
-        self.view.state = SK_SENDING
-        if self.stall is None:
-            self.stall = Stall(self.fd, self.lanes.send_stall_timeout)
-        self.stall.progressed()
-        self.deadline = monotonic() + self.lanes.send_stall_timeout / 2
-        return 0
-
-    cdef int send_on(self) except -1:
-        cdef Py_ssize_t sent
-        if self.view.pending != NULL:
-            return self.send_pending()
-        while self.taken < PyBytes_GET_SIZE(self.unsent):
-            sent = sk_send(
-                self.fd,
-                PyBytes_AS_STRING(self.unsent) + self.taken,
-                PyBytes_GET_SIZE(self.unsent) - self.taken,
-                NULL,
-                0,
-            )
-            if sent < 0 and errno == EINTR:
-                continue
-            if sent < 0 and errno == EAGAIN:
-                return 0
-            if sent < 0:
-                self.close()
-                return 0
-            self.taken += sent
-            self.stall.progressed()
-        self.unsent = None
-        unlogged, self.unlogged = self.unlogged, None
-        if unlogged is not None:
-            _log(unlogged, ALL)
-        if self.last:
-            self.close()
-        else:
-            self.serve(True)
-        return 0
-
-    cdef int check_stall(self, double now) except -1:
-        cdef Py_ssize_t waiting
-        if self.view.pending != NULL:
-            waiting = sk_parcel_rest(&self.view.pending.parcel)
-            if self.stall is None or self.view.served_at > self.deadline - self.lanes.send_stall_timeout / 2:
-                # The monitor has sent some of it.
-                self.stall = self.stall or Stall(self.fd, self.lanes.send_stall_timeout)
-                self.stall.progressed()
-        else:
-            waiting = PyBytes_GET_SIZE(self.unsent) - self.taken
-        self.deadline = self.stall.patience(now, waiting)
-        if self.deadline <= now:
-            text = f"cut {self.address}, for which {waiting} bytes waited"
-            self.close()
-            self.lanes.service.limited("send_stall_timeout", text)
-        return 0
 
     # -- out of the lane ----------------------------------------------------------------------
 
@@ -748,14 +387,7 @@ cdef class LaneConnection(Seat):
         present request's handler is to be called."""
         # Only where the lane is of no use to them their connections stay out of it for longer.
         cdef int returns = 0 if self.has_answered or kind != SK_FAST else self.returns + 1
-        cdef bytes unsent = PyBytes_FromStringAndSize(<const char *>work.out + work.base, work.ready)
-        cdef list unlogged = work.unlogged
-        work.ready = 0
-        work.unlogged = []
-        if self.view.state == SK_SENDING:
-            unsent = self.unsent[self.taken :] + unsent
-            unlogged = (self.unlogged or []) + unlogged
-            self.unsent = self.unlogged = None
+        unsent, unlogged = self.hand_over(work)
         self.view.state = SK_GONE
         self.lanes.loop.forget(self)
         sock = socket.socket(self.family, socket.SOCK_STREAM, 0, self.fd)
@@ -766,12 +398,12 @@ cdef class LaneConnection(Seat):
             connection.next_burns = kind == SK_BURNS
             connection.next_lasts = True
         connection.send_first(unsent)
-        _log(unlogged, ALL)
+        log_calls(unlogged, ALL)
         return connection
 
     cdef bint go_general(self, Workspace work, sk_kind kind=SK_FAST) except -1:
         """The present request is the general connection's.  Always False."""
-        cdef bytes data = _rest(work)
+        cdef bytes data = work.rest()
         cdef Outcome outcome = self.flush(work)
         work.send_held()  # the others' answers do not wait for Python code
         if outcome == SENT:
@@ -781,18 +413,14 @@ cdef class LaneConnection(Seat):
         return False
 
     cdef object leave(self, Workspace work):
-        data = _rest(work)
+        data = work.rest()
         work.send_held()
         return self.become_general(work, SK_FAST).take_over_request(data)
 
     cdef int go_on_without(self, Workspace former) except -1:
         if self.view.state == SK_SERVING:
-            self.left = _rest(former)
+            self.left = former.rest()
             self.queue()
-        return 0
-
-    cdef int give_up(self) except -1:
-        self.close()
         return 0
 
     # -- what the engine calls ----------------------------------------------------------------
@@ -800,7 +428,10 @@ cdef class LaneConnection(Seat):
     def expire(self, double now):
         """No request came in time, or the client has stopped reading."""
         if self.view.state == SK_SENDING:
-            self.check_stall(now)
+            if self.view.pending != NULL:
+                self.check_stall(now, rest_of_pending(self))
+            else:
+                self.check_stall(now, PyBytes_GET_SIZE(self.unsent) - self.taken)
         elif self.view.state == SK_RESTING:
             self.deadline = self.view.served_at + self.lanes.keep_alive
             if self.deadline <= now:
@@ -816,9 +447,7 @@ cdef class LaneConnection(Seat):
         if self.view.state == SK_RESTING:
             self.queue()
 
-    def close(self):
-        """Idempotent; of no effect once another connection has the socket."""
-        cdef list unlogged = self.unlogged
+    cpdef close(self):
         if self.view.state == SK_GONE:
             return
         if self.view.state == SK_HELD or self.view.state == SK_HELD_SENT:
@@ -826,11 +455,10 @@ cdef class LaneConnection(Seat):
             self.close()
             return
         if self.view.pending != NULL:
-            self.end_pending(SK_PARCEL_LOST)
+            end_pending(self, SK_PARCEL_LOST)
             return
-        if self.view.state == SK_SENDING and unlogged is not None:
-            self.unlogged = None
-            _log(unlogged, self.sent_before + self.taken)
+        if self.view.state == SK_SENDING:
+            self.log_unsent()
         self.view.state = SK_GONE
         self.deadline = FOREVER
         self.unsent = self.left = None
@@ -838,21 +466,3 @@ cdef class LaneConnection(Seat):
         close_descriptor(self.fd)
         self.fd = -1
         self.lanes.engine.forget(self)
-
-
-cdef bytes _rest(Workspace work):
-    """What was read, from the present request on."""
-    return PyBytes_FromStringAndSize(<const char *>work.scratch + work.start, work.filled - work.start)
-
-
-cdef int _log(list calls, Py_ssize_t sent) except -1:
-    """Note ``calls`` for their access lines; of their answers the system took ``sent`` bytes."""
-    cdef double when = wall_clock()
-    cdef double now = monotonic()
-    cdef Call call
-    cdef Py_ssize_t size
-    for call, size in calls:
-        size = min(size, sent)
-        call.log(when, now, size)
-        sent -= size
-    return 0

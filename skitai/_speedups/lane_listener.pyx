@@ -16,7 +16,7 @@ import os
 
 from skitai._speedups.lane_connection import LaneConnection
 
-from skitai._speedups.lanes cimport Lanes, Seat
+from skitai._speedups.lanes cimport Lanes
 from skitai._speedups.loop cimport SK_LISTENER, SK_PYTHON, SK_READ, Watched
 
 cdef extern from "sockets.h" nogil:

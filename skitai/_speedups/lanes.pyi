@@ -1,13 +1,9 @@
 from typing import Any
 
 from skitai._pure.engine import Habit, Job
-from skitai._speedups.parking import Hub
 from skitai._speedups.shelf import Shelf
 
 SOURCE_CRC32: int
-
-class Workspace:
-    hub: Hub
 
 class Lanes:
     shelf: Shelf

@@ -1,8 +1,9 @@
 # Who leads the loop: see leadership.pyx.
 
-from skitai._speedups.lanes cimport Lanes, Workspace
+from skitai._speedups.lanes cimport Lanes
 from skitai._speedups.loop cimport sk_lead
 from skitai._speedups.relief cimport sk_stand_in
+from skitai._speedups.workspace cimport Workspace
 
 
 cdef class Leadership:

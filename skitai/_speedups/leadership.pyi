@@ -1,4 +1,5 @@
-from skitai._speedups.lanes import Lanes, Workspace
+from skitai._speedups.lanes import Lanes
+from skitai._speedups.workspace import Workspace
 
 SOURCE_CRC32: int
 

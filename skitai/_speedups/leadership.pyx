@@ -86,7 +86,7 @@ cdef class Leadership:
         if error:
             raise OSError(error, "the monitor thread cannot be started")
         self.lanes = lanes
-        lanes.lead = lanes.loop.watcher = self.lead_
+        lanes.watch(self.lead_)
 
     def begin(self, Workspace workspace not None):
         """The calling thread leads: nobody did before."""
@@ -97,8 +97,11 @@ cdef class Leadership:
 
     def workspace(self):
         """One for the calling thread."""
+        cdef Lanes lanes = self.lanes
         cdef Workspace workspace = Workspace()
-        workspace.settle(self.lanes)
+        workspace.settle()
+        if lanes is not None:
+            workspace.hub.settle(lanes.loop, lanes.lead, lanes.clock, lanes.engine.report)
         sk_worker_joins(&self.lead_.workers, &workspace.worker, workspace.hub.ident)
         return workspace
 
@@ -132,7 +135,7 @@ cdef class Leadership:
         except Exception:
             call.over = call.run is None
             lanes.engine.report("taking over from a handler that lasts")
-            call.connection.give_up()
+            call.connection.close()
         finally:
             former.let_go()
         return True

@@ -4,9 +4,10 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from skitai._speedups.fields cimport HeadLimits
 from skitai._speedups.heads cimport Head
-from skitai._speedups.lanes cimport Lanes, sk_held
+from skitai._speedups.lanes cimport Lanes
 from skitai._speedups.loop cimport BatchEnd, sk_event, sk_kept, sk_lead, sk_pending, sk_view
 from skitai._speedups.shelf cimport sk_parcel, sk_shelf
+from skitai._speedups.workspace cimport sk_held
 
 cdef extern from "relief.h" nogil:
     enum:
@@ -62,6 +63,7 @@ cdef extern from "relief.h" nogil:
     sk_relief *sk_relief_open()
     void sk_relief_close(sk_relief *relief)
     void sk_give_away(sk_relief *relief, sk_foundling *foundling)
+    sk_pending *sk_pend(const sk_parcel *parcel, double received_at, const sk_asked *asked)
     void sk_pending_free(sk_pending *pending)
 
 cdef struct sk_asking:

@@ -15,9 +15,10 @@ import os
 
 from skitai._speedups.fields cimport SIMPLE, HeadLimits
 from skitai._speedups.heads cimport Head, recognise
-from skitai._speedups.lanes cimport Lanes, Seat
+from skitai._speedups.lanes cimport Lanes
 from skitai._speedups.loop cimport SK_PYTHON, Watched
 from skitai._speedups.shelf cimport pick, sk_parcel
+from skitai._speedups.workspace cimport Seat
 
 cdef extern from *:
     # Set by setup.py on the compiler's command line.

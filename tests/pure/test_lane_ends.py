@@ -22,7 +22,7 @@ from tests.live.apps import lanes as kinds
 from tests.pure.test_lanes import Server, request
 from tests.waiting import wait_until
 
-#: Bytes of the answers that a lane puts together (``OUT`` in lanes.pxd).
+#: Bytes of the answers that a lane puts together (``OUT`` in workspace.pxd).
 TOGETHER = 65536
 
 

@@ -1,0 +1,128 @@
+"""From a plain request to the environ that its application gets.
+
+Clients send the same again and again: the route's template has what its last request had, and of many
+fields the name, its key and the last value are kept.  What is new is made, what is not is taken as the
+object that it was.
+
+The leader's only.  The table of names is bounded, because they come from the network.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_Copy, PyDict_SetDefault, PyDict_Size
+from cpython.object cimport PyObject
+from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_DecodeLatin1, PyUnicode_GET_LENGTH
+from libc.string cimport memcmp
+from libc.stdint cimport uint32_t
+
+from skitai._speedups.environ import add_fields
+
+from skitai._speedups.fields cimport Slice
+
+cdef extern from *:
+    # Set by setup.py on the compiler's command line.
+    const unsigned int SKITAI_SOURCE_CRC32
+
+SOURCE_CRC32 = SKITAI_SOURCE_CRC32
+
+cdef enum:
+    NAMES_MAX = 1024  # a power of two
+    KEPT_LENGTH_MAX = 255  # longer names and values are not kept
+
+
+@cython.final
+cdef class KnownName:
+    pass
+
+
+@cython.final
+cdef class Environs:
+    def __init__(self):
+        self.names = [None] * NAMES_MAX
+
+    cdef dict make(
+        self, const unsigned char *data, Head *head, Route route, object address, object port
+    ):
+        """The environ of the request of the client at ``address`` and ``port``, but for its body."""
+        cdef dict environ
+        cdef uint32_t index
+        cdef Field *field
+        cdef PyObject *known
+        cdef KnownName name
+        cdef Py_ssize_t size
+        cdef str value
+        # The template has what the last request had: the next one is often for the same.
+        if not _holds(route.method, data, head.method):
+            route.method = _text(data, head.method, None)
+            route.template["REQUEST_METHOD"] = route.method
+        if not _holds(route.target, data, head.target):
+            route.target = _text(data, head.target, None)
+            if route.path_start == 0 and head.path.length == head.target.length:
+                path_info = route.target
+            else:
+                path_info = PyUnicode_DecodeLatin1(
+                    <const char *>data + head.path.start + route.path_start,
+                    head.path.length - route.path_start,
+                    NULL,
+                )
+            route.template["REQUEST_URI"] = route.template["RAW_URI"] = route.target
+            route.template["QUERY_STRING"] = _text(data, head.query, None)
+            route.template["PATH_INFO"] = path_info
+        environ = PyDict_Copy(route.template)
+        for index in range(head.count):
+            field = &head.fields[index]
+            if field.value.start == head.host.start:
+                continue  # the template has it
+            name = self.known_name(data, field, route.withheld)
+            if name.key is None:
+                continue
+            value = _text(data, field.value, name.value)
+            if field.value.length <= KEPT_LENGTH_MAX:
+                name.value = value
+            # One look-up instead of two; the size tells whether the key is new.
+            size = PyDict_Size(environ)
+            known = PyDict_SetDefault(environ, name.key, value)
+            if PyDict_Size(environ) == size:  # RFC 9110 section 5.3; Cookie by RFC 6265 section 5.4
+                environ[name.key] = f"{<object>known}{'; ' if name.key == 'HTTP_COOKIE' else ', '}{value}"
+        environ["REMOTE_ADDR"] = address
+        environ["REMOTE_PORT"] = port
+        return environ
+
+    cdef KnownName known_name(self, const unsigned char *data, Field *field, frozenset withheld):
+        cdef int place = (field.name_hash ^ field.name_hash >> 10) & (NAMES_MAX - 1)
+        cdef KnownName known = self.names[place]
+        cdef dict keys
+        if (
+            known is None
+            or known.withheld is not withheld
+            or not _same(known.name, data + field.name.start, field.name.length)
+        ):
+            known = KnownName.__new__(KnownName)
+            known.name = PyBytes_FromStringAndSize(<const char *>data + field.name.start, field.name.length)
+            known.withheld = withheld
+            keys = {}
+            add_fields(keys, [(known.name.decode("latin-1"), "")], withheld)  # the one rule about names
+            known.key = next(iter(keys), None)
+            known.value = ""
+            if field.name.length <= KEPT_LENGTH_MAX:
+                self.names[place] = known
+        return known
+
+
+cdef inline bint _same(bytes known, const unsigned char *data, Py_ssize_t length) noexcept:
+    return PyBytes_GET_SIZE(known) == length and memcmp(PyBytes_AS_STRING(known), data, length) == 0
+
+
+cdef inline bint _holds(str known, const unsigned char *data, Slice part) noexcept:
+    """``known`` is made by `_text`, so all its characters are of one byte."""
+    return (
+        PyUnicode_GET_LENGTH(known) == part.length
+        and memcmp(PyUnicode_1BYTE_DATA(known), data + part.start, part.length) == 0
+    )
+
+
+cdef inline str _text(const unsigned char *data, Slice part, str known):
+    """``part`` as str; ``known`` if it is the same."""
+    if known is not None and _holds(known, data, part):
+        return known
+    return PyUnicode_DecodeLatin1(<const char *>data + part.start, part.length, NULL)

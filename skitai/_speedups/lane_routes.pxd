@@ -1,0 +1,32 @@
+# Which application a plain request is for, as C code sees it: see lane_routes.pyx.
+
+from libc.stdint cimport uint32_t
+
+from skitai._speedups.heads cimport Head
+
+
+cdef class Route:
+    # A `Lane` for C: one host and one mount.
+    cdef bytes host
+    cdef bytes prefix
+    cdef object application, variable, services, log, warn, failure
+    cdef dict template
+    cdef frozenset withheld
+    cdef Py_ssize_t path_start
+    cdef long long body_max
+    cdef object file_wrapper
+    # Of the last request, as they stand in the template.
+    cdef str method, target
+    cdef uint32_t seed           # tells mounts apart, for habits; 0: nothing is learnt
+    cdef bint parks              # its handlers may be parked where they wait
+
+
+cdef class Routes:
+    # All that were asked for, by site, host and mount.
+    cdef object service
+    cdef int depth
+    cdef dict known
+    cdef uint32_t learnt
+
+    cdef Route find(self, const unsigned char *data, Head *head, Route last, object info)
+    cdef Route learn(self, tuple key)

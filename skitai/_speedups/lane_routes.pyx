@@ -1,0 +1,104 @@
+"""Which application a plain request is for.
+
+Which requests have a lane is the service's to say (`skitai._pure.engine.service.Lane`): one for each
+host and mount where nothing but the application has a word.  It is asked once for each, and its answer
+kept, also that there is none.  What has no lane, and all that is not certainly simple, goes to the
+general connection, which reads the same bytes again.
+
+The leader's only.  The table is bounded, because hosts and paths come from the network.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_GetItemWithError
+from cpython.object cimport PyObject
+from libc.string cimport memchr, memcmp
+
+cdef extern from *:
+    # Set by setup.py on the compiler's command line.
+    const unsigned int SKITAI_SOURCE_CRC32
+
+SOURCE_CRC32 = SKITAI_SOURCE_CRC32
+
+cdef enum:
+    ROUTES_MAX = 1024
+    TEXT_MAX = 255  # longer hosts and mounts have no lane
+
+
+@cython.final
+cdef class Route:
+    pass
+
+
+@cython.final
+cdef class Routes:
+    def __init__(self, service):
+        self.service = service
+        self.depth = service.depth
+        self.known = {}
+
+    cdef Route find(self, const unsigned char *data, Head *head, Route last, object info):
+        """The route of the request, None where there is no lane for it; ``last`` is that of the
+        connection's last request, which is nearly always the one."""
+        cdef const unsigned char *path = data + head.path.start
+        cdef const unsigned char *end = path + head.path.length
+        cdef const unsigned char *border = path
+        cdef int segments = self.depth
+        cdef PyObject *found
+        if head.minor == 0 or head.host.length == 0 or not head.host_is_lower:
+            return None
+        if head.path.length == 5 and memcmp(path, b"/ping", 5) == 0:
+            return None
+        if memchr(path, c"%", head.path.length) != NULL:
+            return None
+        # Where the path is mounted is decided in front of the slash behind `depth` segments.
+        while segments and border != end:
+            border = <const unsigned char *>memchr(border + 1, c"/", end - border - 1)
+            if border == NULL:
+                border = end
+            segments -= 1
+        if head.host.length > TEXT_MAX or border - path > TEXT_MAX:
+            return None
+        if last is not None and _same(last.prefix, path, border - path) and _same(
+            last.host, data + head.host.start, head.host.length
+        ):
+            return last
+        key = (
+            info,
+            PyBytes_FromStringAndSize(<const char *>data + head.host.start, head.host.length),
+            PyBytes_FromStringAndSize(<const char *>path, border - path),
+        )
+        found = PyDict_GetItemWithError(self.known, key)
+        return <Route>found if found != NULL else self.learn(key)
+
+    cdef Route learn(self, tuple key):
+        cdef Route route = None
+        info, host, prefix = key
+        lane = self.service.lane(host.decode("latin-1"), prefix.decode("latin-1") or "/", info)
+        if lane is not None:
+            route = Route.__new__(Route)
+            route.host = host
+            route.prefix = prefix
+            route.application = lane.application
+            route.variable = lane.variable
+            route.services = lane.services
+            route.log = lane.log
+            route.warn = lane.warn
+            route.failure = lane.failure
+            route.template = lane.template.copy()
+            route.file_wrapper = lane.template["wsgi.file_wrapper"]
+            route.withheld = lane.withheld
+            route.path_start = lane.path_start
+            route.body_max = lane.body_max
+            route.method = route.target = ""
+            self.learnt += 1
+            route.parks = lane.parks
+            route.seed = self.learnt if lane.learns else 0
+        if len(self.known) >= ROUTES_MAX:
+            self.known.clear()
+        self.known[key] = route
+        return route
+
+
+cdef inline bint _same(bytes known, const unsigned char *data, Py_ssize_t length) noexcept:
+    return PyBytes_GET_SIZE(known) == length and memcmp(PyBytes_AS_STRING(known), data, length) == 0

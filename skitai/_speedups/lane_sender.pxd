@@ -1,0 +1,50 @@
+# The sending half of a lane connection as C code sees it: see lane_sender.pyx.
+
+from skitai._speedups.calls cimport Call
+from skitai._speedups.lanes cimport Lanes
+from skitai._speedups.workspace cimport Seat, Workspace
+
+cdef enum Outcome:
+    # The bytes that were to be sent are ...
+    SENT
+    WAITING    # in part or wholly ours still; the connection is SENDING
+    LOST       # of no use to anybody: the client is gone
+
+cdef Py_ssize_t ALL
+
+# Note `calls` for their access lines; of their answers the system took `sent` bytes.
+cdef int log_calls(list calls, Py_ssize_t sent) except -1
+
+
+cdef class LaneSender(Seat):
+    cdef Lanes lanes
+    cdef public double deadline
+    cdef readonly object address
+    cdef readonly int port
+    cdef readonly double idle_since
+    cdef readonly bint has_answered
+    cdef int missed              # what it became ready for while it was not RESTING
+    cdef bytes left              # read and not yet looked at
+
+    # SENDING: what the socket has not taken, of which `taken` bytes are out by now.
+    cdef bytes unsent
+    cdef Py_ssize_t taken
+    cdef bint last               # close behind it
+    cdef list unlogged           # the calls whose answers it holds, with their sizes
+    cdef Py_ssize_t sent_before  # of these answers, in front of `unsent`
+    cdef object stall
+
+    cdef bint deliver(self, Workspace work, Call call, Py_ssize_t length) except -1
+    cdef int hold(self, Workspace work, double now) except -1
+    cdef Outcome push(self, Workspace work, bytes body) except? LOST
+    cdef Outcome flush(self, Workspace work) except? LOST
+    cdef int log(self, Workspace work, bint lost) except -1
+    cdef int keep(
+        self, const unsigned char *answers, Py_ssize_t size, bytes body, Py_ssize_t sent, list unlogged
+    ) except -1
+    cdef int wait_for_client(self) except -1
+    cdef int progressed(self) except -1
+    cdef Outcome send_unsent(self) except? LOST
+    cdef int log_unsent(self) except -1
+    cdef tuple hand_over(self, Workspace work)
+    cdef int check_stall(self, double now, Py_ssize_t waiting) except -1
