@@ -1,7 +1,6 @@
 # One call of an application in its lane: see calls.pyx.
 
 from cpython.object cimport PyObject
-
 from libc.stdint cimport uint32_t
 
 from skitai._speedups.answer_head cimport AnswerHead

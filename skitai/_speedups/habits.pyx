@@ -46,7 +46,7 @@ cdef class Habits:
         )
 
     cdef sk_habit *of_route(self, uint32_t route) noexcept:
-        """NULL if another one has its place since."""
+        """As above, for one that is known by its number; NULL if another one has its place."""
         return sk_habit_of(self.known, route)
 
     cdef int learn(

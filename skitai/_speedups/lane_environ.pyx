@@ -12,8 +12,8 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.dict cimport PyDict_Copy, PyDict_SetDefault, PyDict_Size
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_DecodeLatin1, PyUnicode_GET_LENGTH
-from libc.string cimport memcmp
 from libc.stdint cimport uint32_t
+from libc.string cimport memcmp
 
 from skitai._speedups.environ import add_fields
 
