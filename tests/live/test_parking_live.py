@@ -143,6 +143,10 @@ def test_a_known_lasting_route_that_is_parked_is_not_slow(site: Site, threads: i
     assert len(names) <= 2  # a hiccup of the machine may move the lead
 
 
+#: Of memory; measured.
+BLOCKS_OF_A_STACK = 8
+
+
 @only_parked
 @linux
 @pytest.mark.parametrize("threads", [0, 4])
@@ -155,8 +159,9 @@ def test_ten_thousand_waits_leave_nothing_behind(site: Site, threads: int) -> No
             crowd.ask("/plain?for=50")
         sizes.append([int(figure) for figure in get(server, "/held").text.split()])
     crowd.close()
-    (first, _, _), (last, stacks, alive) = sizes[1], sizes[3]
-    assert last - first < 500, sizes  # of 5,000 waits
+    (first, stacks_before, _), (last, stacks, alive) = sizes[1], sizes[3]
+    kept = BLOCKS_OF_A_STACK * max(stacks - stacks_before, 0)  # another thread may have been the one to park
+    assert last - first - kept < 200, sizes  # of 5,000 waits
     assert stacks <= 64 * (2 * threads + 1)  # those that are kept
     assert alive <= 2 * threads + 4
     assert get(server, "/events").text == ""
