@@ -21,9 +21,9 @@ The general connection gives the socket back when it is idle (`LaneConnection.__
                            └──not plain, closed──▶ GONE
 
 HELD lasts as long as other connections of the same batch of events are served (held.h): nothing but
-the sending of what is held sees it; that, and SENDING, is the other half's (lane_sender.pyx).  The states are those of relief.h: while the leader is away the
-monitor may take a connection from RESTING to SENDING and back, from HELD to HELD_SENT, and to ENDED, which
-only `close` follows.
+the sending of what is held sees it; that, and SENDING, is the other half's (lane_sender.pyx).  The
+states are those of relief.h: while the leader is away the monitor may take a connection from RESTING
+to SENDING and back, from HELD to HELD_SENT, and to ENDED, which only `close` follows.
 
 SERVING belongs to one thread, the leader as it began.  The socket is watched edge-triggered: who
 serves reads on until there is no more, and what is reported meanwhile is kept in `missed`.

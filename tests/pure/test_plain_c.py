@@ -54,6 +54,10 @@ def test_what_is_learnt_of_routes(build: Callable[..., Path]) -> None:
     run(build("habits_check", "-fsanitize=address,undefined"))
 
 
+def test_who_computes(build: Callable[..., Path]) -> None:
+    run(build("workers_check", "-fsanitize=address,undefined"))
+
+
 def test_who_is_woken(build: Callable[..., Path]) -> None:
     run(build("rest_check", "-fsanitize=address,undefined"))
 
