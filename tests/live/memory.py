@@ -7,6 +7,7 @@ every page: ``statm`` sums up counters of each processor and is off by some hund
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from tests.live.program import LiveServer
 
-__all__ = ["KIB", "MIB", "blocks", "descriptors", "resident", "settled"]
+__all__ = ["KIB", "MIB", "blocks", "descriptors", "resident", "settled", "sockets"]
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -58,3 +59,13 @@ def settled(read: Callable[[], int], slack: int = 0, patience: float = 3.0) -> i
 
 def descriptors(server: LiveServer) -> int:
     return len(os.listdir(f"/proc/{server.process.pid}/fd"))
+
+
+def sockets(server: LiveServer) -> int:
+    """Of the descriptors; the files that the server keeps ready to send are none."""
+    folder = f"/proc/{server.process.pid}/fd"
+    count = 0
+    for name in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):
+            count += os.readlink(f"{folder}/{name}").startswith("socket:")
+    return count
