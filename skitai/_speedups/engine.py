@@ -204,7 +204,7 @@ class Engine(PureEngine):
     def _close_oldest(self) -> bool:
         while self._oldest:
             idle_since, connection = self._oldest.pop()
-            if connection.is_idle and connection.idle_since == idle_since:
+            if connection.is_idle and connection.idle_since == idle_since and connection.is_silent():
                 connection.close()
                 return True
         return False

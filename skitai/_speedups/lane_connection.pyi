@@ -12,6 +12,7 @@ class LaneConnection:
     deadline: float
     idle_since: float
     is_idle: bool
+    def is_silent(self) -> bool: ...
     returns: int
     has_answered: bool
     TAKES_MAX: int

@@ -80,6 +80,7 @@ cdef extern from "lead.h" nogil:
     bint sk_may_call(const sk_lead *lead)
 
 cdef extern from "<sys/socket.h>" nogil:
+    const int MSG_PEEK
     ssize_t recv(int fd, void *buffer, size_t size, int flags)
 
 cdef extern from "<unistd.h>" nogil:
@@ -150,6 +151,11 @@ cdef class LaneConnection(LaneSender):
     @property
     def is_idle(self):
         return self.view.state == SK_RESTING
+
+    def is_silent(self):
+        """As `Channel.is_silent`."""
+        cdef unsigned char first
+        return recv(self.fd, &first, 1, MSG_PEEK) <= 0
 
     @property
     def peer(self):

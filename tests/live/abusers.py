@@ -18,7 +18,10 @@ from collections.abc import Iterator
 
 from tests.corpus_format import CORPUS, read_folder
 
-__all__ = ["drip", "flood", "never_read", "random_bytes", "rest_idle", "storm_of_resets"]
+__all__ = [
+    "crowd_in", "drip", "endless_bodies", "endless_heads", "flood", "never_read", "random_bytes", "rest_idle",
+    "storm_of_resets",
+]  # fmt: skip
 
 Address = tuple[str, int]
 
@@ -207,6 +210,106 @@ def random_bytes(address: Address, seconds: float, seed: int = 0) -> int:
                 f"seed {seed}, client {sent}: {data!r} was answered with {answer[:200]!r}"
             )
     return sent
+
+
+# --- without an end
+
+_HEADS = (
+    (b"GET / HTTP/1.1\r\nHost: testserver\r\n", b"X-Bomb: a\r\n" * 4096),
+    (b"GET / HTTP/1.1\r\nHost: testserver\r\nX-Bomb: ", b"a" * 65536),
+    (b"GET /", b"a/" * 32768),
+    (b"", b"a" * 65536),
+)
+_POST = b"POST /size HTTP/1.1\r\nHost: testserver\r\nTransfer-Encoding: chunked\r\n\r\n"
+_BODIES = (
+    (_POST, b"10000\r\n" + b"a" * 65536 + b"\r\n"),
+    (_POST, b"1\r\na\r\n" * 8192),
+    (_POST, b"1;" + b"e" * 3000 + b"\r\na\r\n"),
+    (_POST + b"0\r\n", b"X-Trailer: a\r\n" * 4096),
+    (b"POST /size HTTP/1.1\r\nHost: testserver\r\nContent-Length: 999999999999\r\n\r\n", b"a" * 65536),
+)
+
+
+def endless_heads(address: Address, seconds: float, count: int = 40) -> int:
+    """``count`` connections that send a head of ever more fields, or of one field, target or method
+    without an end.  Who is refused comes again."""
+    return _without_end(address, seconds, count, _HEADS)
+
+
+def endless_bodies(address: Address, seconds: float, count: int = 20) -> int:
+    """The same with bodies: of large chunks, of small ones, of extensions, trailers, or announced."""
+    return _without_end(address, seconds, count, _BODIES)
+
+
+def _without_end(address: Address, seconds: float, count: int, kinds: tuple[tuple[bytes, bytes], ...]) -> int:
+    refused = 0
+    clients: dict[socket.socket, tuple[bytes, memoryview]] = {}
+    kind = itertools.cycle(kinds)
+
+    def come() -> None:
+        begin, block = next(kind)
+        sock = connect(address)
+        sock.sendall(begin)
+        sock.setblocking(False)
+        clients[sock] = (block, memoryview(block))
+
+    for _ in range(count):
+        come()
+    try:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            readable, writable, _ = select.select(clients, clients, [], 0.1)
+            ended = set()
+            for sock in readable:
+                with contextlib.suppress(ConnectionError):  # what it said may be lost to the reset
+                    said = sock.recv(65536)
+                    assert not said or said.startswith(b"HTTP/1.1 4"), said[:200]
+                ended.add(sock)
+            for sock in set(writable) - ended:
+                block, rest = clients[sock]
+                try:
+                    rest = rest[sock.send(rest) :]
+                except ConnectionError:
+                    ended.add(sock)
+                else:
+                    clients[sock] = (block, rest or memoryview(block))
+            for sock in ended:
+                del clients[sock]
+                sock.close()
+                refused += 1
+                come()
+    finally:
+        for sock in clients:
+            sock.close()
+    return refused
+
+
+# --- too many
+
+
+def crowd_in(address: Address, seconds: float, count: int = 8000) -> int:
+    """``count`` connections that ask once and rest, more than the server keeps.  Each is served; some of
+    those that rest have to make room, and come again."""
+    poll = select.poll()
+    clients: dict[int, socket.socket] = {}
+    asked = 0
+    try:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            for number, _ in poll.poll(0 if len(clients) < count else 50):
+                poll.unregister(number)
+                clients.pop(number).close()
+            if len(clients) < count:
+                sock = connect(address)
+                sock.sendall(GET)
+                assert read_exactly(sock, 15) == b"HTTP/1.1 200 OK", "a connection was not served"
+                clients[sock.fileno()] = sock
+                poll.register(sock, select.POLLRDHUP)
+                asked += 1
+    finally:
+        for sock in clients.values():
+            sock.close()
+    return asked
 
 
 # --- leaving rudely

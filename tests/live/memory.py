@@ -1,4 +1,4 @@
-"""How much a running server holds: memory and descriptors, read from /proc (Linux).
+"""How much a running server holds and spends: memory, descriptors, processor time, read from /proc (Linux).
 
 Memory is the resident anonymous part: heaps and stacks, where leaks are.  What is mapped from
 files comes and goes with the system's mood.  It is read from ``smaps_rollup``, which looks at
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.live.program import LiveServer
 
-__all__ = ["KIB", "MIB", "blocks", "descriptors", "resident", "settled", "sockets"]
+__all__ = ["KIB", "MIB", "blocks", "descriptors", "processor_time", "resident", "settled", "sockets"]
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -59,6 +59,13 @@ def settled(read: Callable[[], int], slack: int = 0, patience: float = 3.0) -> i
 
 def descriptors(server: LiveServer) -> int:
     return len(os.listdir(f"/proc/{server.process.pid}/fd"))
+
+
+def processor_time(server: LiveServer) -> float:
+    """Seconds, of all its threads."""
+    stat = Path(f"/proc/{server.process.pid}/stat").read_text()
+    user, system = stat.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def sockets(server: LiveServer) -> int:

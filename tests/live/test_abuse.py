@@ -7,9 +7,12 @@ failure and no wait over `LONGEST_WAIT`.  What must be gone afterwards is memory
 from __future__ import annotations
 
 import resource
+import select
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -19,7 +22,7 @@ import pytest
 from tests.live import abusers
 from tests.live.control import Control
 from tests.live.loadsite import write_site
-from tests.live.memory import MIB, blocks, descriptors, resident, settled, sockets
+from tests.live.memory import MIB, blocks, descriptors, processor_time, resident, settled, sockets
 from tests.live.program import LiveServer, Serve
 from tests.waiting import wait_until
 
@@ -28,6 +31,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 #: The clocks that end what is abused are shortened to what the soak waits for; keep_alive is longer
 #: than any of it, so that an idle connection that is lost was not lost by the clock.
 CLOCKS = {"keep_alive": 300, "header_timeout": 5, "body_rate_grace": 5, "send_stall_timeout": 3}
+#: As many connections rest in `rest_idle`, fewer than crowd in; and a body ends before the disk does.
+BOUNDS = {"connections_max": 5500, "connections_per_address_max": 0, "body_max": 16 * MIB}
 
 LONGEST_WAIT = 0.25
 
@@ -48,8 +53,8 @@ RETAINED = 16 * MIB
 #: where its last block lies, and what is free below stays with the process.
 RESERVED = 32 * MIB
 
-#: Descriptors of both sides of the 5,000 connections, and some for everything else.
-DESCRIPTORS = 6000
+#: Descriptors of the 8,000 connections, and some for everything else.
+DESCRIPTORS = 9000
 
 #: Of the site.  A file may be kept open once it is 2 s old, which is after the server has begun.
 FILES = 2
@@ -73,6 +78,9 @@ ABUSES = {
     "random_bytes": Soak(abusers.random_bytes, 60, BLOCKS_OF_TABLES),
     "resets": Soak(abusers.storm_of_resets, 20),
     "flood": Soak(abusers.flood, 20),
+    "endless_heads": Soak(abusers.endless_heads, 20),
+    "endless_bodies": Soak(abusers.endless_bodies, 20),
+    "too_many": Soak(abusers.crowd_in, 20),
 }
 
 THREADS = pytest.mark.parametrize("threads", [0, 4])
@@ -81,7 +89,7 @@ THREADS = pytest.mark.parametrize("threads", [0, 4])
 @pytest.fixture
 def server(serve_conf: Serve, tmp_path: Path, threads: int) -> LiveServer:
     """One that has made what it makes once."""
-    server = serve_conf(write_site(tmp_path, threads=threads, **CLOCKS))
+    server = serve_conf(write_site(tmp_path, threads=threads, **CLOCKS, **BOUNDS))
     with server.connect() as wire:
         for target in ("/", "/huge", "/huge/pieces", "/files/huge", "/stream"):
             assert wire.get(target).status == 200
@@ -140,6 +148,9 @@ def test_abused_in_every_way_together(server: LiveServer) -> None:
         abusers.random_bytes: {},
         abusers.storm_of_resets: {"rate": 200},
         abusers.flood: {"count": 2},
+        abusers.endless_heads: {"count": 4},
+        abusers.endless_bodies: {"count": 5},
+        abusers.crowd_in: {"count": 100},
     }
 
     def together(address: abusers.Address) -> int:
@@ -148,3 +159,48 @@ def test_abused_in_every_way_together(server: LiveServer) -> None:
             return sum(run.result() for run in runs)
 
     check(server, together, BLOCKS_OF_TABLES)
+
+
+@pytest.fixture
+def few_descriptors(server: LiveServer) -> int:
+    """The server has 20 more than it uses, which is what is returned."""
+    used = descriptors(server)
+    _, hard = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (used + 20, hard))
+    return used
+
+
+@THREADS
+def test_who_rests_makes_room_where_descriptors_are_few(server: LiveServer, few_descriptors: int) -> None:
+    with ExitStack() as stack:
+        for _ in range(60):
+            began = time.monotonic()
+            assert stack.enter_context(server.connect()).get("/").status == 200
+            assert time.monotonic() - began < LONGEST_WAIT
+    wait_until(lambda: descriptors(server) <= few_descriptors + FILES, 10, "every connection is closed")
+    assert server.stop() == 0
+
+
+@THREADS
+def test_without_descriptors_it_waits_for_some_and_goes_on(server: LiveServer, few_descriptors: int) -> None:
+    with ExitStack() as stack:
+        busy = []
+        for _ in range(30):
+            busy.append(stack.enter_context(server.connect()))
+            busy[-1].send(b"GET / HTTP/1.1\r\n")
+            time.sleep(0.01)  # who has said nothing yet would be idle
+        late = [stack.enter_context(server.connect()) for _ in range(60)]
+        for wire in late:
+            wire.request("GET", "/")
+        spent = processor_time(server)
+        assert not select.select([wire.sock for wire in late], [], [], 1)[0], "there was a descriptor left"
+        assert processor_time(server) - spent < 0.3, "it spins"
+        for wire in busy:
+            wire.close()
+        # Those who are accepted at once have asked, though nobody has read it yet: none makes room.
+        for wire in late:
+            assert wire.read_reply().status == 200
+    wait_until(lambda: descriptors(server) <= few_descriptors + FILES, 10, "every connection is closed")
+    with server.connect() as wire:
+        assert wire.get("/").status == 200
+    assert server.stop() == 0

@@ -95,6 +95,13 @@ class Channel(ABC):
         self._interest = READ
         loop.watch(sock, READ, self._on_ready)
 
+    def is_silent(self) -> bool:
+        """Nothing has come that was not read yet, but perhaps its end."""
+        try:
+            return not self.sock.recv(1, socket.MSG_PEEK)
+        except OSError:  # nothing; or a reset
+            return True
+
     # -- what a subclass is told, in the loop thread --------------------------------------
 
     @abstractmethod

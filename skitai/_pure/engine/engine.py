@@ -206,8 +206,13 @@ class Engine:
         """Within the ``except`` block of ``error``."""
         if error.errno not in _OUT_OF_RESOURCES:
             raise error
+        if self._make_room():
+            self.service.limited(
+                "connections_max", "no descriptor was left; who was idle for longest gave way"
+            )
+            self.loop.call_soon(self._accept_waiting)
+            return
         self.report(f"accepting a connection; paused for {_ACCEPT_PAUSE} s")
-        self._make_room()
         self._unwatch_listeners()
         self.loop.call_later(_ACCEPT_PAUSE, self._watch_listeners)
 
@@ -238,12 +243,13 @@ class Engine:
         return Connection(self, sock, peer, info)
 
     def _make_room(self) -> bool:
-        """Close the connection that has been idle for longest."""
-        oldest = next(iter(self._idle), None)
-        if oldest is None:
-            return False
-        oldest.close()
-        return True
+        """Close the connection that has been idle for longest; not one whose request only waits to be read,
+        as those may that were accepted just now."""
+        for connection in self._idle:
+            if connection.is_silent():
+                connection.close()
+                return True
+        return False
 
     def _sweep(self) -> None:
         now = monotonic()
