@@ -27,7 +27,7 @@ CROWD = 10_000
 
 def test_ten_thousand_waits_of_a_second_are_answered_within_two_and_a_half(site: Site) -> None:
     """Each from its request to its answer."""
-    server = site(4, server=f"connections_max = {CROWD + 100}")
+    server = site(4, server=f"master = no\nconnections_max = {CROWD + 100}")
     crowd = Crowd(server, CROWD)
     waited = crowd.ask("/plain?for=1000")
     crowd.close()
