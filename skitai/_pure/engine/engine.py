@@ -207,9 +207,7 @@ class Engine:
         if error.errno not in _OUT_OF_RESOURCES:
             raise error
         if self._make_room():
-            self.service.limited(
-                "connections_max", "no descriptor was left; who was idle for longest gave way"
-            )
+            self.service.limited("connections_max", f"{error.strerror}: who was idle for longest gave way")
             self.loop.call_soon(self._accept_waiting)
             return
         self.report(f"accepting a connection; paused for {_ACCEPT_PAUSE} s")
