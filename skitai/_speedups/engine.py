@@ -209,6 +209,10 @@ class Engine(PureEngine):
                 return True
         return False
 
+    def _sweep(self) -> None:
+        self._oldest.clear()  # it keeps alive whoever has closed since
+        super()._sweep()
+
     def became_idle(self, connection: Connection) -> None:
         if not isinstance(connection, LaneConnection):
             super().became_idle(connection)
