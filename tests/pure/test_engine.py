@@ -812,6 +812,32 @@ def test_without_descriptors_the_longest_idle_gives_way_and_accepting_rests_if_n
         w.reports.clear()
 
 
+def test_what_the_whole_system_lacks_does_not_cost_all_who_are_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts: list[float] = []
+    accept = socket.socket.accept
+
+    def refuse_once(listener: socket.socket) -> tuple[socket.socket, object]:
+        attempts.append(time.monotonic())
+        if len(attempts) == 1:
+            raise OSError(errno.ENFILE, "Too many open files in system")
+        return accept(listener)
+
+    with world() as w:
+        clients = [w.client(), w.client()]
+        for client in clients:
+            client.get()
+            assert client.response()[0] == 200
+        monkeypatch.setattr(socket.socket, "accept", refuse_once)
+        late = w.client()
+        late.get("/late")
+        assert late.response()[2] == b"/late"
+        assert attempts[1] - attempts[0] >= 0.2, "it spins"
+        assert clients[0].rest() == b""
+        clients[1].get("/still")
+        assert clients[1].response()[2] == b"/still"
+        w.reports.clear()
+
+
 def test_a_service_that_fails_costs_its_own_client_only() -> None:
     def work(exchange: engine.Exchange) -> None:
         if exchange.head.target == "/fail":

@@ -206,7 +206,9 @@ class Engine:
         """Within the ``except`` block of ``error``."""
         if error.errno not in _OUT_OF_RESOURCES:
             raise error
-        if self._make_room():
+        if self._make_room() and error.errno == errno.EMFILE:
+            # Its descriptor is ours to use.  Of what the whole system lacks it may have been none: then
+            # all who are idle would be closed at once, and to no purpose.
             self.service.limited("connections_max", f"{error.strerror}: who was idle for longest gave way")
             self.loop.call_soon(self._accept_waiting)
             return

@@ -150,12 +150,7 @@ class Intake(Channel):
     def _has_more(self) -> bool:
         """Whether something of a further request is here: of those that were pipelined only the last
         may close the connection.  Any thread, under the lock."""
-        if self._ahead or self.http.buffered:
-            return True
-        try:
-            return bool(self.sock.recv(1, socket.MSG_PEEK))
-        except OSError:
-            return False  # nothing there, or nobody
+        return bool(self._ahead or self.http.buffered) or not self.is_silent()
 
     # -- understanding ------------------------------------------------------------------------
 
