@@ -6,7 +6,9 @@
 #                  answer NEED_DATA to the same bytes
 #     NOT_SIMPLE   bad, or good in a way that is not simple: the pure kernel decides
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint32_t
+from libc.string cimport memcmp
 
 cdef enum:
     HEAD_FIELDS_MAX = 100
@@ -89,3 +91,7 @@ cdef const HeadLimits *limits_of(limits) except NULL
 cdef object name_of(const unsigned char *data, Slice part, uint32_t hashed)
 cdef object text_of(const unsigned char *data, Slice part)
 cdef list header_list(const unsigned char *data, const Field *fields, uint32_t count)
+
+# Whether `known` is these bytes.
+cdef inline bint is_same(bytes known, const unsigned char *data, Py_ssize_t length) noexcept:
+    return PyBytes_GET_SIZE(known) == length and memcmp(PyBytes_AS_STRING(known), data, length) == 0

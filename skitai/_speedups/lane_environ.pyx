@@ -8,7 +8,7 @@ The leader's only.  The table of names is bounded, because they come from the ne
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.dict cimport PyDict_Copy, PyDict_SetDefault, PyDict_Size
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_DecodeLatin1, PyUnicode_GET_LENGTH
@@ -17,7 +17,7 @@ from libc.string cimport memcmp
 
 from skitai._speedups.environ import add_fields
 
-from skitai._speedups.fields cimport Slice
+from skitai._speedups.fields cimport Slice, is_same
 
 cdef extern from *:
     # Set by setup.py on the compiler's command line.
@@ -95,7 +95,7 @@ cdef class Environs:
         if (
             known is None
             or known.withheld is not withheld
-            or not _same(known.name, data + field.name.start, field.name.length)
+            or not is_same(known.name, data + field.name.start, field.name.length)
         ):
             known = KnownName.__new__(KnownName)
             known.name = PyBytes_FromStringAndSize(<const char *>data + field.name.start, field.name.length)
@@ -107,10 +107,6 @@ cdef class Environs:
             if field.name.length <= KEPT_LENGTH_MAX:
                 self.names[place] = known
         return known
-
-
-cdef inline bint _same(bytes known, const unsigned char *data, Py_ssize_t length) noexcept:
-    return PyBytes_GET_SIZE(known) == length and memcmp(PyBytes_AS_STRING(known), data, length) == 0
 
 
 cdef inline bint _holds(str known, const unsigned char *data, Slice part) noexcept:

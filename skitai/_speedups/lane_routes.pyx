@@ -9,10 +9,12 @@ The leader's only.  The table is bounded, because hosts and paths come from the 
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.dict cimport PyDict_GetItemWithError
 from cpython.object cimport PyObject
 from libc.string cimport memchr, memcmp
+
+from skitai._speedups.fields cimport is_same
 
 cdef extern from *:
     # Set by setup.py on the compiler's command line.
@@ -59,7 +61,7 @@ cdef class Routes:
             segments -= 1
         if head.host.length > TEXT_MAX or border - path > TEXT_MAX:
             return None
-        if last is not None and _same(last.prefix, path, border - path) and _same(
+        if last is not None and is_same(last.prefix, path, border - path) and is_same(
             last.host, data + head.host.start, head.host.length
         ):
             return last
@@ -98,7 +100,3 @@ cdef class Routes:
             self.known.clear()
         self.known[key] = route
         return route
-
-
-cdef inline bint _same(bytes known, const unsigned char *data, Py_ssize_t length) noexcept:
-    return PyBytes_GET_SIZE(known) == length and memcmp(PyBytes_AS_STRING(known), data, length) == 0
