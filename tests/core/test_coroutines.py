@@ -83,8 +83,8 @@ def test_an_exit_in_a_task_ends_nobody_else(threads: Threads) -> None:
     async def leaves() -> None:
         raise SystemExit(3)
 
-    thread.call_soon(lambda: tasks.append(thread.loop.create_task(leaves())))
     tasks: list[Any] = []
+    thread.call_soon(lambda: tasks.append(thread.loop.create_task(leaves())))
     wait_until(lambda: threads.reports)
     assert threads.reports == ["a task of asyncio: SystemExit(3)"]
     done = threading.Event()
