@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable
 from skitai._constants import reason_phrase
 from skitai._kernels import http1
 from skitai.core.answer import Answer
+from skitai.core.negotiation import weighted
 
 __all__ = ["accept_of", "busy_answer", "error_answer"]
 
@@ -115,9 +116,6 @@ def _json(status: int, title: str, why: str, detail: str) -> str:
     return json.dumps(content) + "\n"
 
 
-#: Characters of Accept that are looked at; browsers send some 150.
-_ACCEPT_MAX = 1000
-
 _Form = Callable[[int, str, str, str], str]
 
 #: In the order of our own liking, for clients without one.
@@ -134,7 +132,7 @@ def _preferred(accept: str) -> tuple[str, _Form]:
     Among equals: what is named over what a wildcard covers, the first named, our own order.  A
     client that takes none of them gets text, as the section allows.
     """
-    ranges = [_media_range(item) for item in accept[:_ACCEPT_MAX].split(",")]
+    ranges = weighted(accept)
 
     def liking(media_type: str) -> tuple[float, int, int]:
         wildcards = ("*/*", media_type.partition("/")[0] + "/*", media_type)
@@ -148,23 +146,3 @@ def _preferred(accept: str) -> tuple[str, _Form]:
 
     _, content_type, form = max(_FORMS, key=lambda candidate: liking(candidate[0]))
     return content_type, form
-
-
-def _media_range(item: str) -> tuple[str, float]:
-    """``text/html;level=1;q=0.7`` as name and quality; parameters other than q do not matter here."""
-    name, *parameters = item.split(";")
-    quality = 1.0
-    for parameter in parameters:
-        key, _, value = parameter.partition("=")
-        if key.strip().lower() == "q":
-            quality = _quality(value.strip())
-    return name.strip().lower(), quality
-
-
-def _quality(text: str) -> float:
-    """A qvalue, 0 to 1; what is none counts as a refusal of that range."""
-    try:
-        quality = float(text)
-    except ValueError:
-        return 0.0
-    return quality if 0.0 <= quality <= 1.0 else 0.0

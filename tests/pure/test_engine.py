@@ -270,7 +270,7 @@ def test_a_slow_reader_is_not_taken_for_one_that_stalls() -> None:
             assert client.sock.recv(8192)
             time.sleep(0.02)
         assert w.connections() == 1
-        wait_until(lambda: w.connections() == 0, 3.0)
+        wait_until(lambda: w.connections() == 0)
         assert w.service.limits_reached == ["send_stall_timeout"]
 
 
@@ -434,7 +434,7 @@ def test_a_refused_client_that_falls_silent_is_left_after_linger_idle() -> None:
         assert client.response()[0] == 413
         assert client.rest() == b""
         assert w.connections() == 1  # our side is closed, the client's is still read
-        wait_until(lambda: w.connections() == 0, 2.0)
+        wait_until(lambda: w.connections() == 0)
 
 
 def test_a_refused_client_that_goes_on_sending_is_left_after_linger_timeout() -> None:

@@ -177,7 +177,9 @@ class Connection(Answering):
             self.close()
             return
         self._move(LINGER)
+        # Who floods leaves a connection behind with each refusal, until what it has sent is read.
         self._ahead.clear()
+        self.http.forget_received()
         now = monotonic()
         self._linger_until = now + self.limits.linger_timeout
         self.deadline = now + min(self.limits.linger_idle, self.limits.linger_timeout)

@@ -220,6 +220,10 @@ class Connection(ABC, Generic[Line]):
         """What was received behind the last message read: the first bytes of a switched protocol."""
         return self._buffer.peek(0, len(self._buffer))
 
+    def forget_received(self) -> None:
+        """Let go of what was received and not yet read: nobody will."""
+        self._buffer = ReceiveBuffer()
+
     def refuse_keep_alive(self) -> None:
         """Let the connection end with the present message; our next head says so."""
         self._persistent = False
