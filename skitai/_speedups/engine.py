@@ -31,6 +31,7 @@ from skitai._pure.engine import (
     Service,
     StandingAnswer,
     Timer,
+    Witness,
 )
 from skitai._pure.engine import Engine as PureEngine
 from skitai._pure.engine.connection import Connection
@@ -71,6 +72,7 @@ __all__ = [
     "Service",
     "StandingAnswer",
     "Timer",
+    "Witness",
     "make_executor",
 ]
 
@@ -231,14 +233,22 @@ class Engine(PureEngine):
     def keep(self, info: Any, head: RequestHead, lasting: LastingFile, descriptor: int) -> None:
         if self._lanes is None or head.form != "origin":
             return
+        partial = lasting.partial
+        modified = next((value for name, value in lasting.headers if name == "Last-Modified"), "")
         self._lanes.shelf.keep_file(
             info,
             (head.get("host") or "").encode("latin-1"),
             head.path.encode("latin-1"),
-            self._kept_head(200, lasting.headers),
-            self._kept_head(304, lasting.unchanged),
+            (head.get("accept-encoding") or "").encode("latin-1") if lasting.varies else None,
+            (
+                self._kept_head(200, lasting.headers),
+                self._kept_head(304, lasting.unchanged),
+                b"" if partial is None else self._kept_part_head(partial),
+            ),
             lasting.etag.encode("latin-1"),
-            lasting.path,
+            modified.encode("latin-1"),
+            lasting.witnesses,
+            lasting.content,
             descriptor,
         )
 
@@ -248,6 +258,14 @@ class Engine(PureEngine):
         kernel.receive_data(_ANY_REQUEST)
         kernel.next_event()
         return kernel.send_response(status, self.with_own_fields(headers))
+
+    def _kept_part_head(self, headers: Headers) -> bytes:
+        """The same of 206, but for the two fields that each answer has for itself."""
+        own = b"Content-Range: bytes 0-0/1\r\nContent-Length: 1\r\n\r\n"
+        head = self._kept_head(206, [*headers, ("Content-Range", "bytes 0-0/1"), ("Content-Length", "1")])
+        if not head.endswith(own):
+            raise RuntimeError(f"the fields of a part do not end its head: {head!r}")
+        return head.removesuffix(own) + b"\r\n"
 
     # -- to and fro ---------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
 /* What the monitor does in the leader's place while the leader waits, for an application or for the GIL:
- * whatever is on the shelf (shelf.h) is sent to those who ask for it, also to those who connect meanwhile.
+ * whatever is on the shelf (shelf.h, parcel.h) is sent to those who ask for it, also to those who connect meanwhile.
  *
  * A thread that holds the GIL in C for seconds stops every Python thread of the process.  The monitor is
  * none, so it goes on: sk_relieve looks at the leader's events, and asks the poller for more.  It owns
@@ -33,8 +33,8 @@
 #include "clock.h"
 #include "held.h"
 #include "lead.h"
+#include "parcel.h"
 #include "poller.h"
-#include "shelf.h"
 #include "sockets.h"
 
 enum {

@@ -1,19 +1,17 @@
 /* Answers on a shelf: files that were asked for before, ready to be sent again without Python.
  *
  * What an answer says (fields, tag, who may have it) is decided by the general path, in Python, and
- * put here by sk_shelf_put under what the request said: where it came in (`site`), Host and path.  The
- * whole of later answers is made of that: the head with the time put in, or the 304 for a
- * client that has it, and the file, small ones from memory, others from an open descriptor.
+ * put here by sk_shelf_put under what the request said: where it came in (`site`), Host and path, and
+ * Accept-Encoding where the answer varies by it.  The whole of later answers is made of that (parcel.h): the
+ * heads of 200, 304 and 206, and the content, small ones from memory, others from an open descriptor.
  *
- * An item is good for SK_TRUST.  Then the path of its file is looked at again (stat): if anything else
- * is there by now, or the same file was changed, the item is dropped and the general path is asked anew.
- * The identity that is compared holds device, inode, size and the times of data and of inode (ctime,
- * which nobody can set): so a link that is swapped can at worst keep alive for SK_TRUST what was
- * allowed before it, and never gets anything else out.
+ * An item is good for SK_TRUST.  Then its witnesses (witness.h) are looked at again: the file, and what else
+ * the general path has looked for, like a compressed copy of it.  If one is not as it was, the item is
+ * dropped and the general path is asked anew.  So a link that is swapped can at worst keep alive for SK_TRUST what
+ * was allowed before it, and never gets anything else out.
  *
  * Nothing here takes a lock or waits for the network: a shelf has one user at a time (who leads, or the
- * monitor in its place), and so has a parcel.  Plain C without Python, tested alone
- * (tests/c/shelf_check.c).
+ * monitor in its place).  Plain C without Python, tested alone (tests/c/shelf_check.c).
  */
 #ifndef SKITAI_SHELF_H
 #define SKITAI_SHELF_H
@@ -23,51 +21,49 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "sockets.h"
+#include "httpdate.h"
+#include "witness.h"
 
 enum {
     SK_BUCKETS = 4096,          /* a power of two */
     SK_COPIED_MAX = 16 * 1024,  /* kept in memory: one system call sends head and content */
     SK_CONTENT_MAX = 64 * 1024, /* the same where no descriptor is free: sendfile takes 4/5 of the time at 64 KiB */
     SK_HEAD_MAX = 1024,         /* longer heads are not kept */
-    SK_DATE_SIZE = 29,          /* "Sun, 06 Nov 1994 08:49:37 GMT" */
+    SK_HEADS = 3,               /* of 200, 304 and 206 */
+    SK_VARIANTS_MAX = 8,        /* of one path: there are as many kinds of browsers, and clients may say anything */
+    SK_WITNESSES_MAX = 8,
 };
 
-/* Seconds: how long an item is good without a look at its file; and how old a change of a file must be for
- * the file to be kept: times of files are as coarse as 2 s (FAT), a second change within that is not seen. */
+/* Seconds: how long an item is good without a look at its witnesses. */
 #define SK_TRUST 1.0
-#define SK_YOUNG 2.0
-
-#ifdef __APPLE__
-#define SK_MTIME(status) ((status)->st_mtimespec)
-#define SK_CTIME(status) ((status)->st_ctimespec)
-#else
-#define SK_MTIME(status) ((status)->st_mtim)
-#define SK_CTIME(status) ((status)->st_ctim)
-#endif
 
 typedef struct {
     const char *bytes;
     size_t size;
 } sk_text;
 
-/* What is put on the shelf; everything is copied.  Without `site` and `host` it is for all of them, and
- * without `file` for ever.  Heads are whole, as for a client that stays, and the
- * date in them begins at `…date`. */
+/* Whole, as for a client that stays, but that 206 lacks Content-Range and Content-Length. */
+typedef struct {
+    sk_text text;               /* empty: there is never such an answer */
+    size_t date;                /* where in it the date begins */
+} sk_head;
+
+/* What is put on the shelf; everything is copied.  Without `site` and `host` it is for all of them.  With a
+ * `descriptor` the file's bytes are the content, else `content`. */
 typedef struct {
     const void *site;
     sk_text host, path;
-    sk_text head, unchanged; /* of the 200 and the 304; no `unchanged`: there is never a 304 */
-    size_t head_date, unchanged_date;
-    sk_text etag;
-    sk_text content;         /* where there is no file */
-    const char *file;        /* its path */
-    int descriptor;          /* of the file, at any place */
-    const struct stat *status;
+    sk_text accept;             /* Accept-Encoding; no bytes: whatever it is */
+    sk_head heads[SK_HEADS];
+    sk_text etag, modified;
+    sk_text content;
+    int descriptor;             /* at any place; -1: none */
+    uint64_t size;              /* of what it leads to */
+    const sk_witness *witnesses;
+    int witness_count;          /* 0: good for ever */
 } sk_offer;
 
 typedef struct sk_item {
@@ -78,13 +74,14 @@ typedef struct sk_item {
     int was_used;                         /* since it was last in danger */
     int descriptor;                       /* -1: `content` is in memory */
     double looked_at;
-    struct stat status;
     const void *site;
-    sk_text host, path, head, unchanged, etag, content;
-    size_t head_date, unchanged_date;
-    const char *file;
+    sk_text host, path, accept;
+    sk_head heads[SK_HEADS];
+    sk_text etag, modified, content;
     uint64_t size;                        /* of the content */
     size_t memory;                        /* of all this */
+    sk_witness *witnesses;
+    int witness_count;
 } sk_item;
 
 typedef struct {
@@ -100,49 +97,6 @@ typedef struct {
     time_t second;
     char date[SK_DATE_SIZE + 1];
 } sk_shelf;
-
-/* An answer on its way. */
-typedef struct {
-    sk_item *item;                        /* NULL: the parcel is empty */
-    uint64_t content;                     /* bytes of it that belong to the answer */
-    uint64_t sent;                        /* of head and content */
-    size_t head_size;
-    int status;
-    int stays;                            /* the connection does */
-    char head[SK_HEAD_MAX + 32];
-} sk_parcel;
-
-typedef enum {
-    SK_PARCEL_SENT,
-    SK_PARCEL_MORE,    /* the socket takes more, but the others should have their turn */
-    SK_PARCEL_WAITS,   /* the socket is full */
-    SK_PARCEL_LOST     /* the client is gone, or the file has become shorter: cut the connection */
-} sk_parcel_state;
-
-/* -- time ------------------------------------------------------------------------------------- */
-
-/* The date of RFC 9110 section 5.6.7; without the C library's, which knows locales. */
-static inline void sk_write_date(char date[SK_DATE_SIZE + 1], time_t when) {
-    static const char days[] = "ThuFriSatSunMonTueWed", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    int64_t day = when / 86400, second = when % 86400;
-    /* Days from 0000-03-01, in eras of 400 years: a year that begins in March has its odd day last. */
-    int64_t shifted = day + 719468, era = shifted / 146097, of_era = shifted % 146097;
-    int64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    int64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    int64_t shifted_month = (5 * of_year + 2) / 153;
-    int month_day = (int)(of_year - (153 * shifted_month + 2) / 5 + 1);
-    int month = (int)(shifted_month < 10 ? shifted_month + 2 : shifted_month - 10);
-    int year = (int)(year_of_era + era * 400 + (month < 2)) % 10000;
-    const int numbers[][2] = {{5, month_day}, {12, year / 100}, {14, year % 100},
-        {17, (int)(second / 3600)}, {20, (int)(second / 60 % 60)}, {23, (int)(second % 60)}};
-    memcpy(date, "Thu, 01 Jan 1970 00:00:00 GMT", SK_DATE_SIZE + 1);
-    memcpy(date, days + day % 7 * 3, 3);
-    memcpy(date + 8, months + month * 3, 3);
-    for (size_t index = 0; index < sizeof numbers / sizeof *numbers; index++) {
-        date[numbers[index][0]] = (char)('0' + numbers[index][1] / 10);
-        date[numbers[index][0] + 1] = (char)('0' + numbers[index][1] % 10);
-    }
-}
 
 /* Look at the clock: before each use.  `now`: of a monotonic clock, seconds. */
 static inline void sk_shelf_clock(sk_shelf *shelf, double now, time_t second) {
@@ -243,15 +197,6 @@ static inline void sk_make_room(sk_shelf *shelf, size_t memory, int descriptors)
     }
 }
 
-static inline int sk_same_time(const struct timespec *one, const struct timespec *other) {
-    return one->tv_sec == other->tv_sec && one->tv_nsec == other->tv_nsec;
-}
-
-static inline int sk_same_file(const struct stat *one, const struct stat *other) {
-    return one->st_ino == other->st_ino && one->st_dev == other->st_dev && one->st_size == other->st_size
-        && sk_same_time(&SK_MTIME(one), &SK_MTIME(other)) && sk_same_time(&SK_CTIME(one), &SK_CTIME(other));
-}
-
 static inline uint64_t sk_length_bit(size_t length) { return UINT64_C(1) << (length < 63 ? length : 63); }
 
 /* Whether anything on the shelf has a path of this length. */
@@ -259,29 +204,22 @@ static inline int sk_shelf_may_have(const sk_shelf *shelf, size_t length) {
     return ((shelf->standing | shelf->lengths) & sk_length_bit(length)) != 0;
 }
 
-/* What is known for exactly this; NULL: nothing, or not any more. */
-static inline sk_item *sk_shelf_at(sk_shelf *shelf, const void *site, sk_text host, sk_text path) {
-    uint64_t hash = sk_key(shelf, site, host, path);
+/* Whether it was put under the same. */
+static inline int sk_at_place(const sk_item *item, uint64_t hash, const void *site, sk_text host, sk_text path) {
+    return item->hash == hash && item->site == site && sk_same(item->path, path) && sk_same(item->host, host);
+}
+
+static inline sk_item *sk_shelf_at(const sk_shelf *shelf, const void *site, sk_text host, sk_text path) {
+    const uint64_t hash = sk_key(shelf, site, host, path);
     sk_item *item = shelf->buckets[hash % SK_BUCKETS];
-    struct stat status;
-    while (item != NULL
-           && !(item->hash == hash && item->site == site && sk_same(item->path, path) && sk_same(item->host, host)))
+    while (item != NULL && !sk_at_place(item, hash, site, host, path))
         item = item->next;
-    if (item == NULL)
-        return NULL;
-    if (item->file != NULL && shelf->now - item->looked_at > SK_TRUST) {
-        if (stat(item->file, &status) || !sk_same_file(&status, &item->status)) {
-            sk_shelf_drop(shelf, item);
-            return NULL;
-        }
-        item->looked_at = shelf->now;
-    }
-    item->was_used = 1;
     return item;
 }
 
-/* What is known for a request; answers for any host come first. */
-static inline sk_item *sk_shelf_find(sk_shelf *shelf, const void *site, sk_text host, sk_text path) {
+/* What was put there for a request, be it for other clients or out of date (sk_shelf_take); answers for any host
+ * come first. */
+static inline sk_item *sk_shelf_find(const sk_shelf *shelf, const void *site, sk_text host, sk_text path) {
     const sk_text any = {"", 0};
     if (shelf->standing & sk_length_bit(path.size)) {
         sk_item *item = sk_shelf_at(shelf, NULL, any, path);
@@ -289,6 +227,52 @@ static inline sk_item *sk_shelf_find(sk_shelf *shelf, const void *site, sk_text 
             return item;
     }
     return shelf->lengths & sk_length_bit(path.size) ? sk_shelf_at(shelf, site, host, path) : NULL;
+}
+
+static inline int sk_is_for(const sk_item *item, sk_text accept) {
+    return item->accept.bytes == NULL || sk_same(item->accept, accept);
+}
+
+/* What sk_shelf_find has found, or its like, as it is for clients that say `accept`; NULL: nothing, or not any
+ * more. */
+static inline sk_item *sk_shelf_take(sk_shelf *shelf, sk_item *found, sk_text accept) {
+    sk_item *item = found;
+    while (item != NULL
+           && !(sk_is_for(item, accept) && sk_at_place(item, found->hash, found->site, found->host, found->path)))
+        item = item->next;
+    if (item == NULL)
+        return NULL;
+    if (item->witness_count && shelf->now - item->looked_at > SK_TRUST) {
+        for (int place = 0; place < item->witness_count; place++) {
+            if (!sk_still(&item->witnesses[place])) {
+                sk_shelf_drop(shelf, item);
+                return NULL;
+            }
+        }
+        item->looked_at = shelf->now;
+    }
+    item->was_used = 1;
+    return item;
+}
+
+/* Drop what an offer takes the place of: what is for the same clients, and beyond SK_VARIANTS_MAX the oldest. */
+static inline void sk_displace(sk_shelf *shelf, const sk_offer *offer) {
+    const uint64_t hash = sk_key(shelf, offer->site, offer->host, offer->path);
+    sk_item *item = shelf->buckets[hash % SK_BUCKETS], *next, *oldest = NULL;
+    int variants = 0;
+    for (; item != NULL; item = next) {
+        next = item->next;
+        if (!sk_at_place(item, hash, offer->site, offer->host, offer->path))
+            continue;
+        if (offer->accept.bytes == NULL || sk_is_for(item, offer->accept)) {
+            sk_shelf_drop(shelf, item);
+        } else {
+            variants++;
+            oldest = item; /* the newest stand in front */
+        }
+    }
+    if (variants >= SK_VARIANTS_MAX)
+        sk_shelf_drop(shelf, oldest);
 }
 
 static inline sk_text sk_copy(char **at, sk_text text) {
@@ -313,29 +297,25 @@ static inline int sk_read_whole(int descriptor, char *at, size_t size) {
     return 1;
 }
 
-/* May the file be kept?  `wall`: as of time.time(). */
-static inline int sk_settled(const struct stat *status, double wall) {
-    return S_ISREG(status->st_mode) && (double)SK_CTIME(status).tv_sec < wall - SK_YOUNG
-        && (double)SK_MTIME(status).tv_sec < wall - SK_YOUNG;
-}
-
 /* Keep an answer, in place of any other to the same request; whether it is kept.  `shelf->now` is recent. */
 static inline int sk_shelf_put(sk_shelf *shelf, const sk_offer *offer) {
-    const off_t most = shelf->open < shelf->open_max ? SK_COPIED_MAX : SK_CONTENT_MAX;
-    const int in_memory = offer->file == NULL || offer->status->st_size <= most;
-    const size_t content = offer->file == NULL ? offer->content.size
-        : in_memory ? (size_t)offer->status->st_size : 0;
-    const size_t name = offer->file == NULL ? 0 : strlen(offer->file) + 1;
-    const size_t memory = sizeof(sk_item) + offer->host.size + offer->path.size + offer->head.size
-        + offer->unchanged.size + offer->etag.size + content + name;
-    sk_item *former = sk_shelf_at(shelf, offer->site, offer->host, offer->path);
+    const uint64_t most = shelf->open < shelf->open_max ? SK_COPIED_MAX : SK_CONTENT_MAX;
+    const int is_file = offer->descriptor >= 0;
+    const int in_memory = !is_file || offer->size <= most;
+    const size_t content = !is_file ? offer->content.size : in_memory ? (size_t)offer->size : 0;
+    size_t memory = sizeof(sk_item) + (size_t)offer->witness_count * sizeof(sk_witness) + offer->host.size
+        + offer->path.size + offer->accept.size + offer->etag.size + offer->modified.size + content;
     sk_item *item;
     sk_item **bucket;
     char *at;
-    if (former != NULL)
-        sk_shelf_drop(shelf, former);
-    if (offer->head.size > SK_HEAD_MAX || offer->unchanged.size > SK_HEAD_MAX)
-        return 0;
+    sk_displace(shelf, offer);
+    for (int kind = 0; kind < SK_HEADS; kind++) {
+        if (offer->heads[kind].text.size > SK_HEAD_MAX)
+            return 0;
+        memory += offer->heads[kind].text.size;
+    }
+    for (int place = 0; place < offer->witness_count; place++)
+        memory += strlen(offer->witnesses[place].path) + 1;
     if (offer->site != NULL) {
         if (memory > shelf->memory_max || (!in_memory && shelf->open_max < 1))
             return 0;
@@ -345,32 +325,33 @@ static inline int sk_shelf_put(sk_shelf *shelf, const sk_offer *offer) {
     if (item == NULL)
         return 0;
     item->newer = item->older = item;
-    at = (char *)(item + 1);
     item->site = offer->site;
-    item->host = sk_copy(&at, offer->host);
-    item->path = sk_copy(&at, offer->path);
-    item->head = sk_copy(&at, offer->head);
-    item->unchanged = sk_copy(&at, offer->unchanged);
-    item->etag = sk_copy(&at, offer->etag);
-    item->head_date = offer->head_date;
-    item->unchanged_date = offer->unchanged_date;
     item->looked_at = shelf->now;
     item->holders = 1;
+    item->witness_count = offer->witness_count;
+    item->witnesses = (sk_witness *)(item + 1); /* in front, where they are aligned */
+    at = (char *)(item->witnesses + item->witness_count);
+    item->host = sk_copy(&at, offer->host);
+    item->path = sk_copy(&at, offer->path);
+    if (offer->accept.bytes != NULL)
+        item->accept = sk_copy(&at, offer->accept);
+    item->etag = sk_copy(&at, offer->etag);
+    item->modified = sk_copy(&at, offer->modified);
+    for (int kind = 0; kind < SK_HEADS; kind++)
+        item->heads[kind] = (sk_head){sk_copy(&at, offer->heads[kind].text), offer->heads[kind].date};
+    for (int place = 0; place < offer->witness_count; place++) {
+        const char *path = offer->witnesses[place].path;
+        item->witnesses[place] = offer->witnesses[place];
+        item->witnesses[place].path = sk_copy(&at, (sk_text){path, strlen(path) + 1}).bytes;
+    }
     item->descriptor = -1;
-    item->content = offer->content;
-    item->size = content;
-    if (offer->file != NULL) {
-        item->file = sk_copy(&at, (sk_text){offer->file, name}).bytes;
-        item->status = *offer->status;
-        item->size = (uint64_t)offer->status->st_size;
-        item->content = (sk_text){at, content};
-        if (in_memory ? !sk_read_whole(offer->descriptor, at, content)
-                      : (item->descriptor = fcntl(offer->descriptor, F_DUPFD_CLOEXEC, 0)) < 0) {
-            free(item);
-            return 0;
-        }
-    } else {
-        item->content = sk_copy(&at, offer->content);
+    item->size = is_file ? offer->size : offer->content.size;
+    item->content = is_file ? (sk_text){at, content} : sk_copy(&at, offer->content);
+    if (is_file
+        && (in_memory ? !sk_read_whole(offer->descriptor, at, content)
+                      : (item->descriptor = fcntl(offer->descriptor, F_DUPFD_CLOEXEC, 0)) < 0)) {
+        free(item);
+        return 0;
     }
     item->hash = sk_key(shelf, offer->site, offer->host, offer->path);
     bucket = &shelf->buckets[item->hash % SK_BUCKETS];
@@ -386,69 +367,6 @@ static inline int sk_shelf_put(sk_shelf *shelf, const sk_offer *offer) {
     shelf->memory += memory;
     shelf->open += item->descriptor >= 0;
     return 1;
-}
-
-/* -- sending ---------------------------------------------------------------------------------- */
-
-/* Make `parcel` the answer of `item`: 304 if `unchanged`, without content if not `with_content`. */
-static inline void sk_pack(
-    sk_parcel *parcel, const sk_shelf *shelf, sk_item *item, int unchanged, int with_content, int stays) {
-    const sk_text *head = unchanged ? &item->unchanged : &item->head;
-    item->holders++;
-    parcel->item = item;
-    parcel->content = with_content && !unchanged ? item->size : 0;
-    parcel->sent = 0;
-    parcel->status = unchanged ? 304 : 200;
-    parcel->stays = stays;
-    memcpy(parcel->head, head->bytes, head->size);
-    memcpy(parcel->head + (unchanged ? item->unchanged_date : item->head_date), shelf->date, SK_DATE_SIZE);
-    parcel->head_size = head->size;
-    if (!stays) {
-        static const char close_line[] = "Connection: close\r\n\r\n";
-        memcpy(parcel->head + head->size - 2, close_line, sizeof close_line - 1);
-        parcel->head_size += sizeof close_line - 3;
-    }
-}
-
-static inline void sk_parcel_release(sk_parcel *parcel) {
-    if (parcel->item != NULL)
-        sk_item_release(parcel->item);
-    parcel->item = NULL;
-}
-
-static inline uint64_t sk_parcel_rest(const sk_parcel *parcel) {
-    return parcel->head_size + parcel->content - parcel->sent;
-}
-
-/* Send, `most` bytes of content or a little more at once; as send(2) may. */
-static inline sk_parcel_state sk_parcel_send(sk_parcel *parcel, int fd, uint64_t most) {
-    const sk_item *item = parcel->item;
-    const uint64_t begun = parcel->sent;
-    while (sk_parcel_rest(parcel)) {
-        const size_t head = parcel->sent < parcel->head_size ? parcel->head_size - parcel->sent : 0;
-        const uint64_t done = head ? 0 : parcel->sent - parcel->head_size;
-        const uint64_t rest = parcel->content - done;
-        const char *from = parcel->head + parcel->head_size - head;
-        ssize_t sent;
-        if (parcel->sent - begun > most)
-            return SK_PARCEL_MORE;
-        if (item->descriptor < 0)
-            sent = sk_send(fd, from, head, item->content.bytes + done, rest);
-        else if (head)
-            sent = sk_send_more(fd, from, head, rest > 0);
-        else
-            sent = sk_send_file(fd, item->descriptor, done, rest < most ? rest : most);
-        if (sent > 0) {
-            parcel->sent += (uint64_t)sent;
-        } else if (sent == 0) {
-            return SK_PARCEL_LOST;
-        } else if (errno == EAGAIN) {
-            return SK_PARCEL_WAITS;
-        } else if (errno != EINTR) {
-            return SK_PARCEL_LOST;
-        }
-    }
-    return SK_PARCEL_SENT;
 }
 
 #endif

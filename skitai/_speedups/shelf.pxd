@@ -1,31 +1,67 @@
 # Answers on a shelf as C code sees them: see shelf.h and shelf.pyx.
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from skitai._speedups.heads cimport Head
 
 cdef extern from "<sys/stat.h>" nogil:
     struct stat:
-        pass
+        long long st_size
     int fstat(int descriptor, stat *status)
 
+cdef extern from "witness.h" nogil:
+    ctypedef struct sk_identity:
+        uint64_t device, inode, size
+        int64_t modified_ns, changed_ns
+    ctypedef struct sk_witness:
+        const char *path
+        bint is_there
+        sk_identity identity
+    sk_identity sk_identity_of(const stat *status)
+    bint sk_same_identity(const sk_identity *one, const sk_identity *other)
+    bint sk_settled(const sk_witness *witness, double wall)
+
 cdef extern from "shelf.h" nogil:
+    enum:
+        SK_WITNESSES_MAX
     ctypedef struct sk_text:
         const char *bytes
         size_t size
+    ctypedef struct sk_head:
+        sk_text text
+        size_t date
     ctypedef struct sk_offer:
         const void *site
-        sk_text host, path, head, unchanged, etag, content
-        size_t head_date, unchanged_date
-        const char *file
+        sk_text host, path, accept, etag, modified, content
+        sk_head heads[3]
         int descriptor
-        const stat *status
+        uint64_t size
+        const sk_witness *witnesses
+        int witness_count
     ctypedef struct sk_item:
-        sk_text etag
+        sk_head heads[3]
+        sk_text accept, etag, modified
         uint64_t size
     ctypedef struct sk_shelf:
         size_t memory
         int open
+    sk_shelf *sk_shelf_open(uint64_t seed, size_t memory_max, int open_max)
+    void sk_shelf_close(sk_shelf *shelf)
+    void sk_shelf_clock(sk_shelf *shelf, double now, long second)
+    bint sk_shelf_put(sk_shelf *shelf, const sk_offer *offer)
+    bint sk_shelf_may_have(const sk_shelf *shelf, size_t length)
+    sk_item *sk_shelf_find(const sk_shelf *shelf, const void *site, sk_text host, sk_text path)
+    sk_item *sk_shelf_take(sk_shelf *shelf, sk_item *found, sk_text accept)
+
+cdef extern from "parcel.h" nogil:
+    enum:
+        SK_WHOLE
+        SK_UNCHANGED
+        SK_PART
+    ctypedef struct sk_wish:
+        int kind
+        uint64_t first, count
+        bint with_content, stays
     ctypedef struct sk_parcel:
         sk_item *item
         uint64_t content, sent
@@ -37,16 +73,8 @@ cdef extern from "shelf.h" nogil:
         SK_PARCEL_MORE
         SK_PARCEL_WAITS
         SK_PARCEL_LOST
-    sk_shelf *sk_shelf_open(uint64_t seed, size_t memory_max, int open_max)
-    void sk_shelf_close(sk_shelf *shelf)
-    void sk_shelf_clock(sk_shelf *shelf, double now, long second)
-    bint sk_settled(const stat *status, double wall)
-    bint sk_shelf_put(sk_shelf *shelf, const sk_offer *offer)
-    bint sk_shelf_may_have(const sk_shelf *shelf, size_t length)
-    sk_item *sk_shelf_find(sk_shelf *shelf, const void *site, sk_text host, sk_text path)
-    void sk_pack(
-        sk_parcel *parcel, const sk_shelf *shelf, sk_item *item, bint unchanged, bint with_content, bint stays
-    )
+    bint sk_read_range(sk_text text, uint64_t size, uint64_t *first, uint64_t *count)
+    void sk_pack(sk_parcel *parcel, const sk_shelf *shelf, sk_item *item, const sk_wish *wish)
     sk_parcel_state sk_parcel_send(sk_parcel *parcel, int fd, uint64_t most)
     uint64_t sk_parcel_rest(const sk_parcel *parcel)
     void sk_parcel_release(sk_parcel *parcel)

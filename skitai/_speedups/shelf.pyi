@@ -1,5 +1,6 @@
 from typing import Any
 
+from skitai._pure.engine.keeping import Witness
 from skitai.limits import Limits
 
 SOURCE_CRC32: int
@@ -14,9 +15,11 @@ class Shelf:
         info: Any,
         host: bytes,
         path: bytes,
-        head: bytes,
-        unchanged: bytes,
+        accept: bytes | None,
+        heads: tuple[bytes, bytes, bytes],
         etag: bytes,
-        file: bytes,
+        modified: bytes,
+        witnesses: tuple[Witness, ...],
+        content: bytes | None,
         descriptor: int,
     ) -> bool: ...

@@ -3,7 +3,8 @@
 `Engine.keep` puts there what the general path has answered with a file; `pick` finds it again, in the
 lane of a connection or in the monitor.  Only what nobody but the folder has a word about is ever
 put there, and only requests that ask for exactly that are answered from it: GET or HEAD of HTTP/1.1,
-without a body, without a condition but ``If-None-Match`` with the very tag, without Range.
+without a body; without a condition, or with ``If-None-Match`` and the very tag, or with
+``If-Modified-Since`` and the very date; or GET of one range that lies in the file.
 All others go to the general path, which is the one truth about them.
 
 `pick` needs no GIL; the rest is the leader's.
@@ -27,6 +28,15 @@ SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 
 cdef enum:
     HOST_MAX = 255  # of a name in the DNS, and what longer names are, they need not be kept
+    ACCEPT_MAX = 200  # of Accept-Encoding; browsers send some 25
+
+
+# What a request says that is more than its path.
+cdef struct Wishes:
+    sk_text tag       # If-None-Match; each is NULL where there is none
+    sk_text since     # If-Modified-Since
+    sk_text range     # Range
+    sk_text accept    # Accept-Encoding; empty where there is none
 
 
 cdef class Shelf:
@@ -55,9 +65,9 @@ cdef class Shelf:
         cdef sk_offer offer
         memset(&offer, 0, sizeof(offer))
         offer.path = _text(path)
-        offer.head = _text(head)
-        offer.head_date = _date_in(head)
+        offer.heads[<int>SK_WHOLE] = _head(head)
         offer.content = _text(content)
+        offer.descriptor = -1
         self.look_at_clock()
         return sk_shelf_put(self.shelf, &offer)
 
@@ -66,31 +76,46 @@ cdef class Shelf:
         info,
         bytes host not None,
         bytes path not None,
-        bytes head not None,
-        bytes unchanged not None,
+        bytes accept,
+        tuple heads not None,
         bytes etag not None,
-        bytes file not None,
+        bytes modified not None,
+        tuple witnesses not None,
+        bytes content,
         int descriptor,
     ):
-        """The file at ``file``, open as ``descriptor``, as the answer to ``path`` at ``host`` for those
-        who came in by the listener of ``info``; ``head`` and ``unchanged`` are those of 200 and 304.
-        Whether it is kept: not if it may change again within the resolution of its times."""
+        """``content``, or where it is None the file that is open as ``descriptor``, as the answer to
+        ``path`` at ``host`` for those who came in by the listener of ``info`` and say ``accept``
+        (Accept-Encoding; None: whatever they say); ``heads`` are those of 200, 304 and 206.  Whether it is
+        kept: not if a file among the ``witnesses`` may change again within the resolution of its times."""
         cdef sk_offer offer
+        cdef sk_witness files[SK_WITNESSES_MAX]
         cdef stat status
-        if len(host) > HOST_MAX or fstat(descriptor, &status) or not sk_settled(&status, wall_clock()):
+        cdef int kind
+        if len(host) > HOST_MAX or (accept is not None and len(accept) > ACCEPT_MAX):
+            return False
+        if not _witnesses(witnesses, files):
             return False
         memset(&offer, 0, sizeof(offer))
         offer.site = <PyObject *>info
         offer.host = _text(host)
         offer.path = _text(path)
-        offer.head = _text(head)
-        offer.head_date = _date_in(head)
-        offer.unchanged = _text(unchanged)
-        offer.unchanged_date = _date_in(unchanged)
+        if accept is not None:
+            offer.accept = _text(accept)
+        for kind in range(3):
+            offer.heads[kind] = _head(heads[kind])
         offer.etag = _text(etag)
-        offer.file = PyBytes_AS_STRING(file)
-        offer.descriptor = descriptor
-        offer.status = &status
+        offer.modified = _text(modified)
+        offer.descriptor = -1
+        if content is not None:
+            offer.content = _text(content)
+        else:
+            if fstat(descriptor, &status):
+                return False
+            offer.descriptor = descriptor
+            offer.size = status.st_size
+        offer.witnesses = files
+        offer.witness_count = <int>len(witnesses)
         self.look_at_clock()
         return sk_shelf_put(self.shelf, &offer)
 
@@ -106,17 +131,41 @@ cdef sk_text _text(bytes text) noexcept:
     return slice
 
 
-cdef size_t _date_in(bytes head) except? 0:
-    return head.index(b"\r\nDate: ") + 8
+cdef sk_head _head(bytes head) except *:
+    cdef sk_head found
+    found.text = _text(head)
+    found.date = head.index(b"\r\nDate: ") + 8 if head else 0
+    return found
+
+
+cdef bint _witnesses(tuple witnesses, sk_witness *files) except -1:
+    """``files`` as C sees them; False if they are too many, or one may change unseen."""
+    cdef double now = wall_clock()
+    cdef Py_ssize_t index
+    if not 0 < len(witnesses) <= SK_WITNESSES_MAX:
+        return False
+    for index, (path, status) in enumerate(witnesses):
+        files[index].path = PyBytes_AS_STRING(path)
+        files[index].is_there = status is not None
+        if status is not None:
+            files[index].identity.device = status.st_dev
+            files[index].identity.inode = status.st_ino
+            files[index].identity.size = status.st_size
+            files[index].identity.modified_ns = status.st_mtime_ns
+            files[index].identity.changed_ns = status.st_ctime_ns
+        if not sk_settled(&files[index], now):
+            return False
+    return True
 
 
 cdef bint pick(
     sk_shelf *shelf, const void *site, const unsigned char *data, const Head *head, sk_parcel *parcel
 ) noexcept nogil:
-    cdef sk_text host, path, tag
+    cdef sk_text host, path
     cdef sk_item *item
+    cdef Wishes wishes
+    cdef sk_wish wish
     cdef bint is_head = head.method.length == 4 and memcmp(data + head.method.start, b"HEAD", 4) == 0
-    cdef bint unchanged = False
     if not is_head and (head.method.length != 3 or memcmp(data + head.method.start, b"GET", 3) != 0):
         return False
     if head.minor == 0 or head.host.length == 0 or head.host.length > HOST_MAX or head.content_length > 0:
@@ -126,37 +175,71 @@ cdef bint pick(
     host.bytes = <const char *>data + head.host.start
     host.size = head.host.length
     item = sk_shelf_find(shelf, site, host, path)
-    if item == NULL:
+    if item == NULL or not _read_wishes(data, head, &wishes):
         return False
-    if not _asks_for_all(data, head, &tag):
+    item = sk_shelf_take(shelf, item, wishes.accept)
+    if item == NULL or not _can_grant(item, &wishes, is_head, &wish):
         return False
-    if tag.bytes != NULL:
-        if tag.size != item.etag.size or memcmp(tag.bytes, item.etag.bytes, tag.size) != 0 or tag.size == 0:
-            return False
-        unchanged = True
-    sk_pack(parcel, shelf, item, unchanged, not is_head, head.keep_alive)
+    wish.with_content = not is_head
+    wish.stays = head.keep_alive
+    sk_pack(parcel, shelf, item, &wish)
     return True
 
 
-cdef bint _asks_for_all(const unsigned char *data, const Head *head, sk_text *tag) noexcept nogil:
-    """Whether there is no condition but ``If-None-Match``, whose value becomes ``tag``, and no Range."""
+cdef bint _can_grant(const sk_item *item, const Wishes *wishes, bint is_head, sk_wish *wish) noexcept nogil:
+    """What of ``item`` is asked for; False: the general path has to say."""
+    wish.kind = SK_WHOLE
+    if wishes.tag.bytes != NULL:  # and a date beside it is ignored (RFC 9110 section 13.1.3)
+        if not _is_same(wishes.tag, item.etag):
+            return False
+        wish.kind = SK_UNCHANGED
+    elif wishes.since.bytes != NULL:
+        if not _is_same(wishes.since, item.modified):
+            return False
+        wish.kind = SK_UNCHANGED
+    elif wishes.range.bytes != NULL:
+        if is_head or not sk_read_range(wishes.range, item.size, &wish.first, &wish.count):
+            return False
+        wish.kind = SK_PART
+    return item.heads[wish.kind].text.size > 0
+
+
+cdef bint _is_same(sk_text said, sk_text known) noexcept nogil:
+    return said.size == known.size and said.size > 0 and memcmp(said.bytes, known.bytes, said.size) == 0
+
+
+cdef bint _read_wishes(const unsigned char *data, const Head *head, Wishes *wishes) noexcept nogil:
+    """False: there are others, or one of them twice."""
     cdef const Field *field
     cdef const unsigned char *name
     cdef uint32_t index
-    cdef bint has_date = False
-    tag.bytes = NULL
-    tag.size = 0
+    cdef bint has_accept = False
+    memset(wishes, 0, sizeof(Wishes))
+    wishes.accept.bytes = b""
     for index in range(head.count):
         field = &head.fields[index]
         name = data + field.name.start
         if field.name.length == 5 and is_word(name, 5, b"range"):
-            return False
-        if field.name.length > 3 and is_word(name, 3, b"if-"):
-            if field.name.length == 13 and is_word(name, 13, b"if-none-match") and tag.bytes == NULL:
-                tag.bytes = <const char *>data + field.value.start
-                tag.size = field.value.length
-            elif field.name.length == 17 and is_word(name, 17, b"if-modified-since"):
-                has_date = True  # RFC 9110 section 13.1.3: ignored beside If-None-Match
+            if wishes.range.bytes != NULL:
+                return False
+            wishes.range = _value(data, field)
+        elif field.name.length == 15 and is_word(name, 15, b"accept-encoding"):
+            if has_accept:
+                return False
+            has_accept = True
+            wishes.accept = _value(data, field)
+        elif field.name.length > 3 and is_word(name, 3, b"if-"):
+            if field.name.length == 13 and is_word(name, 13, b"if-none-match") and wishes.tag.bytes == NULL:
+                wishes.tag = _value(data, field)
+            elif field.name.length == 17 and is_word(name, 17, b"if-modified-since") and wishes.since.bytes == NULL:
+                wishes.since = _value(data, field)
             else:
                 return False
-    return tag.bytes != NULL or not has_date
+    return True
+
+
+cdef sk_text _value(const unsigned char *data, const Field *field) noexcept nogil:
+    cdef sk_text text
+    text.bytes = <const char *>data + field.value.start
+    text.size = field.value.length
+    return text

@@ -156,7 +156,7 @@ class StaticFolder:
             ("Cache-Control", self._cache_control),
             ("X-Content-Type-Options", "nosniff"),
         ]
-        lasting = engine.LastingFile(path, headers, unchanged, etag)
+        lasting = engine.LastingFile(headers, unchanged, None, etag, ((path, status),))
         return Answer(200, headers, file=io.FileIO(descriptor), count=status.st_size, lasting=lasting)
 
 

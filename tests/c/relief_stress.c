@@ -60,7 +60,10 @@ static int pick(
     if (item == NULL)
         broken("what is on the shelf is not found");
     *said = (sk_asked){.consumed = REQUEST, .target = (const char *)data, .target_size = REQUEST};
-    sk_pack(parcel, relief->shelf, item, 0, 1, 1);
+    item = sk_shelf_take(context, item, (sk_text){"", 0});
+    if (item == NULL)
+        broken("what is on the shelf is not good any more");
+    sk_pack(parcel, relief->shelf, item, &(sk_wish){.kind = SK_WHOLE, .with_content = 1, .stays = 1});
     return 1;
 }
 
@@ -301,15 +304,19 @@ static void *ask(void *argument) {
 static void put(sk_shelf *shelf, const char *path, size_t size, const char *folder) {
     char name[4000];
     struct stat status;
+    sk_witness witness;
     int fd;
     snprintf(name, sizeof name, "%s/%s", folder, path);
     fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
     for (size_t place = 0; place < size; place++)
         if (write(fd, path, 1) != 1)
             broken("no file");
-    if (fstat(fd, &status)
-        || !sk_shelf_put(shelf, &(sk_offer){.site = &listener, .host = {"h", 1}, .path = {path, 1},
-               .head = {HEAD, sizeof HEAD - 1}, .head_date = 23, .file = name, .descriptor = fd, .status = &status}))
+    if (fstat(fd, &status))
+        broken("no file");
+    witness = (sk_witness){name, 1, sk_identity_of(&status)};
+    if (!sk_shelf_put(shelf, &(sk_offer){.site = &listener, .host = {"h", 1}, .path = {path, 1},
+            .heads = {{{HEAD, sizeof HEAD - 1}, 23}}, .descriptor = fd, .size = (uint64_t)status.st_size,
+            .witnesses = &witness, .witness_count = 1}))
         broken("the shelf does not take it");
     close(fd);
 }

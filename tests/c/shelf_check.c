@@ -1,11 +1,12 @@
 /* The shelf alone: what is kept, how long, how much, and what its parcels send.  A folder for files is
  * the only argument. */
 #include "check.h"
-#include "shelf.h"
+#include "parcel.h"
 
 #include <sys/time.h>
 
 static const char HEAD[] = "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nETag: \"e\"\r\n\r\n";
+static const char PART[] = "HTTP/1.1 206 Partial Content\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n";
 static const char UNCHANGED[] = "HTTP/1.1 304 Not Modified\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n";
 static int site, elsewhere;
 
@@ -17,19 +18,43 @@ static void write_file(const char *name, const char *bytes, size_t size) {
     close(fd);
 }
 
-static int put(sk_shelf *shelf, const char *host, const char *path, const char *file) {
+static sk_witness witness(const char *file) {
+    struct stat status;
+    if (stat(file, &status))
+        return (sk_witness){.path = file};
+    return (sk_witness){file, 1, sk_identity_of(&status)};
+}
+
+/* With `accept`: for clients that say that.  With `other`: that file is a witness too, or that there is none. */
+static int put_variant(
+    sk_shelf *shelf, const char *host, const char *path, const char *file, const char *accept, const char *other) {
     struct stat status;
     int fd = open(file, O_RDONLY), kept;
     CHECK(fd >= 0 && fstat(fd, &status) == 0);
-    kept = sk_shelf_put(shelf, &(sk_offer){.site = &site, .host = text(host), .path = text(path), .head = text(HEAD),
-        .unchanged = text(UNCHANGED), .head_date = 23, .unchanged_date = 33, .etag = text("\"e\""), .file = file,
-        .descriptor = fd, .status = &status});
+    kept = sk_shelf_put(shelf, &(sk_offer){.site = &site, .host = text(host), .path = text(path),
+        .accept = accept ? text(accept) : (sk_text){0},
+        .heads = {{text(HEAD), 23}, {text(UNCHANGED), 33}, {text(PART), 36}}, .etag = text("\"e\""),
+        .descriptor = fd, .size = (uint64_t)status.st_size,
+        .witnesses = (sk_witness[]){witness(file), other ? witness(other) : witness(file)}, .witness_count = other ? 2 : 1});
     close(fd);
     return kept;
 }
 
+static int put(sk_shelf *shelf, const char *host, const char *path, const char *file) {
+    return put_variant(shelf, host, path, file, NULL, NULL);
+}
+
+static sk_item *find_for(sk_shelf *shelf, const char *host, const char *path, const char *accept) {
+    sk_item *item = sk_shelf_find(shelf, &site, text(host), text(path));
+    return item ? sk_shelf_take(shelf, item, text(accept)) : NULL;
+}
+
 static sk_item *find(sk_shelf *shelf, const char *host, const char *path) {
-    return sk_shelf_find(shelf, &site, text(host), text(path));
+    return find_for(shelf, host, path, "any");
+}
+
+static void pack(sk_parcel *parcel, sk_shelf *shelf, const char *path, sk_wish wish) {
+    sk_pack(parcel, shelf, find(shelf, "h", path), &wish);
 }
 
 static void dates(void) {
@@ -78,13 +103,66 @@ static void trust(const char *file) {
 }
 
 static void settled(void) {
-    struct stat status = {.st_mode = S_IFREG};
-    SK_CTIME(&status).tv_sec = SK_MTIME(&status).tv_sec = 100;
-    CHECK(sk_settled(&status, 103.0) && !sk_settled(&status, 101.5));
-    SK_CTIME(&status).tv_sec = 102; /* the time of the data was set back */
-    CHECK(!sk_settled(&status, 103.0));
-    status.st_mode = S_IFIFO;
-    CHECK(!sk_settled(&status, 1000.0));
+    const int64_t second = 1000000000;
+    sk_witness one = {.is_there = 1, .identity = {.modified_ns = 100 * second, .changed_ns = 100 * second}};
+    CHECK(sk_settled(&one, 103.0) && !sk_settled(&one, 101.5));
+    one.identity.changed_ns = 102 * second; /* the time of the data was set back */
+    CHECK(!sk_settled(&one, 103.0));
+    one.is_there = 0;
+    CHECK(sk_settled(&one, 103.0));
+}
+
+static void variants(const char *file) {
+    char accept[32], other[4096];
+    sk_shelf *shelf = sk_shelf_open(7, 1 << 20, 2);
+    snprintf(other, sizeof other, "%s.gz", file);
+    write_file(file, "plain", 5);
+    write_file(other, "coded", 5);
+    sk_shelf_clock(shelf, 10.0, 0);
+    CHECK(put_variant(shelf, "h", "/a", file, "", NULL) && put_variant(shelf, "h", "/a", other, "gzip", file));
+    CHECK(memcmp(find_for(shelf, "h", "/a", "")->content.bytes, "plain", 5) == 0);
+    CHECK(memcmp(find_for(shelf, "h", "/a", "gzip")->content.bytes, "coded", 5) == 0);
+    CHECK(!find_for(shelf, "h", "/a", "gzip, br") && !find_for(shelf, "h", "/a", "gz"));
+    for (int number = 0; number < 100; number++) { /* whatever clients say */
+        snprintf(accept, sizeof accept, "x%d", number);
+        CHECK(put_variant(shelf, "h", "/a", file, accept, NULL) && find_for(shelf, "h", "/a", accept));
+        CHECK(put_variant(shelf, "h", "/a", file, accept, NULL) && shelf->memory < 8 * 1000);
+    }
+    CHECK(find_for(shelf, "h", "/a", "x92") && !find_for(shelf, "h", "/a", "x91"));
+    CHECK(put(shelf, "h", "/a", file)); /* it does not vary any more */
+    CHECK(find_for(shelf, "h", "/a", "x99") == find_for(shelf, "h", "/a", "") && shelf->memory < 1000);
+    CHECK(put_variant(shelf, "h", "/a", file, "gzip", NULL) && !find_for(shelf, "h", "/a", "x99"));
+    /* What is made of two files is good for as long as both are as they were; and so is what is not there. */
+    CHECK(put_variant(shelf, "h", "/b", other, "gzip", file));
+    write_file(file, "changed", 7);
+    sk_shelf_clock(shelf, 12.0, 0);
+    CHECK(!find_for(shelf, "h", "/b", "gzip"));
+    CHECK(unlink(other) == 0 && put_variant(shelf, "h", "/c", file, NULL, other));
+    sk_shelf_clock(shelf, 14.0, 0);
+    CHECK(find(shelf, "h", "/c"));
+    write_file(other, "again", 5);
+    CHECK(find(shelf, "h", "/c"));
+    sk_shelf_clock(shelf, 16.0, 0);
+    CHECK(!find(shelf, "h", "/c"));
+    sk_shelf_close(shelf);
+}
+
+static int range(const char *said, uint64_t size, uint64_t first, uint64_t count) {
+    uint64_t found_first = 77, found_count = 77;
+    return sk_read_range(text(said), size, &found_first, &found_count) && found_first == first && found_count == count;
+}
+
+static void ranges(void) {
+    static const char *const others[] = {"", "bytes=", "bytes=-", "bytes=5", "bytes=5-4", "bytes=10-", "bytes=-0",
+        "bytes=0-1,2-3", "bytes=0-1 ", "bytes= 0-1", "bytes=a-", "bytes=0-a", "bytes=-1-", "Bytes=0-1", "items=0-1",
+        "bytes=0--1", "bytes=00000000000000000000-", "bytes=0-99999999999999999999", "bytes=-99999999999999999999"};
+    uint64_t first, count;
+    CHECK(range("bytes=0-", 10, 0, 10) && range("bytes=0-0", 10, 0, 1) && range("bytes=9-", 10, 9, 1));
+    CHECK(range("bytes=2-5", 10, 2, 4) && range("bytes=2-99", 10, 2, 8) && range("bytes=-3", 10, 7, 3));
+    CHECK(range("bytes=-11", 10, 0, 10) && range("bytes=0-999999999999999999", 10, 0, 10));
+    for (size_t place = 0; place < sizeof others / sizeof *others; place++)
+        CHECK(!sk_read_range(text(others[place]), 10, &first, &count));
+    CHECK(!sk_read_range(text("bytes=0-"), 0, &first, &count) && !sk_read_range(text("bytes=-1"), 0, &first, &count));
 }
 
 static void bounds(const char *file) {
@@ -92,7 +170,8 @@ static void bounds(const char *file) {
     char path[32];
     sk_shelf *shelf = sk_shelf_open(7, 200000, 2);
     const sk_text pong = text("pong");
-    CHECK(sk_shelf_put(shelf, &(sk_offer){.path = text("/ping"), .head = text(HEAD), .head_date = 23, .content = pong}));
+    CHECK(sk_shelf_put(shelf,
+        &(sk_offer){.path = text("/ping"), .heads = {{text(HEAD), 23}}, .content = pong, .descriptor = -1}));
     write_file(file, bytes, 1000);
     for (int number = 0; number < 1000; number++) {
         snprintf(path, sizeof path, "/%d", number);
@@ -126,7 +205,9 @@ static size_t drain(int fd, char *at) {
 
 static void parcels(const char *file, size_t size) {
     static char bytes[1 << 20], received[2 << 20];
+    char expected[128];
     const size_t head = sizeof HEAD - 1;
+    const sk_wish whole = {.kind = SK_WHOLE, .with_content = 1, .stays = 1};
     sk_shelf *shelf = sk_shelf_open(7, 1 << 20, 2);
     sk_parcel parcel;
     sk_parcel_state state;
@@ -138,7 +219,7 @@ static void parcels(const char *file, size_t size) {
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
     sk_shelf_clock(shelf, 1.0, 784111777);
     CHECK(put(shelf, "h", "/a", file));
-    sk_pack(&parcel, shelf, find(shelf, "h", "/a"), 0, 1, 1);
+    pack(&parcel, shelf, "/a", whole);
     sk_shelf_drop(shelf, find(shelf, "h", "/a")); /* the parcel has its own hold on it */
     while ((state = sk_parcel_send(&parcel, ends[0], 50000)) != SK_PARCEL_SENT) {
         CHECK(state == SK_PARCEL_MORE || state == SK_PARCEL_WAITS);
@@ -151,22 +232,36 @@ static void parcels(const char *file, size_t size) {
     CHECK(parcel.sent == total && parcel.status == 200 && sk_parcel_rest(&parcel) == 0);
     sk_parcel_release(&parcel);
     CHECK(put(shelf, "h", "/a", file));
-    sk_pack(&parcel, shelf, find(shelf, "h", "/a"), 0, 0, 0); /* HEAD, and close */
+    pack(&parcel, shelf, "/a", (sk_wish){.kind = SK_WHOLE}); /* HEAD, and close */
     CHECK(sk_parcel_send(&parcel, ends[0], 50000) == SK_PARCEL_SENT);
     total = drain(ends[1], received);
     CHECK(total == head + 19 && memcmp(received + head - 2, "Connection: close\r\n\r\n", 21) == 0);
     sk_parcel_release(&parcel);
-    sk_pack(&parcel, shelf, find(shelf, "h", "/a"), 1, 1, 1);
+    pack(&parcel, shelf, "/a", (sk_wish){.kind = SK_UNCHANGED, .with_content = 1, .stays = 1});
     CHECK(sk_parcel_send(&parcel, ends[0], 50000) == SK_PARCEL_SENT && parcel.status == 304);
     CHECK(drain(ends[1], received) == sizeof UNCHANGED - 1 && memcmp(received, UNCHANGED, 27) == 0);
     sk_parcel_release(&parcel);
+    pack(&parcel, shelf, "/a",
+        (sk_wish){.kind = SK_PART, .first = size - 4, .count = 3, .with_content = 1, .stays = 1});
+    CHECK(sk_parcel_send(&parcel, ends[0], 50000) == SK_PARCEL_SENT && parcel.status == 206);
+    total = drain(ends[1], received);
+    snprintf(expected, sizeof expected, "Content-Range: bytes %zu-%zu/%zu\r\nContent-Length: 3\r\n\r\n", size - 4,
+        size - 2, size);
+    CHECK(total == sizeof PART - 3 + strlen(expected) + 3 && memcmp(received + total - 3, bytes + size - 4, 3) == 0);
+    CHECK(memcmp(received + sizeof PART - 3, expected, strlen(expected)) == 0);
+    sk_parcel_release(&parcel);
+    pack(&parcel, shelf, "/a", (sk_wish){.kind = SK_PART, .first = 0, .count = 2, .with_content = 1});
+    CHECK(sk_parcel_send(&parcel, ends[0], 50000) == SK_PARCEL_SENT);
+    total = drain(ends[1], received);
+    CHECK(memcmp(received + total - 23, "Connection: close\r\n\r\n", 21) == 0 && memcmp(received + total - 2, bytes, 2) == 0);
+    sk_parcel_release(&parcel);
     if (size > SK_CONTENT_MAX) { /* the file becomes shorter while it is sent */
-        sk_pack(&parcel, shelf, find(shelf, "h", "/a"), 0, 1, 1);
+        pack(&parcel, shelf, "/a", whole);
         CHECK(truncate(file, 10) == 0);
         CHECK(sk_parcel_send(&parcel, ends[0], 50000) == SK_PARCEL_LOST);
         sk_parcel_release(&parcel);
     }
-    sk_pack(&parcel, shelf, find(shelf, "h", "/a"), 0, 1, 1);
+    pack(&parcel, shelf, "/a", whole);
     close(ends[1]);
     CHECK(sk_parcel_send(&parcel, ends[0], 50000) == SK_PARCEL_LOST);
     sk_parcel_release(&parcel);
@@ -181,6 +276,8 @@ int main(int count, char **arguments) {
     dates();
     settled();
     trust(file);
+    variants(file);
+    ranges();
     bounds(file);
     parcels(file, 5);
     parcels(file, SK_CONTENT_MAX);

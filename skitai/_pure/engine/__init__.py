@@ -5,7 +5,7 @@ The compiled build has the same names over the same rules; `skitai._kernels` cho
 
 from skitai._pure.engine.engine import Engine, Listener
 from skitai._pure.engine.exchange import BodySink, Exchange, Meter, Progress
-from skitai._pure.engine.keeping import LastingFile, StandingAnswer
+from skitai._pure.engine.keeping import LastingFile, StandingAnswer, Witness
 from skitai._pure.engine.loop import EventLoop, Timer
 from skitai._pure.engine.service import Begun, Habit, Lane, Refusal, Service
 from skitai._pure.engine.threads import Executor, Inline, Job, Pool, make_executor
@@ -33,5 +33,6 @@ __all__ = [
     "Service",
     "StandingAnswer",
     "Timer",
+    "Witness",
     "make_executor",
 ]

@@ -238,8 +238,8 @@ class Exchange:
             raise
 
     def keep(self, lasting: LastingFile, descriptor: int) -> None:
-        """Loop thread: the answer is ``lasting``, open as ``descriptor``; the engine may give it to
-        others without asking."""
+        """Loop thread: the answer is (a part of) ``lasting``, open as ``descriptor`` where it brings no
+        content; the engine may give it to others without asking."""
         self.connection.keep(self.head, lasting, descriptor)
 
     def start(self, status: int, headers: Headers, *, reason: str | None = None) -> None:
