@@ -38,6 +38,7 @@ from skitai._pure.engine.connection import Connection
 from skitai._pure.engine.engine import ACCEPT_BATCH
 from skitai._pure.engine.phases import Phase
 from skitai._pure.http1 import Headers, RequestHead
+from skitai._speedups.changes import Changes
 from skitai._speedups.crew import Crew, Solo
 from skitai._speedups.http1 import ServerConnection
 from skitai._speedups.lane_connection import LaneConnection
@@ -140,6 +141,7 @@ class Engine(PureEngine):
             executor.attach(self._lanes)
         if self._lanes is not None:
             self._keep_standing(self._lanes.shelf)
+            self._changes = Changes(self.loop, self._lanes.shelf)
         self._lane_listeners: list[LaneListener] = []
         #: Connections of lanes as they were when somebody had to give way, the longest idle last.
         self._oldest: list[tuple[float, LaneConnection]] = []
@@ -235,6 +237,7 @@ class Engine(PureEngine):
             return
         partial = lasting.partial
         modified = next((value for name, value in lasting.headers if name == "Last-Modified"), "")
+        self._changes.begin()
         self._lanes.shelf.keep_file(
             info,
             (head.get("host") or "").encode("latin-1"),

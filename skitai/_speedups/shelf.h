@@ -37,7 +37,7 @@ enum {
     SK_WITNESSES_MAX = 8,
 };
 
-/* Seconds: how long an item is good without a look at its witnesses. */
+/* Seconds: how long an item is good without a look at its witnesses, unless there is news of them (sk_shelf_doubt). */
 #define SK_TRUST 1.0
 
 typedef struct {
@@ -93,6 +93,8 @@ typedef struct {
     uint64_t standing;                    /* a bit for each length of a path that is good at any host */
     uint64_t lengths;                     /* the same for all others that were ever kept: most requests to
                                              applications need no look-up */
+    int in_doubt;                         /* nothing is good without a look at its witnesses */
+    double doubted_at;                    /* nor is what was last looked at before */
     double now;                           /* sk_shelf_clock */
     time_t second;
     char date[SK_DATE_SIZE + 1];
@@ -141,6 +143,7 @@ static inline sk_shelf *sk_shelf_open(uint64_t seed, size_t memory_max, int open
         shelf->memory_max = memory_max;
         shelf->open_max = open_max;
         shelf->second = -1;
+        shelf->doubted_at = -1.0;
         shelf->ends.newer = shelf->ends.older = &shelf->ends;
     }
     return shelf;
@@ -229,6 +232,16 @@ static inline sk_item *sk_shelf_find(const sk_shelf *shelf, const void *site, sk
     return shelf->lengths & sk_length_bit(path.size) ? sk_shelf_at(shelf, site, host, path) : NULL;
 }
 
+/* Something that is a witness may have changed; `goes_on`: and may do so until the next call. */
+static inline void sk_shelf_doubt(sk_shelf *shelf, int goes_on) {
+    shelf->in_doubt = goes_on;
+    shelf->doubted_at = shelf->now;
+}
+
+static inline int sk_is_trusted(const sk_shelf *shelf, const sk_item *item) {
+    return !shelf->in_doubt && item->looked_at > shelf->doubted_at && shelf->now - item->looked_at <= SK_TRUST;
+}
+
 static inline int sk_is_for(const sk_item *item, sk_text accept) {
     return item->accept.bytes == NULL || sk_same(item->accept, accept);
 }
@@ -242,7 +255,7 @@ static inline sk_item *sk_shelf_take(sk_shelf *shelf, sk_item *found, sk_text ac
         item = item->next;
     if (item == NULL)
         return NULL;
-    if (item->witness_count && shelf->now - item->looked_at > SK_TRUST) {
+    if (item->witness_count && !sk_is_trusted(shelf, item)) {
         for (int place = 0; place < item->witness_count; place++) {
             if (!sk_still(&item->witnesses[place])) {
                 sk_shelf_drop(shelf, item);

@@ -17,8 +17,7 @@ cdef extern from "witness.h" nogil:
         const char *path
         bint is_there
         sk_identity identity
-    sk_identity sk_identity_of(const stat *status)
-    bint sk_same_identity(const sk_identity *one, const sk_identity *other)
+    bint sk_still(const sk_witness *witness)
     bint sk_settled(const sk_witness *witness, double wall)
 
 cdef extern from "shelf.h" nogil:
@@ -51,7 +50,13 @@ cdef extern from "shelf.h" nogil:
     bint sk_shelf_put(sk_shelf *shelf, const sk_offer *offer)
     bint sk_shelf_may_have(const sk_shelf *shelf, size_t length)
     sk_item *sk_shelf_find(const sk_shelf *shelf, const void *site, sk_text host, sk_text path)
+    void sk_shelf_doubt(sk_shelf *shelf, bint goes_on)
     sk_item *sk_shelf_take(sk_shelf *shelf, sk_item *found, sk_text accept)
+
+cdef extern from "notice.h" nogil:
+    int sk_notice_open()
+    void sk_notice_folder_of(int fd, const char *path, int *watched)
+    void sk_notice_drain(int fd)
 
 cdef extern from "parcel.h" nogil:
     enum:
@@ -82,6 +87,8 @@ cdef extern from "parcel.h" nogil:
 
 cdef class Shelf:
     cdef sk_shelf *shelf
+    cdef int notice              # of folders: notice.h; -1: there is none
+    cdef int folders             # that it tells of
     cdef int look_at_clock(self) except -1
 
 # Make `parcel` the answer to the request with `head` in `data`, which came in at `site`: False if the

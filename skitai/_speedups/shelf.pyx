@@ -14,6 +14,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t
 from libc.string cimport memcmp, memset
+from posix.unistd cimport close
 
 import os
 
@@ -42,13 +43,29 @@ cdef struct Wishes:
 cdef class Shelf:
     def __cinit__(self, limits):
         seed = int.from_bytes(os.urandom(8), "little")
+        self.notice = -1
         self.shelf = sk_shelf_open(seed, limits.file_cache_max, limits.file_cache_open_max)
         if self.shelf == NULL:
             raise MemoryError
+        if limits.file_cache_max:
+            self.notice = sk_notice_open()
 
     def __dealloc__(self):
         if self.shelf != NULL:
             sk_shelf_close(self.shelf)
+        if self.notice >= 0:
+            close(self.notice)
+
+    def fileno(self):
+        """Is readable when there is news of what is kept (`doubt`); -1 where the system tells none."""
+        return self.notice
+
+    def doubt(self, bint goes_on):
+        """There was news: what is kept is looked at before it is used, ``goes_on``: until the next call."""
+        if not goes_on:
+            sk_notice_drain(self.notice)
+        self.look_at_clock()
+        sk_shelf_doubt(self.shelf, goes_on)
 
     @property
     def memory(self):
@@ -117,6 +134,10 @@ cdef class Shelf:
         offer.witnesses = files
         offer.witness_count = <int>len(witnesses)
         self.look_at_clock()
+        for kind in range(offer.witness_count):
+            sk_notice_folder_of(self.notice, files[kind].path, &self.folders)
+            if not sk_still(&files[kind]):
+                return False  # changed while nobody told of it
         return sk_shelf_put(self.shelf, &offer)
 
     cdef int look_at_clock(self) except -1:

@@ -1,6 +1,7 @@
 /* The shelf alone: what is kept, how long, how much, and what its parcels send.  A folder for files is
  * the only argument. */
 #include "check.h"
+#include "notice.h"
 #include "parcel.h"
 
 #include <sys/time.h>
@@ -147,6 +148,39 @@ static void variants(const char *file) {
     sk_shelf_close(shelf);
 }
 
+static void doubts(const char *file) {
+    sk_shelf *shelf = sk_shelf_open(7, 1 << 20, 2);
+    int told = sk_notice_open(), folders = 0;
+    char byte;
+    write_file(file, "first", 5);
+    sk_shelf_clock(shelf, 10.0, 0);
+    CHECK(put(shelf, "h", "/a", file) && put(shelf, "h", "/b", file));
+    sk_notice_folder_of(told, file, &folders);
+    CHECK(told < 0 || (folders == 1 && read(told, &byte, 1) < 0 && errno == EAGAIN));
+    write_file(file, "second", 6);
+    CHECK(told < 0 || (read(told, &byte, 1) < 0 && errno == EINVAL)); /* news, longer than a byte */
+    sk_notice_drain(told);
+    CHECK(told < 0 || (read(told, &byte, 1) < 0 && errno == EAGAIN));
+    CHECK(find(shelf, "h", "/a"));
+    sk_shelf_doubt(shelf, 1);
+    CHECK(!find(shelf, "h", "/a") && put(shelf, "h", "/a", file) && find(shelf, "h", "/a"));
+    write_file(file, "third", 5);
+    CHECK(!find(shelf, "h", "/a") && put(shelf, "h", "/a", file));
+    sk_shelf_clock(shelf, 10.5, 0);
+    sk_shelf_doubt(shelf, 0);
+    CHECK(!find(shelf, "h", "/b")); /* last looked at before */
+    sk_shelf_clock(shelf, 10.6, 0);
+    CHECK(find(shelf, "h", "/a"));
+    write_file(file, "fourth", 6);
+    sk_shelf_clock(shelf, 10.7, 0);
+    CHECK(find(shelf, "h", "/a")); /* believed: nobody has told */
+    sk_notice_folder_of(told, "no/such/folder/x", &folders);
+    sk_notice_folder_of(told, "name", &folders);
+    if (told >= 0)
+        close(told);
+    sk_shelf_close(shelf);
+}
+
 static int range(const char *said, uint64_t size, uint64_t first, uint64_t count) {
     uint64_t found_first = 77, found_count = 77;
     return sk_read_range(text(said), size, &found_first, &found_count) && found_first == first && found_count == count;
@@ -277,6 +311,7 @@ int main(int count, char **arguments) {
     settled();
     trust(file);
     variants(file);
+    doubts(file);
     ranges();
     bounds(file);
     parcels(file, 5);

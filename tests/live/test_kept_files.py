@@ -8,12 +8,14 @@ hold.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from skitai._kernels import implementation
 from tests.live.program import LiveServer, Serve
 from tests.live.wire import Reply, Wire
 from tests.waiting import wait_until
@@ -121,6 +123,21 @@ def test_a_change_is_seen(wire: Wire, files: Path) -> None:
     soon(wire, "/changing.txt", b"other")
     (files / "changing.txt").unlink()
     soon(wire, "/changing.txt", b"app /changing.txt")
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or implementation() == "pure", reason="the system tells of changes: inotify"
+)
+def test_a_change_is_seen_at_once(wire: Wire, files: Path) -> None:
+    """Not only after the second for which a look at the file is good."""
+    path = files / "at-once.txt"
+    for number in range(3):
+        content = b"%d" % number
+        path.write_bytes(content)
+        os.utime(path, (1_000_000_000 + number, 1_000_000_000 + number))
+        time.sleep(YOUNG + 0.1 if number == 0 else 0.02)
+        for _ in range(3):
+            assert wire.get("/at-once.txt").body == content
 
 
 def test_a_file_that_is_made_in_front_of_another_is_seen(wire: Wire, files: Path) -> None:

@@ -16,12 +16,18 @@ from collections import deque
 from collections.abc import Callable
 from itertools import count
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
-__all__ = ["READ", "WRITE", "EventLoop", "Timer"]
+__all__ = ["READ", "WRITE", "EventLoop", "Timer", "Watchable"]
 
 READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE
+
+
+class Watchable(Protocol):
+    """A socket, or what else has a descriptor that becomes ready."""
+
+    def fileno(self) -> int: ...
 
 
 class Timer:
@@ -86,14 +92,14 @@ class EventLoop:
         heapq.heappush(self._timers, (monotonic() + delay, next(self._timer_order), timer))
         return timer
 
-    def watch(self, sock: socket.socket, events: int, callback: Callable[[int], None]) -> None:
+    def watch(self, sock: Watchable, events: int, callback: Callable[[int], None]) -> None:
         """Call ``callback(events)`` whenever ``sock`` is ready (level-triggered)."""
         self._selector.register(sock, events, callback)
 
-    def rewatch(self, sock: socket.socket, events: int, callback: Callable[[int], None]) -> None:
+    def rewatch(self, sock: Watchable, events: int, callback: Callable[[int], None]) -> None:
         self._selector.modify(sock, events, callback)
 
-    def unwatch(self, sock: socket.socket) -> None:
+    def unwatch(self, sock: Watchable) -> None:
         self._selector.unregister(sock)
 
     def run(self) -> None:
