@@ -6,6 +6,7 @@ Content-Length, so that no server is made to guess or to chunk.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -42,6 +43,23 @@ def mixed(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterab
         while time.thread_time() < until:
             continue
     return _answer(HELLO, start_response)
+
+
+def busy(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Waits for 50 ms; and from the first call on a thread computes for as long as the process lives."""
+    if not _SPINNING:
+        _SPINNING.append(threading.Thread(target=_spin, daemon=True))
+        _SPINNING[0].start()
+    time.sleep(0.05)
+    return _answer(HELLO, start_response)
+
+
+_SPINNING: list[threading.Thread] = []
+
+
+def _spin() -> None:
+    while True:
+        continue
 
 
 async def awaited(asked: Any, answer: Any, send: Any = None) -> Any:

@@ -7,6 +7,7 @@ left out and the reason is printed, because a gap without a word looks like a ch
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ __all__ = ["FILES", "PEERS", "SCENARIOS", "Scenario", "lay_out", "peer"]
 FILES = "files"
 """In place of an application: the folder that `lay_out` makes."""
 FILE_SIZES = {"1k.bin": 1024, "64k.bin": 64 * 1024, "10m.bin": 10 << 20}
+#: When they were changed: the start of 2026.
+FILES_CHANGED = 1767225600
 
 WSGI = ("bjoern", "fastwsgi", "granian", "gunicorn", "waitress", "cheroot")
 THREADED = ("granian-threads", "gunicorn", "waitress", "cheroot")
@@ -152,6 +155,22 @@ SCENARIOS: dict[str, Scenario] = {
     "static-1k": Scenario(
         "file of 1 KiB", FILES, FILE_SIZES["1k.bin"], Load(path="/1k.bin"), peers=("nginx",)
     ),
+    "static-304": Scenario(
+        "file of 1 KiB that the client has",
+        FILES,
+        FILE_SIZES["1k.bin"],
+        Load(path="/1k.bin", headers=("If-Modified-Since: Thu, 01 Jan 2026 00:00:00 GMT",)),
+        peers=("nginx",),
+    ),
+    "static-busy": Scenario(
+        "file of 1 KiB, while 16 handlers wait 50 ms and a thread computes; the figures are of the files",
+        FILES,
+        FILE_SIZES["1k.bin"],
+        Load(path="/1k.bin", beside=Load(path="/busy", connections=16)),
+        ours=("skitai-busy", "skitai-idle"),
+        peers=(),
+        loads={"skitai-idle": Load(path="/1k.bin")},
+    ),
     "static-64k": Scenario(
         "file of 64 KiB", FILES, FILE_SIZES["64k.bin"], Load(path="/64k.bin"), peers=("nginx",)
     ),
@@ -178,4 +197,5 @@ def lay_out(app: str, folder: Path) -> str:
     files.mkdir()
     for name, size in FILE_SIZES.items():
         (files / name).write_bytes(b"x" * size)
+        os.utime(files / name, (FILES_CHANGED, FILES_CHANGED))
     return str(files)

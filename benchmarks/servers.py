@@ -83,6 +83,18 @@ chdir = .
 park = yes
 """
 
+# A folder of files and, beside it, an application that never rests.
+_BUSY = """\
+[server]
+bind = 127.0.0.1:{port}
+threads = 16
+access_log = no
+chdir = .
+[routes:line]
+/ = {app}
+/busy = benchmarks.apps:busy
+"""
+
 SERVERS: dict[str, Spec] = {
     "skitai": Spec(f"{_SKITAI} 0 --no-access-log"),
     "skitai-log": Spec(f"{_SKITAI} 0 --access-log"),
@@ -93,6 +105,12 @@ SERVERS: dict[str, Spec] = {
     "skitai-pure": Spec(f"{_SKITAI} 0 --no-access-log", variables={"SKITAI_PURE": "1"}),
     "skitai-parks": Spec(
         "-m skitai.cli.instance -v -f {folder}/skitai-parks-{port}.conf --home {folder}", conf=_PARKS
+    ),
+    "skitai-busy": Spec(
+        "-m skitai.cli.instance -v -f {folder}/skitai-busy-{port}.conf --home {folder}", conf=_BUSY
+    ),
+    "skitai-idle": Spec(
+        "-m skitai.cli.instance -v -f {folder}/skitai-idle-{port}.conf --home {folder}", conf=_BUSY
     ),
     "skitai-unpipelined": Spec(f"{_SKITAI} 0 --no-access-log"),
     "bjoern": Spec(
