@@ -20,7 +20,7 @@ from skitai.errors import HTTPError
 from skitai.saddle.authorization import BasicRealm
 from skitai.saddle.handlers import Handler
 from skitai.saddle.request import Request
-from skitai.saddle.response import Response, body_of
+from skitai.saddle.response import Closing, Response, body_of
 from skitai.saddle.rules import Rules
 
 __all__ = ["Saddle"]
@@ -133,11 +133,26 @@ class Saddle:
         services.app = self
         services.request = Request(environ)
         services.response = response = Response()
+        try:
+            body = self._respond(services, response, environ, start_response)
+        except BaseException:
+            response.close()
+            raise
+        if not response.is_awaited:
+            return body
+        if isinstance(body, list):
+            response.close()
+            return body
+        return Closing(body, response)
+
+    def _respond(
+        self, services: Any, response: Response, environ: dict[str, Any], start_response: StartResponse
+    ) -> Iterable[bytes]:
         is_head = environ["REQUEST_METHOD"] == "HEAD"
         try:
             body = self._call(services, environ)
         except HTTPError as error:
-            response = Response()
+            response.clear()
             body = _apply_page(response, environ, error.status, error.why)
         if not response.has_body:
             for name in ("Content-Type", "Content-Length"):
@@ -148,7 +163,7 @@ class Saddle:
                 response["Content-Type"] = "text/html; charset=utf-8"
             if isinstance(body, bytes) and "Content-Length" not in response:
                 response["Content-Length"] = str(len(body))
-        start_response(response.status, response.headers())
+        start_response(response.status, response.decide_head())
         if is_head or not response.has_body:
             _close(body)
             return []

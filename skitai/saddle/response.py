@@ -11,7 +11,7 @@ from typing import Any
 from skitai._constants import reason_phrase
 from skitai.core.filewrapper import FileWrapper
 
-__all__ = ["Response", "body_of"]
+__all__ = ["Closing", "Response", "body_of"]
 
 _BLOCK = 65536
 
@@ -19,13 +19,47 @@ _BLOCK = 65536
 class Response:
     """Status and fields of one response; names in any case.  One request, one thread."""
 
-    __slots__ = ("_fields", "error", "status")
+    __slots__ = ("_at_close", "_at_head", "_fields", "error", "status")
 
     def __init__(self) -> None:
         self.status = "200 OK"
         #: Status and explanation of the error page that `send_error` asked for.
         self.error: tuple[int, str] | None = None
         self._fields: list[tuple[str, str]] = []
+        self._at_head: list[Callable[[], None]] = []
+        self._at_close: list[Callable[[], None]] = []
+
+    def at_head(self, call: Callable[[], None]) -> None:
+        """``call()`` when the handler is done and the head is about to be decided: it may add fields."""
+        self._at_head.append(call)
+
+    def at_close(self, call: Callable[[], None]) -> None:
+        """``call()`` once, when nothing of the request is needed any more: all was sent, the client left, or
+        the handler failed.  The last given is called first."""
+        self._at_close.append(call)
+
+    def decide_head(self) -> list[tuple[str, str]]:
+        """The fields, once everybody has had a word."""
+        for call in self._at_head:
+            call()
+        self._at_head = []
+        return self._fields
+
+    @property
+    def is_awaited(self) -> bool:
+        """Somebody wants to know when the request is over."""
+        return bool(self._at_close)
+
+    def close(self) -> None:
+        """The request is over.  Raises the first error of those who were told, when all were."""
+        first: BaseException | None = None
+        while self._at_close:
+            try:
+                self._at_close.pop()()
+            except BaseException as error:
+                first = first or error
+        if first is not None:
+            raise first
 
     def __setitem__(self, name: str, value: str) -> None:
         """The field has this one value."""
@@ -48,13 +82,16 @@ class Response:
     def __contains__(self, name: str) -> bool:
         return any(key.lower() == name.lower() for key, _ in self._fields)
 
+    def clear(self) -> None:
+        """As new, but that who waits for the end still does."""
+        self.status = "200 OK"
+        self.error = None
+        self._fields = []
+        self._at_head = []
+
     def add(self, name: str, value: str) -> None:
         """One more field of this name (Set-Cookie, Vary)."""
         self._fields.append((name, str(value)))
-
-    def headers(self) -> list[tuple[str, str]]:
-        """A copy of the fields in order."""
-        return list(self._fields)
 
     def set_status(self, status: int | str) -> None:
         """``404``, ``"404"`` or ``"404 Not Found"``.
@@ -113,6 +150,26 @@ def _encode(piece: Any, where: str) -> bytes:
     if isinstance(piece, (bytes, bytearray, memoryview)):
         return bytes(piece)
     raise TypeError(f"{where} gave a piece that is neither str nor bytes but {type(piece).__name__}")
+
+
+class Closing:
+    """``body``, and behind it the end of the request.  (PEP 3333: the server calls close once.)"""
+
+    def __init__(self, body: Iterable[bytes], response: Response) -> None:
+        self._body = body
+        self._iterator = iter(body)
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._iterator
+
+    def close(self) -> None:
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._response.close()
 
 
 class _Pieces:

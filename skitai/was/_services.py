@@ -6,6 +6,7 @@ the request: one thread at a time uses it, none after the response is complete.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 __all__ = ["Services"]
@@ -14,20 +15,32 @@ __all__ = ["Services"]
 _SADDLE_ONLY = frozenset({"request", "response"})
 
 
+_NAMES = ("app", "env", "request", "response")
+_NOTHING: Mapping[str, Callable[[Services], Any]] = {}
+
+
 class Services:
     """``env``: the WSGI environ (dict).  ``app``: the application that answers.
-    ``request``, ``response``: in Saddle applications."""
+    ``request``, ``response``: in Saddle applications.
 
-    __slots__ = ("app", "env", "request", "response")
+    What a request seldom needs is made when it is first asked for: an application's
+    ``skitai_services`` maps names to functions that make it of the services.
+    """
+
+    __slots__ = ("__dict__", "app", "env", "request", "response")
 
     def __init__(self, environ: dict[str, Any], application: Any = None) -> None:
         self.env = environ
         self.app = application
 
     def __getattr__(self, name: str) -> Any:
-        # Only reached for a slot that was never set, or for a name that is none.
+        # Only reached for a slot that was never set, or for a name that is none yet.
+        make = getattr(self.app, "skitai_services", _NOTHING).get(name)
+        if make is not None:
+            made = self.__dict__[name] = make(self)
+            return made
         if name in _SADDLE_ONLY:
             raise AttributeError(
                 f"was.{name} belongs to Saddle applications; in another framework use its own {name}"
             )
-        raise AttributeError(f"was has no service {name!r}; it has {', '.join(self.__slots__)}")
+        raise AttributeError(f"was has no service {name!r}; it has {', '.join(_NAMES)}")
