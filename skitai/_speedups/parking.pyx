@@ -48,6 +48,8 @@ from skitai._speedups.clock cimport monotonic
 
 cdef extern from "Python.h":
     object PyObject_CallNoArgs(object function)
+    int Py_EnterRecursiveCall(const char *where) except *  # 1 or -1
+    void Py_LeaveRecursiveCall()
 
 cdef extern from *:
     # Set by setup.py on the compiler's command line.
@@ -59,6 +61,7 @@ cdef enum:
     TURN_STACKS = 64
     IDLE_MAX = 64         # stacks that a hub keeps: each holds some 10 KiB
     ENTRIES_IDLE_MAX = 64 # of the clock, before it looks for those that it may forget
+    WAIT_DEPTH = 16       # calls within calls that a wait needs: more than the deepest of them
 
 cdef double TURN_MAX = 0.002
 cdef double FOREVER = float("inf")
@@ -77,6 +80,21 @@ if greenlet is not None:
         __slots__ = ("stack",)
 
     _current = greenlet.getcurrent
+
+
+cdef int _check_depth() except -1:
+    """RecursionError while nothing has begun.  A wait that failed in the midst would leave the clock, which is
+    everybody's, or the hub with half of it."""
+    cdef int depth = 0
+    try:
+        while depth < WAIT_DEPTH:
+            Py_EnterRecursiveCall(" where a handler begins to wait")
+            depth += 1
+    finally:
+        while depth:
+            Py_LeaveRecursiveCall()
+            depth -= 1
+    return 0
 
 
 cdef int _run_job(object job, Stack stack) except -1:
@@ -124,6 +142,7 @@ cdef class Park:
     def wait(self, timeout):
         cdef Stack stack = self.stack
         cdef double seconds = FOREVER if timeout is None else timeout
+        _check_depth()
         cdef object request = REQUEST.get(None) or stack.exchange
         if request is not None and not request.when_lost(self.lose) and request.loss is not None:
             raise request.loss
@@ -205,9 +224,10 @@ cdef class Clock:
         if self.entries:
             due = (<tuple>self.entries[0])[0]
             if due < self.next_ring:
+                # First, for it calls Python code, and may fail in a handler: who is not armed must not seem so.
+                self.loop.call_later(max(due - monotonic(), 0.0), self.ring)
                 self.armed.append(due)
                 self.next_ring = due
-                self.loop.call_later(max(due - monotonic(), 0.0), self.ring)
         return 0
 
     def ring(self):

@@ -104,6 +104,17 @@ def test_a_parked_handler_does_not_use_up_the_recursion_of_the_next(site: Site, 
     assert min(map(int, depths)) > alone - 50
 
 
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+@pytest.mark.parametrize("threads", [0, 4])
+def test_a_wait_that_fails_for_its_depth_disturbs_no_other(site: Site, threads: int, version: str) -> None:
+    """One that failed when it had begun left the clock, which is everybody's, as if it were set."""
+    server = site(threads)
+    assert int(get(server, "/brink?for=1", version=version).text) > 0
+    bodies, seconds = get_all(server, ["/plain?token=a&for=100"] * 5, version=version)
+    assert bodies == ["a"] * 5
+    assert seconds < 1.5
+
+
 @only_parked
 def test_work_that_lasts_finds_a_thread_where_all_hold_parked_handlers(site: Site) -> None:
     """HTTP/1.0 has no lane, so these are parked in all threads that take jobs."""

@@ -112,6 +112,27 @@ def depth(wish: Wish, start: StartResponse) -> Iterable[bytes]:
     return answer(start, str(down(0)))
 
 
+def brink(wish: Wish, start: StartResponse) -> Iterable[bytes]:
+    """Waits from each depth, until there is none left for a wait; how many of them failed."""
+    failed = 0
+
+    def down() -> None:
+        nonlocal failed
+        try:
+            down()
+        finally:
+            try:
+                skitai.sleep(wish.seconds)
+            except RecursionError:
+                failed += 1
+
+    try:
+        down()
+    except RecursionError:
+        return answer(start, str(failed))
+    raise AssertionError("there is no limit")
+
+
 def future(wish: Wish, start: StartResponse) -> Iterable[bytes]:
     """``in``: milliseconds until a thread of the application's completes it; ``error``: fails it."""
     awaited = engine.Future()
@@ -184,7 +205,7 @@ def answer(start: StartResponse, text: str) -> list[bytes]:
     return [text.encode()]
 
 
-_WAITING = (plain, begun, writes, stream, body, state, depth, future, never, ticks)
+_WAITING = (plain, begun, writes, stream, body, state, depth, brink, future, never, ticks)
 _KINDS = (*_WAITING, blocks, lateness, thread, events, held)
 KINDS: dict[str, Callable[[Wish, StartResponse], Iterable[bytes]]] = {kind.__name__: kind for kind in _KINDS}
 
