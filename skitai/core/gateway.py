@@ -177,7 +177,7 @@ class Run:
                 if pulled is _Pulled.ALL:
                     break
                 if pulled is _Pulled.TURN:
-                    self._exchange.yield_turn(self.run)
+                    self._exchange.yield_turn(self._resume)
                     return
                 if self._exchange.when_room(self._resume):
                     return
@@ -288,7 +288,9 @@ class Run:
     def returned(self, value: Any, context: contextvars.Context) -> None:
         """The coroutine has given ``value``, and has left ``context``."""
         self._iterable, self.context, self._stage = value, context, _TAKE
-        if self._executor.inline or type(value) in (list, tuple):
+        if self._executor.inline:
+            self._exchange.yield_turn(self._resume)
+        elif type(value) in (list, tuple):
             self._exchange.yield_turn(self.run)
         else:
             self._executor.submit(self, resumed=True)  # its code may take its time
@@ -326,7 +328,10 @@ class Run:
         return _MORE
 
     def _resume(self) -> None:
-        """Loop thread: the client has taken what waited, or has gone."""
+        """Loop thread: the client has taken what waited, or has gone, or the others had their turn.
+
+        By the executor with threads = 0 too: it knows whether this may wait, and how.
+        """
         self._executor.submit(self, resumed=True)
 
     def _send_whole(self, pieces: list[bytes]) -> bool:

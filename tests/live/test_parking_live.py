@@ -6,6 +6,7 @@ The tests of what only parking gives ask for the compiled build; all others are 
 from __future__ import annotations
 
 import importlib.util
+import select
 import signal
 import socket
 import sys
@@ -142,6 +143,22 @@ def test_a_handler_that_blocks_gives_the_lead_away_and_delays_its_own_thread_onl
         assert parked.read_reply().status == 200
         assert 0.8 < time.monotonic() - asked < 2  # its thread came back then
         assert blocking.read_reply().text == "b"
+
+
+@only_parked
+@pytest.mark.parametrize("threads", [0, 4])
+def test_a_long_body_is_parked_at_each_of_its_pieces(site: Site, threads: int) -> None:
+    """With ``threads = 0`` the others have their turn after some pieces: it goes on on a stack again."""
+    server = site(threads)
+    with server.connect() as wire:
+        wire.request("GET", "/stream?token=a&count=40&for=30")
+        assert wire.read_head().status == 200
+        longest = 0.0
+        while not select.select([wire.sock], [], [], 0)[0] or not wire.sock.recv(4096).endswith(b"0\r\n\r\n"):
+            began = time.monotonic()
+            assert get(server, "/plain?token=b").text == "b"
+            longest = max(longest, time.monotonic() - began)
+    assert longest < 0.3
 
 
 @only_parked

@@ -1,4 +1,4 @@
-"""Handlers that wait on us: ``/KIND?token=T&for=MILLISECONDS``.
+"""Handlers that wait on us: ``/KIND?token=T&for=MILLISECONDS``; some do so ``count`` times.
 
 Every answer carries its request's token.  ``/events`` tells what has become of waits, ``/held`` what the
 process holds.
@@ -65,7 +65,7 @@ def writes(wish: Wish, start: StartResponse) -> Iterable[bytes]:
 def stream(wish: Wish, start: StartResponse) -> Iterator[bytes]:
     start("200 OK", [("Content-Type", "text/plain")])
     try:
-        for _ in range(3):
+        for _ in range(int(wish.values.get("count", "3"))):
             wish.sleep()
             yield wish.token.encode()
     finally:
