@@ -130,6 +130,8 @@ cdef class Stack:
     cdef int watch(self, object exchange) except -1:
         """It is parked, and answers ``exchange``; None: nobody needs its answer."""
         self.exchange = exchange
+        if exchange is not None:
+            exchange.is_parked = True
         if exchange is None or not exchange.when_lost(self.park.lose) and exchange.loss is not None:
             self.park.end(LOST)
         return 0
@@ -144,16 +146,22 @@ cdef class Park:
         cdef double seconds = FOREVER if timeout is None else timeout
         _check_depth()
         cdef object request = REQUEST.get(None) or stack.exchange
-        if request is not None and not request.when_lost(self.lose) and request.loss is not None:
-            raise request.loss
-        if seconds <= 0:
-            self.end(TIMED_OUT)
-        elif seconds != FOREVER and not self.ended:
-            self.timed = True
-            self.hub.clock.add(self, seconds)
-        self.hub.park(self)
-        if self.ended == LOST:
+        if request is not None:
+            if not request.when_lost(self.lose) and request.loss is not None:
+                raise request.loss
+            request.is_parked = True
+        try:
+            if seconds <= 0:
+                self.end(TIMED_OUT)
+            elif seconds != FOREVER and not self.ended:
+                self.timed = True
+                self.hub.clock.add(self, seconds)
+            self.hub.park(self)
+        finally:
             request = REQUEST.get(None) or stack.exchange  # its lane has none before it is left
+            if request is not None:
+                request.is_parked = False
+        if self.ended == LOST:
             raise (request and request.loss) or ClientDisconnected("the client has gone")
         return self.ended == WOKEN
 

@@ -158,6 +158,10 @@ class Run:
         self._iterable: Iterable[Any] | None = None
         self._iterator: Iterator[Any] | None = None
 
+    @property
+    def holds_thread(self) -> bool:
+        return self.is_inside and not self._exchange.is_parked
+
     # -- the job ------------------------------------------------------------------------
 
     def run(self) -> None:

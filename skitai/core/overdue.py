@@ -2,6 +2,7 @@
 
 A thread that is in one cannot be ended from outside.  When half of the threads are lost like that,
 the process is worn: the other half would go the same way, and then nobody is served.
+One that is parked holds none, and its wait ends now; there may be ten thousand of them.
 
 Loop thread.
 """
@@ -30,7 +31,9 @@ class OverdueRuns:
         if not run.is_inside:
             return  # it waited for a thread, or for its turn
         self._counts[Count.OVERDUE] += 1
+        if not run.holds_thread:
+            return
         # They become more only here, so it is soon enough to see now which have come back.
-        self._runs = [*(other for other in self._runs if other.is_inside), run]
+        self._runs = [*(other for other in self._runs if other.holds_thread), run]
         if self._worn_at and len(self._runs) >= self._worn_at:
             self._on_worn()

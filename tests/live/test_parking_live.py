@@ -162,6 +162,17 @@ def test_a_long_body_is_parked_at_each_of_its_pieces(site: Site, threads: int) -
 
 
 @only_parked
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_parked_handlers_that_are_overdue_wear_nobody_out(site: Site, version: str) -> None:
+    server = site(2, server="response_timeout = 300ms")
+    with ThreadPoolExecutor(6) as pool:
+        replies = [pool.submit(get, server, "/plain?for=60000", version=version) for _ in range(6)]
+        assert [reply.result().status for reply in replies] == [503] * 6
+    wait_until(lambda: "ResponseOverdue" in get(server, "/events").text, 2)
+    assert "half of the threads" not in server.console_text()
+
+
+@only_parked
 @pytest.mark.parametrize("threads", [0, 4])
 def test_a_known_lasting_route_that_is_parked_is_not_slow(site: Site, threads: int) -> None:
     """The time in which it was parked is not its own: it stays in its lane, in the leader."""

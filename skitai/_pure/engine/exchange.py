@@ -137,6 +137,7 @@ class Exchange:
         "context",
         "delivered_at",
         "head",
+        "is_parked",
         "lasts",
         "meter",
         "overdue",
@@ -164,6 +165,8 @@ class Exchange:
         #: Its handler is known to compute, to last (`Job.burns`, `Job.lasts`).
         self.burns = False
         self.lasts = False
+        #: Its handler waits on a stack that is parked: it holds no thread.
+        self.is_parked = False
         #: response_timeout has passed, and the client was answered in the holder's place.
         self.overdue = False
         self.progress = PENDING
