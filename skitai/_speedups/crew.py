@@ -16,7 +16,8 @@ to take over from it.  With ``threads = 1`` applications may count on being alon
 take turns.
 
 A job that *burns* spends its time on the processor: more than one of them would only fight for
-the GIL, with each other and with the leader, so they run one by one.
+the GIL, with each other and with the leader, so they run one by one.  The first calls of a route that lasts
+do so too, until one has shown that it waits: then all that stand behind it go at once.
 
 A thread that *holds* parked stacks runs only jobs that can be parked too and are not known to last, unless
 there has been no other for one of these for `_PATIENCE`: it perhaps was taken for one.  For the lead and for
@@ -27,6 +28,7 @@ each thread that rests and holds stacks there may be one more, up to twice as ma
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from time import monotonic
 
 from skitai._pure.engine import Inline, Job, Pool
@@ -47,7 +49,7 @@ class Crew(Pool):
         super().__init__(threads if threads == 1 else threads + 1, limits, report)
         self._leadership = Leadership(threads)
         self._jobs_max = threads
-        self._burns = False
+        self._burning: Job | None = None
         #: Of those that rest, how many hold parked stacks; `_resting` are the others.
         self._holding = 0
         self._failure: BaseException | None = None
@@ -107,8 +109,16 @@ class Crew(Pool):
         self._run_on(workspace.hub, job)
         with self._wakeup:
             self._leadership.leaves(workspace)
-            if job.burns:
-                self._burns = False
+            if self._burning is job:
+                self._burning = None
+                if not job.burns:
+                    self._call_for_the_next()
+
+    def _call_for_the_next(self) -> None:
+        """They were taken to burn and do not: those whom they were asked of found nothing to do.  Under
+        the lock."""
+        for _, job in islice(self._fresh, self._threads_max):
+            self._call_for(job)
 
     def _go_on(self, workspace: Workspace) -> None:
         with self._wakeup:
@@ -159,20 +169,21 @@ class Crew(Pool):
     def _take_job(self, holds: bool = False) -> Job | None:
         job = self._first_that_may_run(holds)
         if job is not None:
-            self._burns = self._burns or job.burns
+            if job.burns:
+                self._burning = job
             self._count_waiting()
         return job
 
     def _first_that_may_run(self, holds: bool) -> Job | None:
         for place, job in enumerate(self._resumed):
-            if not (job.burns and self._burns) and (job.parks or not holds):
+            if not (self._burning and job.burns) and (job.parks or not holds):
                 del self._resumed[place]
                 return job
         nobody_else = not self._resting and self._started >= self._most
         impatient = monotonic() - _PATIENCE if nobody_else else 0.0
         for place, (asked_at, job) in enumerate(self._fresh):
             suits = not holds or (job.parks and (not job.lasts or asked_at < impatient))
-            if suits and not (job.burns and self._burns):
+            if suits and not (self._burning and job.burns):
                 del self._fresh[place]
                 return job
         return None

@@ -84,6 +84,12 @@ cdef class Habits:
 
 @cython.final
 cdef class Meter:
+    @property
+    def burns(self):
+        """Whether its route is taken to compute by now."""
+        cdef sk_habit *habit = self.habits.of_route(self.route)
+        return habit != NULL and habit.strikes >= SK_SLOW and habit.burns
+
     def begin(self):
         """The calling thread begins the call."""
         self.began_at, self.burnt_before, self.spent_before = monotonic(), thread_time(), process_time()

@@ -89,6 +89,7 @@ class Run:
     __slots__ = (
         "_application",
         "_body",
+        "_burns",
         "_coroutines",
         "_debug",
         "_environ",
@@ -104,7 +105,6 @@ class Run:
         "_reports",
         "_stage",
         "_status",
-        "burns",
         "context",
         "is_inside",
         "lasts",
@@ -142,7 +142,7 @@ class Run:
         self._body = body
         self._debug = debug
         self._on_overload = on_overload
-        self.burns = burns
+        self._burns = burns
         self.lasts = lasts
         self.parks = parks
         self.meter = exchange.meter
@@ -157,6 +157,11 @@ class Run:
         self._remaining: int | None = None
         self._iterable: Iterable[Any] | None = None
         self._iterator: Iterator[Any] | None = None
+
+    @property
+    def burns(self) -> bool:
+        """May change while it waits for a thread: by then others have shown what they do."""
+        return self._burns if self.meter is None else self.meter.burns
 
     @property
     def holds_thread(self) -> bool:

@@ -64,6 +64,18 @@ def test_two_slow_requests_of_different_kinds_leave_a_thread_for_a_third(serve: 
         assert time.monotonic() - asked < 0.5
 
 
+def test_a_crowd_that_comes_first_waits_in_all_threads_once_the_route_is_known(serve: Serve) -> None:
+    """What stood in the queue by then went one by one, up to 503."""
+    server = serve(APP, "--threads", "8")
+    asked = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(server.connect()) for _ in range(24)]
+        for wire in wires:
+            wire.request("GET", "/plain/a?token=a&before=300")
+        assert [wire.read_reply().status for wire in wires] == [200] * 24
+    assert time.monotonic() - asked < 3  # of 7.2 seconds of waiting
+
+
 @pytest.mark.parametrize("kind", ["plain", "unsized", "stream"])
 def test_response_timeout_of_a_mount_is_kept_for_a_call_that_lasts(serve_conf: Serve, kind: str) -> None:
     server = serve_conf(

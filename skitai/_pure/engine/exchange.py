@@ -53,6 +53,10 @@ _COPY_MAX = 16384
 class Meter(Protocol):
     """Told what a thread does in an application, by that thread itself."""
 
+    @property
+    def burns(self) -> bool:
+        """What is known by now: see `Job.burns`."""
+
     def begin(self) -> None: ...
     def end(self) -> None: ...
 

@@ -25,8 +25,11 @@ _START_PAUSE = 1.0
 
 
 class Job(Protocol):
-    #: It is known to spend its time on the processor: the compiled build runs one such at a time.
-    burns: bool
+    @property
+    def burns(self) -> bool:
+        """As far as is known by now it spends its time on the processor: the compiled build runs one such
+        at a time."""
+
     #: It may be parked where it waits (`skitai._waiting`): the compiled build gives it a stack of its own.
     parks: bool
     #: It is known to keep its thread for long: no stack that is parked should have to wait for it.
