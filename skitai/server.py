@@ -32,7 +32,7 @@ from typing import Protocol
 from skitai import was
 from skitai._constants import VERSION
 from skitai._kernels import engine, implementation
-from skitai.core.apps import MountedApp
+from skitai.core.apps import MountedApp, refusing_green_threads
 from skitai.core.bodies import Spool
 from skitai.core.config import AppTarget, ListenSettings, Settings, StaticTarget
 from skitai.core.coroutines import Coroutines
@@ -236,7 +236,8 @@ class Instance:
     def _load(self, target: AppTarget, path: str) -> MountedApp:
         app = MountedApp(target, use_reloader=self._settings.server.use_reloader)
         try:
-            app.load()
+            with refusing_green_threads(target):
+                app.load()
         except AppLoadError as error:
             self._logs.app(error.report, "expt")
             if self._sole_app and not app.reloads:

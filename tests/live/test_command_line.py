@@ -15,6 +15,10 @@ from tests.live.program import LiveServer, Serve
 CLEAN, FAILURE, USAGE, NO_APP, BAD_CONFIG = 0, 1, 2, 4, 78
 
 HELLO = "tests.live.apps.hello:app"
+GREEN = """import threading
+real = threading.get_ident
+threading.get_ident = lambda: real()
+"""
 GOOD = "[server]\nthreads = 3\n[routes:line]\n/ = www\n"
 BAD = """[server]
 thread = 3
@@ -69,6 +73,18 @@ def test_an_application_that_does_not_load_ends_the_run(
         assert word in text
     assert "skitai/core" not in text, "our own frames are no help to the application's author"
     assert text.count("[error]") == 1, "told once"
+
+
+@pytest.mark.parametrize("options", [(), ("--processes", "2")])
+def test_an_application_that_replaces_threads_is_refused(
+    serve: Serve, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """As gevent and eventlet do."""
+    (tmp_path / "green.py").write_text(GREEN)
+    code, text = ended(serve("green:app", *options, cwd=tmp_path, ready=False))
+    assert code == FAILURE
+    assert "green:app puts something else in the place of Python's threads" in text
+    assert "thread=False" in text
 
 
 def test_a_target_that_is_nothing_says_what_was_looked_for(serve: Serve, tmp_path: Path) -> None:
