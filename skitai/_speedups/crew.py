@@ -94,19 +94,31 @@ class Crew(Pool):
 
     def _work_until_stopped(self, workspace: Workspace) -> None:
         while not self._stopping:
-            if self._leadership.take(workspace):
-                self._lead(workspace)
-                continue
-            if workspace.hub.due:
-                self._go_on(workspace)
-                continue
+            try:
+                self._lead_or_work(workspace)
+            except Exception:
+                # An application's timeout that came too late (PyThreadState_SetAsyncExc): its handler
+                # has returned, or is parked, and the thread is somebody else's.
+                self._report("a thread that runs applications")
+
+    def _lead_or_work(self, workspace: Workspace) -> None:
+        if self._leadership.take(workspace):
+            self._lead(workspace)
+        elif workspace.hub.due:
+            self._go_on(workspace)
+        else:
             self._work_or_rest(workspace)
 
     def _work_or_rest(self, workspace: Workspace) -> None:
         job = self._job_or_rest(workspace)
         if job is None:
             return
-        self._run_on(workspace.hub, job)
+        try:
+            self._run_on(workspace.hub, job)
+        finally:
+            self._has_run(workspace, job)
+
+    def _has_run(self, workspace: Workspace, job: Job) -> None:
         with self._wakeup:
             self._leadership.leaves(workspace)
             if self._burning is job:
@@ -123,9 +135,11 @@ class Crew(Pool):
     def _go_on(self, workspace: Workspace) -> None:
         with self._wakeup:
             self._leadership.enters(workspace)
-        workspace.hub.go_on_in_turn()
-        with self._wakeup:
-            self._leadership.leaves(workspace)
+        try:
+            workspace.hub.go_on_in_turn()
+        finally:
+            with self._wakeup:
+                self._leadership.leaves(workspace)
 
     def _run_on(self, hub: Hub, job: Job) -> None:
         if not job.parks:
@@ -153,12 +167,14 @@ class Crew(Pool):
             else:
                 self._resting += 1
         # A wake-up from here on is kept for us: see `tokens` in lead.h.
-        self._leadership.rest(workspace)
-        with self._wakeup:
-            if holds:
-                self._holding -= 1
-            else:
-                self._resting -= 1
+        try:
+            self._leadership.rest(workspace)
+        finally:
+            with self._wakeup:
+                if holds:
+                    self._holding -= 1
+                else:
+                    self._resting -= 1
         return None
 
     def _keep_one_resting(self) -> None:

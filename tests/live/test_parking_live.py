@@ -117,6 +117,19 @@ def test_a_wait_that_fails_for_its_depth_disturbs_no_other(site: Site, threads: 
 
 
 @only_parked
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_an_exception_that_comes_to_the_wrong_thread_ends_no_thread(site: Site, version: str) -> None:
+    server = site(4)
+    with ThreadPoolExecutor(1) as pool:
+        for _ in range(10):
+            pool.submit(get, server, "/stings?for=40", version=version).exception()
+            assert get(server, "/plain?token=a&for=10").text == "a"
+    bodies, seconds = get_all(server, ["/no/blocks?token=a&for=300"] * 8)
+    assert bodies == ["a"] * 8
+    assert seconds < 1.5
+
+
+@only_parked
 def test_work_that_lasts_finds_a_thread_where_all_hold_parked_handlers(site: Site) -> None:
     """HTTP/1.0 has no lane, so these are parked in all threads that take jobs."""
     server = site(2)

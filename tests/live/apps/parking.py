@@ -7,6 +7,7 @@ process holds.
 from __future__ import annotations
 
 import contextvars
+import ctypes
 import gc
 import sys
 import threading
@@ -133,6 +134,14 @@ def brink(wish: Wish, start: StartResponse) -> Iterable[bytes]:
     raise AssertionError("there is no limit")
 
 
+def stings(wish: Wish, start: StartResponse) -> Iterable[bytes]:
+    """A timeout by an exception in the handler's thread, which does not know that the handler is parked."""
+    thread = ctypes.c_ulong(threading.get_ident())
+    sting = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    threading.Timer(wish.seconds / 2, sting, (thread, ctypes.py_object(TimeoutError))).start()
+    return plain(wish, start)
+
+
 def future(wish: Wish, start: StartResponse) -> Iterable[bytes]:
     """``in``: milliseconds until a thread of the application's completes it; ``error``: fails it."""
     awaited = engine.Future()
@@ -205,7 +214,7 @@ def answer(start: StartResponse, text: str) -> list[bytes]:
     return [text.encode()]
 
 
-_WAITING = (plain, begun, writes, stream, body, state, depth, brink, future, never, ticks)
+_WAITING = (plain, begun, writes, stream, body, state, depth, brink, stings, future, never, ticks)
 _KINDS = (*_WAITING, blocks, lateness, thread, events, held)
 KINDS: dict[str, Callable[[Wish, StartResponse], Iterable[bytes]]] = {kind.__name__: kind for kind in _KINDS}
 
