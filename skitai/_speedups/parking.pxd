@@ -25,11 +25,13 @@ cdef class Stack:
     cdef Performer performer
     cdef object exchange                  # of the request that it is for, once there is one
     cdef Park park                        # what it waits for
+    cdef bint called                      # by its hub, and has not given way since
     cdef bint was_parked                  # within the present task
     cdef double entered_at                # when the hub went on with it, once it was parked
     cdef double longest                   # seconds between two waits
 
     cdef int watch(self, object exchange) except -1
+    cdef int give_way(self) except -1
 
 
 cdef class Park:
@@ -77,3 +79,4 @@ cdef class Hub(Steps):
     cdef int make_ready(self, Park park) except -1
     cdef int go_on(self, Stack stack) except -1
     cdef int enter(self, Stack stack) except -1
+    cdef int switch_to(self, object way) except -1

@@ -22,6 +22,9 @@ it, from the poller if it leads, from its rest otherwise (lead.h).
   somebody else's, and the bytes of the stack are kept on the heap (greenlet).  All state of waits
   is in objects.
 * A stack is started from the hub and never from another stack, whose depth of recursion it would have.
+* Applications have greenlets too, and one that ends goes to where it was started, which may be a stack that
+  waits, or has another handler by now.  So a stack goes on only when `called`, a hub only when that one
+  gives way; whoever came otherwise is sent back with an error.
 
 All under the GIL: each change here is one step of C, with no Python code in between.  Without greenlet a
 hub cannot park, and waits block their threads.
@@ -34,6 +37,7 @@ from libc.string cimport memset
 
 import heapq
 from collections import deque
+from functools import partial
 
 try:
     import greenlet
@@ -65,6 +69,11 @@ cdef enum:
 
 cdef double TURN_MAX = 0.002
 cdef double FOREVER = float("inf")
+
+cdef str _ASTRAY = (
+    "from here the server's own greenlet was gone on with, which is not for applications: they have switched to "
+    "it, or a greenlet has ended that had been started in another request"
+)
 
 cdef enum Ended:
     WAITING
@@ -123,9 +132,22 @@ cdef class Stack:
             self.task = self.exchange = None
             if len(hub.idle) >= IDLE_MAX:
                 self.greenlet = self.switch = None
+                self.called = False
                 return
             hub.idle.append(self)
-            PyObject_CallNoArgs(hub.switch)
+            self.give_way()
+
+    cdef int give_way(self) except -1:
+        """To the hub, until that calls."""
+        self.called = False
+        while not self.called:
+            try:
+                PyObject_CallNoArgs(self.hub.switch)
+            except greenlet.GreenletExit:
+                raise  # `Hub.close`
+            except BaseException:
+                self.hub.report("a greenlet that has outlived its handler")
+        return 0
 
     cdef int watch(self, object exchange) except -1:
         """It is parked, and answers ``exchange``; None: nobody needs its answer."""
@@ -321,10 +343,18 @@ cdef class Hub(Steps):
 
     cdef int enter(self, Stack stack) except -1:
         self.running = stack
+        stack.called = True
+        self.switch_to(stack.switch)
+        while stack.called and not stack.greenlet.dead:
+            self.switch_to(partial(stack.greenlet.throw, RuntimeError(_ASTRAY)))
+        self.running = None
+        return 0
+
+    cdef int switch_to(self, object way) except -1:
         try:
-            PyObject_CallNoArgs(stack.switch)
-        finally:
-            self.running = None
+            PyObject_CallNoArgs(way)
+        except BaseException:
+            self.report("a greenlet that went to the server's own")
         return 0
 
     # -- a stack ----------------------------------------------------------------------------
@@ -337,7 +367,7 @@ cdef class Hub(Steps):
         self.parked += 1
         if park.ended:
             self.make_ready(park)
-        PyObject_CallNoArgs(self.switch)
+        stack.give_way()
         return 0
 
     # -- any thread -------------------------------------------------------------------------

@@ -29,6 +29,8 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 Site = Callable[..., LiveServer]
 
+REPO = Path(__file__).resolve().parents[2]
+
 
 @pytest.fixture
 def site(serve_conf: Serve) -> Site:
@@ -36,9 +38,8 @@ def site(serve_conf: Serve) -> Site:
 
     def start(threads: int, *, park: str = "yes", server: str = "") -> LiveServer:
         app = "tests.live.apps.parking:app"
-        repo = Path(__file__).resolve().parents[2]
         return serve_conf(
-            f"[server]\nthreads = {threads}\naccess_log = no\npython_path = {repo}\n{server}\n"
+            f"[server]\nthreads = {threads}\naccess_log = no\npython_path = {REPO}\n{server}\n"
             f"[routes:line]\n/ = {app}\n/no = {app}\n/slow = {app}\n"
             f"[mount /]\npark = {park}\n[mount /slow]\nlane = waits\n"
         )
@@ -127,6 +128,31 @@ def test_an_exception_that_comes_to_the_wrong_thread_ends_no_thread(site: Site, 
     bodies, seconds = get_all(server, ["/no/blocks?token=a&for=300"] * 8)
     assert bodies == ["a"] * 8
     assert seconds < 1.5
+
+
+@only_parked
+@pytest.mark.parametrize("end", ["/ends", "/no/ends", "/parent", "/throws"])
+@pytest.mark.parametrize("begin", ["/begins", "/begins?fails"])
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_a_greenlet_of_the_application_that_goes_astray_harms_no_other_request(
+    serve_conf: Serve, version: str, begin: str, end: str
+) -> None:
+    """It ends in a stack that waits (the first time), or that has no handler; or in the thread's own one."""
+    app = "tests.live.apps.greenlets:app"
+    server = serve_conf(
+        f"[server]\nthreads = 0\npython_path = {REPO}\n[routes:line]\n/ = {app}\n/no = {app}\n"
+        "[mount /]\npark = yes\n"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(get, server, begin, version=version)
+        wait_until(lambda: get(server, "/any").status == 200)
+        time.sleep(0.05)
+        if end != "/no/ends":
+            assert get(server, end, version=version).status == 500
+        assert waiting.result().text == "/begins"
+    if end == "/no/ends":
+        assert get(server, end, version=version).status == 200
+    assert [get(server, "/any", version=version).text for _ in range(3)] == ["/any"] * 3
 
 
 @only_parked
