@@ -75,6 +75,9 @@ class Limits:
     )
     linger_idle: float = _limit(5.0, "seconds", "the same, without a byte from the client")
     connections_max: int = _limit(0, "connections", "open at once; 0 derives it from the descriptor limit")
+    handshake_timeout: float = _limit(
+        10.0, "seconds", "from accept to the end of the TLS handshake; then closed"
+    )
     connections_per_address_max: int = _limit(
         0, "connections", "open at once from one client address; 0 is no limit"
     )

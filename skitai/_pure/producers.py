@@ -4,8 +4,8 @@ A producer gives bytes piece by piece, as the client takes them, and keeps no mo
 amount of memory.  Who frames and sends them is not its business:
 
     FileRange    bytes of a file            the engine's queue (``engine/outgoing.py``) sends them
-                                            without reading them; TLS and compressed files (issue 5)
-                                            will read them
+                                            without reading them, unless they are to be encrypted;
+                                            compressed files (issue 5) will read them
     ZlibCoder    gzip and deflate           compressed responses of applications and files (issue 5)
     chunks       the framing                ``http1/writing.py``, behind whatever stands here; the
                                             reverse proxy (issue 10) uses it in both directions
@@ -28,7 +28,7 @@ from typing import BinaryIO, Literal, Protocol
 
 from skitai.errors import WriteError
 
-__all__ = ["Coder", "FileRange", "ZlibCoder"]
+__all__ = ["Coder", "FileRange", "Sender", "ZlibCoder"]
 
 #: One sendfile: large enough to fill a socket buffer, small enough to be fair.
 _SENDFILE_BLOCK = 1 << 20
@@ -36,6 +36,12 @@ _SENDFILE_BLOCK = 1 << 20
 _READ_BLOCK = 65536
 #: A file system or socket family that knows no sendfile.
 _NO_SENDFILE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSOCK, errno.EOPNOTSUPP)
+
+
+class Sender(Protocol):
+    """A socket, or what stands in front of one and changes the bytes."""
+
+    def send(self, data: bytes, /) -> int: ...
 
 
 class FileRange:
@@ -49,14 +55,15 @@ class FileRange:
         #: What is left.
         self.count = count
 
-    def send(self, sock: socket.socket) -> int:
+    def send(self, sock: Sender) -> int:
         """Send what ``sock`` takes at once, past our memory where the system can; how much it was.
 
         Raises OSError as ``sock.send`` does, and WriteError for a file that has become shorter.
         """
         if not self.count:
             return 0
-        sent = self._sendfile(sock)
+        # Nothing but a plain socket: the system would write past whoever encrypts.
+        sent = self._sendfile(sock) if isinstance(sock, socket.socket) else None
         if sent is None:
             data = self._peek(_READ_BLOCK)
             sent = sock.send(data) if data else 0

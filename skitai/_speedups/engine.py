@@ -35,7 +35,7 @@ from skitai._pure.engine import (
 )
 from skitai._pure.engine import Engine as PureEngine
 from skitai._pure.engine.connection import Connection
-from skitai._pure.engine.engine import ACCEPT_BATCH
+from skitai._pure.engine.engine import ACCEPT_BATCH, Client
 from skitai._pure.engine.phases import Phase
 from skitai._pure.http1 import Headers, RequestHead
 from skitai._speedups.changes import Changes
@@ -176,7 +176,9 @@ class Engine(PureEngine):
         elif not self._accepting and not self.draining:
             self._accepting = True
             self._lane_listeners = [
-                LaneListener(self._lanes, listener.sock.fileno(), listener.info, ACCEPT_BATCH)
+                LaneListener(
+                    self._lanes, listener.sock.fileno(), listener.info, listener.secure, ACCEPT_BATCH
+                )
                 for listener in self._listeners
             ]
 
@@ -217,7 +219,7 @@ class Engine(PureEngine):
         self._oldest.clear()  # it keeps alive whoever has closed since
         super()._sweep()
 
-    def became_idle(self, connection: Connection) -> None:
+    def became_idle(self, connection: Client) -> None:
         if not isinstance(connection, LaneConnection):
             super().became_idle(connection)
 
@@ -290,6 +292,7 @@ class Engine(PureEngine):
         # The next request may be here already: clients are quicker than the news of the last one's end.
         left = connection.http.trailing_data
         sock = connection.give_away()
+        assert isinstance(sock, socket.socket)
         family = sock.family
         address, port = connection.peer
         lane = LaneConnection(

@@ -13,11 +13,12 @@ from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, errno
 from libc.string cimport strcmp, strcpy
 
 import os
+import socket
 
 from skitai._speedups.lane_connection import LaneConnection
 
 from skitai._speedups.lanes cimport Lanes
-from skitai._speedups.loop cimport SK_LISTENER, SK_PYTHON, SK_READ, Watched
+from skitai._speedups.loop cimport SK_LISTENER, SK_PYTHON, SK_READ, SK_SEALED, Watched
 
 cdef extern from "sockets.h" nogil:
     enum:
@@ -38,20 +39,22 @@ SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 cdef class LaneListener(Watched):
     cdef Lanes lanes
     cdef object info
+    cdef object secure           # as `Listener.secure`
     cdef int batch_max
     cdef bint open
     cdef str last_text           # of `last_address`: a proxy in front is one client for all
     cdef char[SK_ADDRESS_MAX] last_address
 
-    def __init__(self, Lanes lanes, int fd, info, int batch_max):
+    def __init__(self, Lanes lanes, int fd, info, secure, int batch_max):
         """``fd``: bound, listening, non-blocking, and somebody else's to close."""
         self.lanes = lanes
         self.fd = fd
         self.info = info
+        self.secure = secure
         self.batch_max = batch_max
         self.last_text = ""
         self.open = True
-        self.view.kind = SK_LISTENER
+        self.view.kind = SK_LISTENER if secure is None else SK_SEALED
         self.view.site = <PyObject *>info
         lanes.loop.add(self, SK_READ)
 
@@ -89,16 +92,24 @@ cdef class LaneListener(Watched):
         """The connection on ``fd``, which was accepted and is ours from here on; None if there is no
         room for it."""
         engine = self.lanes.engine
+        sock = None
         try:
             if engine.admits(address):
-                connection = LaneConnection(self.lanes, fd, family, address, port, self.info)
-                engine.add(connection)
+                if self.secure is None:
+                    connection = LaneConnection(self.lanes, fd, family, address, port, self.info)
+                    engine.add(connection)
+                else:
+                    sock = socket.socket(family, socket.SOCK_STREAM, 0, fd)
+                    connection = engine.shake_hands(sock, (address, port), self.info, self.secure)
                 if self.lanes.draining:
                     connection.finish_soon()
                 return connection
             close_descriptor(fd)
         except BaseException:
-            close_descriptor(fd)
+            if sock is None:
+                close_descriptor(fd)
+            else:
+                sock.close()
             raise
         return None
 

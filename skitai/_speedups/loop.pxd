@@ -29,6 +29,7 @@ cdef extern from "relief.h" nogil:
         SK_PYTHON
         SK_CONNECTION
         SK_LISTENER
+        SK_SEALED
     ctypedef struct sk_pending:
         sk_parcel parcel
         double received_at

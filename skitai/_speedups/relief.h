@@ -57,7 +57,12 @@ typedef enum {
     SK_GONE
 } sk_state;
 
-typedef enum { SK_PYTHON, SK_CONNECTION, SK_LISTENER } sk_view_kind;
+typedef enum {
+    SK_PYTHON,
+    SK_CONNECTION,
+    SK_LISTENER,
+    SK_SEALED /* what comes there is TLS: for the leader, who has the keys */
+} sk_view_kind;
 
 /* The rest of an answer of the shelf, and what its access line will say. */
 typedef struct {

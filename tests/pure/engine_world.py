@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import socket
+import ssl
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -74,13 +75,18 @@ def _words(text: str) -> engine.Refusal:
 
 
 class World:
-    def __init__(self, service: ScriptedService, limits: Limits) -> None:
+    def __init__(
+        self,
+        service: ScriptedService,
+        limits: Limits,
+        secure: Callable[[], ssl.SSLContext] | None = None,
+    ) -> None:
         self.service = service
         self.reports: list[str] = []
         self.engine = engine.Engine(service, limits, self._report)
         listener = socket.create_server(("127.0.0.1", 0))
         self.address = listener.getsockname()
-        self.engine.listen(listener, "the listener")
+        self.engine.listen(listener, "the listener", secure)
         self.thread = threading.Thread(target=self.engine.run, daemon=True)
         self.thread.start()
 
@@ -100,8 +106,9 @@ class World:
 class Client:
     """One connection of a client; reads have a limit of 5 s."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
-        self.sock = socket.create_connection(address, timeout=5)
+    def __init__(self, address: tuple[str, int] | socket.socket) -> None:
+        """``address``: or what is connected already."""
+        self.sock = socket.create_connection(address, timeout=5) if isinstance(address, tuple) else address
         self._rest = b""
 
     def send(self, data: bytes) -> None:
@@ -140,10 +147,14 @@ class Client:
 
 @contextmanager
 def world(
-    on_execute: Handler | None = None, *, on_admit: Handler | None = None, limits: Limits | None = None
+    on_execute: Handler | None = None,
+    *,
+    on_admit: Handler | None = None,
+    limits: Limits | None = None,
+    secure: Callable[[], ssl.SSLContext] | None = None,
 ) -> Iterator[World]:
     """A running engine; the block fails if one of its callbacks raised."""
-    made = World(ScriptedService(on_execute or hello, on_admit), limits or Limits())
+    made = World(ScriptedService(on_execute or hello, on_admit), limits or Limits(), secure)
     try:
         yield made
     finally:

@@ -9,7 +9,6 @@ The service is called in the loop thread.  The response may come from any thread
 
 from __future__ import annotations
 
-import socket
 from abc import abstractmethod
 from collections.abc import Callable
 from time import monotonic
@@ -20,6 +19,7 @@ from skitai._pure.engine.intake import Intake, IntakeOwner
 from skitai._pure.engine.keeping import LastingFile
 from skitai._pure.engine.loop import WRITE
 from skitai._pure.engine.phases import ANSWERING, BODY, CLOSED, IDLE
+from skitai._pure.engine.secure import Transport
 from skitai._pure.engine.service import Service
 from skitai._pure.engine.upload import Upload
 from skitai._pure.http1 import Headers, RequestHead
@@ -53,7 +53,7 @@ class Answering(Intake):
 
     _owner: AnsweringOwner
 
-    def __init__(self, owner: AnsweringOwner, sock: socket.socket, peer: tuple[str, int], info: Any) -> None:
+    def __init__(self, owner: AnsweringOwner, sock: Transport, peer: tuple[str, int], info: Any) -> None:
         """``info`` is the service's note about the listener that ``sock`` came from."""
         super().__init__(owner, sock)
         self.info = info

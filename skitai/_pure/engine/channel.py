@@ -9,6 +9,7 @@ subclass is told by its ``_on_…`` methods; it decides, the channel only moves 
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -18,6 +19,7 @@ from time import monotonic
 
 from skitai._pure.engine.loop import READ, WRITE, EventLoop
 from skitai._pure.engine.outgoing import Outgoing
+from skitai._pure.engine.secure import SecureSocket, Transport
 from skitai.errors import WriteError
 from skitai.limits import Limits
 
@@ -84,7 +86,7 @@ class Channel(ABC):
         "sock",
     )
 
-    def __init__(self, loop: EventLoop, sock: socket.socket, limits: Limits) -> None:
+    def __init__(self, loop: EventLoop, sock: Transport, limits: Limits) -> None:
         self.loop = loop
         self.sock = sock
         self.limits = limits
@@ -94,6 +96,10 @@ class Channel(ABC):
         self._write_wanted = False
         self._interest = READ
         loop.watch(sock, READ, self._on_ready)
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        return self.sock.tls if isinstance(self.sock, SecureSocket) else None
 
     def is_silent(self) -> bool:
         """Nothing has come that was not read yet, but perhaps its end."""
@@ -155,6 +161,10 @@ class Channel(ABC):
             except OSError:
                 reset = False  # already closed by the peer: nothing to mark
         self.loop.call_soon(self.close)
+
+    def say_goodbye(self) -> bool:
+        """All was said.  False: the client has to take some of it first (`SecureSocket.say_goodbye`)."""
+        return not isinstance(self.sock, SecureSocket) or self.sock.say_goodbye()
 
     def patience(self, now: float) -> float:
         """When to look again whether the client has stalled (`Stall.patience`)."""

@@ -16,13 +16,15 @@ Phases and their clocks are in `phases`.
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from time import monotonic
 from typing import Any, Protocol
 
 from skitai._pure.engine.answering import Answering, AnsweringOwner
 from skitai._pure.engine.exchange import DELIVERED, GONE, PENDING, Exchange
-from skitai._pure.engine.loop import READ
+from skitai._pure.engine.loop import READ, WRITE
 from skitai._pure.engine.phases import ANSWERING, BODY, CLOSED, HEAD, IDLE, LINGER, MOVES, Phase
+from skitai._pure.engine.secure import Transport
 from skitai._pure.http1 import Headers, State
 from skitai.errors import ClientDisconnected, RemoteProtocolError, WriteError
 
@@ -44,7 +46,7 @@ class Connection(Answering):
 
     _owner: Owner
 
-    def __init__(self, owner: Owner, sock: socket.socket, peer: tuple[str, int], info: Any) -> None:
+    def __init__(self, owner: Owner, sock: Transport, peer: tuple[str, int], info: Any) -> None:
         super().__init__(owner, sock, peer, info)
         self._linger_until = 0.0
 
@@ -168,12 +170,9 @@ class Connection(Answering):
         clean = self.http.their_state in (State.DONE, State.CLOSED, State.MUST_CLOSE)
         # A client that sends its next request at this moment shall see the answer that it has got.
         clean = clean and not self._owner.gently
-        if self._eof or (clean and not self._ahead and not self.http.buffered):
-            self.close()
-            return
-        try:
-            self.sock.shutdown(socket.SHUT_WR)
-        except OSError:
+        over = self._eof or (clean and not self._ahead and not self.http.buffered)
+        said = self.say_goodbye()
+        if said and (over or not self._close_sending()):
             self.close()
             return
         self._move(LINGER)
@@ -183,7 +182,24 @@ class Connection(Answering):
         now = monotonic()
         self._linger_until = now + self.limits.linger_timeout
         self.deadline = now + min(self.limits.linger_idle, self.limits.linger_timeout)
-        self._set_interest(READ)
+        self._set_interest((0 if self._eof else READ) | (0 if said else WRITE))
+
+    def _close_sending(self) -> bool:
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            return False
+        return True
+
+    def _on_taken(self, empty: bool) -> Callable[[], None] | None:
+        return self._go_on_parting if self.phase is LINGER else super()._on_taken(empty)
+
+    def _go_on_parting(self) -> None:
+        """The client's buffers were too full for a goodbye, and are not any more."""
+        if not self.say_goodbye():
+            self._set_interest(self._interest | WRITE)
+        elif self._eof or not self._close_sending():
+            self.close()
 
     def _discard(self, data: bytes) -> None:
         now = monotonic()
@@ -199,7 +215,7 @@ class Connection(Answering):
             self.outgoing.clear()
         self.close()
 
-    def give_away(self) -> socket.socket:
+    def give_away(self) -> Transport:
         """The socket, for a simpler reader: this connection is idle and is no more."""
         self._move(Phase.CLOSED)
         self.deadline = _FOREVER
@@ -233,6 +249,8 @@ class Connection(Answering):
                     exchange._lose()
             self._release(exchange)
         with self.lock:
+            if not self.outgoing.size and (exchange is None or exchange.progress is DELIVERED):
+                self.say_goodbye()
             self.outgoing.clear()
             self.sock.close()
         self._owner.forget(self)

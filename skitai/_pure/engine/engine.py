@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import errno
 import socket
+import ssl
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from functools import partial
 from time import monotonic, time
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from skitai._constants import SERVER_SOFTWARE
 from skitai._httpdate import format_date
 from skitai._pure.engine.connection import Connection
+from skitai._pure.engine.handshakes import Handshake, Handshakes, Stage
 from skitai._pure.engine.keeping import LastingFile
 from skitai._pure.engine.loop import READ, EventLoop
+from skitai._pure.engine.secure import Transport
 from skitai._pure.engine.service import Habit, Service
 from skitai._pure.http1 import Headers, RequestHead, ServerConnection
 from skitai.counters import Count, Row, private_row
+from skitai.errors import RemoteProtocolError
 from skitai.limits import Limits
 
 __all__ = ["ACCEPT_BATCH", "Engine", "Listener"]
@@ -40,13 +44,30 @@ _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 
 
 class Listener:
-    """One listening socket; ``info`` is the service's own note about it."""
+    """One listening socket; ``info`` is the service's own note about it.  Where it speaks TLS, ``secure`` is
+    asked for the context of each connection, which must be complete: the engine sets nothing in it."""
 
-    __slots__ = ("info", "sock")
+    __slots__ = ("info", "secure", "sock")
 
-    def __init__(self, sock: socket.socket, info: Any) -> None:
+    def __init__(
+        self, sock: socket.socket, info: Any, secure: Callable[[], ssl.SSLContext] | None = None
+    ) -> None:
         self.sock = sock
         self.info = info
+        self.secure = secure
+
+
+class Client(Protocol):
+    """Who is connected: what stands in the engine's tables for it, as `Connection` has it."""
+
+    deadline: float
+    peer: tuple[str, int]
+
+    def is_silent(self) -> bool: ...
+    def expire(self, now: float) -> None: ...
+    def finish_soon(self) -> None: ...
+    def close(self) -> None: ...
+    def cut(self) -> None: ...
 
 
 class Engine:
@@ -71,11 +92,12 @@ class Engine:
         self.draining = False
         #: Those that are idle are closed by their own clock.
         self.gently = False
-        self.connections: set[Connection] = set()
+        self.connections: set[Client] = set()
         #: Those between two requests, the longest idle first.
-        self._idle: OrderedDict[Connection, None] = OrderedDict()
+        self._idle: OrderedDict[Client, None] = OrderedDict()
         self._listeners: list[Listener] = []
         self._accepting = False
+        self._handshakes: Handshakes | None = None
         self._addresses: Counter[str] = Counter()
         self._sweeping = False
         self._on_drained: Callable[[], None] | None = None
@@ -83,13 +105,16 @@ class Engine:
 
     # -- before the loop, or any thread ---------------------------------------------------
 
-    def listen(self, sock: socket.socket, info: Any) -> None:
-        """Serve ``sock``, which is bound and listening, once `run` is entered."""
+    def listen(
+        self, sock: socket.socket, info: Any, secure: Callable[[], ssl.SSLContext] | None = None
+    ) -> None:
+        """Serve ``sock``, which is bound and listening, once `run` is entered; ``secure``: see `Listener`.
+        It is called in the thread of handshakes."""
         sock.setblocking(False)
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             # Accepted sockets inherit it: on Linux by tcp(7), on BSD and macOS too.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._listeners.append(Listener(sock, info))
+        self._listeners.append(Listener(sock, info, secure))
 
     def drain(self, on_drained: Callable[[], None], *, gently: bool = False) -> None:
         """Accept no more, let requests under way finish, then call ``on_drained()``.
@@ -112,10 +137,15 @@ class Engine:
     # -- loop thread ------------------------------------------------------------------------
 
     def run(self) -> None:
+        if any(listener.secure is not None for listener in self._listeners):
+            self._handshakes = Handshakes(self.event_loop(self.report))
+            self._handshakes.start()
         self._watch_listeners()
         try:
             self._serve()
         finally:
+            if self._handshakes is not None:
+                self._handshakes.stop()
             for listener in self._listeners:
                 listener.sock.close()
             for connection in list(self.connections):
@@ -152,13 +182,13 @@ class Engine:
         if status >= 500:
             self.counts[Count.SERVER_ERRORS] += 1
 
-    def became_idle(self, connection: Connection) -> None:
+    def became_idle(self, connection: Client) -> None:
         self._idle[connection] = None
 
-    def became_busy(self, connection: Connection) -> None:
+    def became_busy(self, connection: Client) -> None:
         self._idle.pop(connection, None)
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: Client) -> None:
         self.connections.discard(connection)
         self._idle.pop(connection, None)
         address = connection.peer[0]
@@ -194,7 +224,10 @@ class Engine:
             peer = _peer(address)
             if self.admits(peer[0]):
                 sock.setblocking(False)
-                self.add(self._new_connection(sock, peer, listener.info))
+                if listener.secure is None:
+                    self.add(self._new_connection(sock, peer, listener.info))
+                else:
+                    self.shake_hands(sock, peer, listener.info, listener.secure)
             else:
                 sock.close()
 
@@ -229,7 +262,50 @@ class Engine:
             return False
         return True
 
-    def add(self, connection: Connection) -> None:
+    def shake_hands(
+        self, sock: socket.socket, peer: tuple[str, int], info: Any, secure: Callable[[], ssl.SSLContext]
+    ) -> Handshake:
+        """In place of `add`, for a listener that speaks TLS."""
+        assert self._handshakes is not None
+        handshake = Handshake(self, self._handshakes, sock, peer, info, secure)
+        self.add(handshake)
+        return handshake
+
+    def secured(self, handshake: Handshake) -> None:
+        """Hands are shaken, or it was closed since."""
+        if handshake.stage is Stage.DONE:
+            connection = self._new_connection(handshake.secured(), handshake.peer, handshake.info)
+            self.put(connection, handshake)
+            if handshake.early:
+                connection.take_over(handshake.early)
+            if self.draining:
+                connection.finish_soon()
+
+    def spoke_clearly(self, handshake: Handshake) -> None:
+        """The client takes the port for one without TLS; or it was closed since."""
+        if handshake.stage is Stage.CLEAR:
+            connection = self._new_connection(handshake.give_away(), handshake.peer, handshake.info)
+            self.put(connection, handshake)
+            self.service.limited("handshake", f"{handshake.peer[0]} speaks HTTP without TLS")
+            connection._refuse(
+                RemoteProtocolError(
+                    "This port speaks TLS: ask https://... in place of http://...", status=400
+                )
+            )
+
+    def handshake_failed(self, handshake: Handshake, why: str) -> None:
+        self.forget(handshake)
+        if why:
+            self.service.limited("handshake", f"with {handshake.peer[0]} failed: {why}")
+
+    def put(self, connection: Client, place: Client) -> None:
+        """``connection`` in the place of another, whose client is the same."""
+        self.connections.discard(place)
+        self.became_busy(place)
+        self.connections.add(connection)
+        self.became_idle(connection)
+
+    def add(self, connection: Client) -> None:
         """A new connection, which is idle as yet."""
         self.connections.add(connection)
         self.became_idle(connection)
@@ -239,7 +315,7 @@ class Engine:
             self._sweeping = True
             self.loop.call_later(_SWEEP_INTERVAL, self._sweep)
 
-    def _new_connection(self, sock: socket.socket, peer: tuple[str, int], info: Any) -> Connection:
+    def _new_connection(self, sock: Transport, peer: tuple[str, int], info: Any) -> Connection:
         return Connection(self, sock, peer, info)
 
     def _make_room(self) -> bool:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import enum
 import selectors
-import socket
+import ssl
 import threading
 from collections.abc import Callable
 from time import monotonic
@@ -28,6 +28,7 @@ from typing import Any, BinaryIO, Final, Protocol
 from skitai._pure.engine.keeping import LastingFile
 from skitai._pure.engine.loop import EventLoop, Timer
 from skitai._pure.engine.outgoing import Outgoing
+from skitai._pure.engine.secure import Transport
 from skitai._pure.http1 import Headers, RequestHead, ServerConnection
 from skitai._waiting import Future, parks
 from skitai.errors import ClientDisconnected, ResponseOverdue, WriteError
@@ -75,8 +76,8 @@ class BodySink(Protocol):
 
 
 class Wire(Protocol):
-    """What an exchange needs of its connection; all but ``peer``, ``info``, ``loop`` and
-    ``limits`` under ``lock``."""
+    """What an exchange needs of its connection; all but ``peer``, ``info``, ``loop``, ``limits``
+    and ``tls`` under ``lock``."""
 
     exchange: Exchange | None
     http: ServerConnection
@@ -84,7 +85,7 @@ class Wire(Protocol):
     outgoing: Outgoing
     peer: tuple[str, int]
     sent_before: int
-    sock: socket.socket
+    sock: Transport
 
     @property
     def info(self) -> Any: ...
@@ -92,6 +93,8 @@ class Wire(Protocol):
     def limits(self) -> Limits: ...
     @property
     def loop(self) -> EventLoop: ...
+    @property
+    def tls(self) -> ssl.SSLObject | None: ...
     def with_own_fields(self, headers: Headers) -> Headers: ...
     def keep(self, head: RequestHead, lasting: LastingFile, descriptor: int) -> None: ...
     def prepare_response(self, exchange: Exchange) -> None: ...
@@ -191,6 +194,12 @@ class Exchange:
     def listener(self) -> Any:
         """What the service passed as ``info`` when it opened the listener."""
         return self.connection.info
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """What was agreed with the client (``version()``, ``cipher()``, ``getpeercert()``; nothing else of it
+        is for asking); None: nothing is encrypted."""
+        return self.connection.tls
 
     # -- the response; the holder's thread ----------------------------------------------
 

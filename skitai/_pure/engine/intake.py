@@ -13,7 +13,6 @@ Loop thread, all of it.
 
 from __future__ import annotations
 
-import socket
 from abc import abstractmethod
 from collections.abc import Callable
 from time import monotonic
@@ -22,6 +21,7 @@ from typing import ClassVar, Protocol
 from skitai._pure.engine.channel import Channel
 from skitai._pure.engine.loop import READ, EventLoop
 from skitai._pure.engine.phases import ANSWERING, HEAD, IDLE, LINGER, READING, Phase
+from skitai._pure.engine.secure import Transport
 from skitai._pure.http1 import (
     NEED_DATA,
     PAUSED,
@@ -56,7 +56,7 @@ class Intake(Channel):
 
     _owner: IntakeOwner
 
-    def __init__(self, owner: IntakeOwner, sock: socket.socket) -> None:
+    def __init__(self, owner: IntakeOwner, sock: Transport) -> None:
         super().__init__(owner.loop, sock, owner.limits)
         self._owner = owner
         self.http = owner.http_connection(owner.limits)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 from typing import BinaryIO
 
+from skitai._pure.engine.secure import Transport
 from skitai._pure.producers import FileRange
 from skitai.errors import WriteError
 
@@ -62,7 +63,7 @@ class Outgoing:
         self._pieces.clear()
         self.size = 0
 
-    def send(self, sock: socket.socket, data: bytes) -> bool:
+    def send(self, sock: Transport, data: bytes) -> bool:
         """`append` and `flush` in one.  What the socket takes at once, as it nearly always does, never
         gets into the queue, which halves the cost of a small response."""
         if self._pieces or not data:
@@ -80,7 +81,7 @@ class Outgoing:
         self.append(memoryview(data)[sent:])
         return self.flush(sock)
 
-    def flush(self, sock: socket.socket) -> bool:
+    def flush(self, sock: Transport) -> bool:
         """Send what the socket takes, about ``_FLUSH_MAX`` bytes at most; True when nothing is left.
         Raises WriteError."""
         pieces = self._pieces

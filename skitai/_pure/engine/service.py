@@ -142,7 +142,8 @@ class Service(Protocol):
         """Words for the 503 that is sent because no response came within response_timeout."""
 
     def limited(self, limit: str, text: str) -> None:
-        """``limit`` (a name of `skitai.limits`) has cut a connection without a response."""
+        """``limit`` (a name of `skitai.limits`) has cut a connection without a response; or ``"handshake"``,
+        which has failed."""
 
     def learned(self, habit: Habit, before: str) -> None:
         """A route is of another kind than ``before``.  Any thread that runs applications."""

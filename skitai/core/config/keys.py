@@ -114,6 +114,7 @@ _LEAST = {
     "header_block_max": 16,
     "header_fields_max": 1,
     "header_timeout": 0.001,
+    "handshake_timeout": 0.001,
     "chunk_line_max": 16,
     "read_ahead_max": 1,
     "write_queue_max": 1,

@@ -1,0 +1,93 @@
+"""A client of TLS whose ciphertext goes through the test's hands."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from contextlib import suppress
+
+from tests.pure.certificates import client_context
+
+__all__ = ["ByHand"]
+
+
+class ByHand:
+    """`seal` and `open` are TLS, `raw` is the socket."""
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        *,
+        context: ssl.SSLContext | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> None:
+        self.raw = socket.create_connection(address, timeout=5)
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = (context or client_context()).wrap_bio(
+            self._incoming, self._outgoing, server_hostname="test.example", session=session
+        )
+        self.received = b""
+        """ciphertext, all of it"""
+
+    def flight(self) -> bytes:
+        """The next of the handshake's that is to be sent; empty behind the last one."""
+        with suppress(ssl.SSLWantReadError):
+            self.tls.do_handshake()
+        return self._outgoing.read()
+
+    def take(self) -> bool:
+        """Receive some ciphertext; False at its end."""
+        data = self.raw.recv(65536)
+        self.received += data
+        self._incoming.write(data)
+        return bool(data)
+
+    def shake_hands(self) -> bytes:
+        """All of the handshake but its last flight, which is returned."""
+        self.raw.sendall(self.flight())
+        while not (flight := self.flight()):
+            assert self.take(), "the connection ended within the handshake"
+        return flight
+
+    def finish(self) -> None:
+        """What of the server's the last flight is answered with; nothing, with TLS 1.3."""
+        while True:
+            try:
+                self.tls.do_handshake()
+                return
+            except ssl.SSLWantReadError:
+                assert self.take(), "the connection ended within the handshake"
+
+    def seal(self, data: bytes) -> bytes:
+        self.finish()
+        self.tls.write(data)
+        return self._outgoing.read()
+
+    def seal_goodbye(self) -> bytes:
+        with suppress(ssl.SSLWantReadError):
+            self.tls.unwrap()
+        return self._outgoing.read()
+
+    def open(self, least: int = 1) -> bytes:
+        """At least so many bytes of plaintext; fewer if the server says goodbye.  AssertionError where it
+        ends without."""
+        plain = b""
+        while len(plain) < least:
+            try:
+                data = self.tls.read(1 << 20)
+            except ssl.SSLWantReadError:
+                assert self.take(), f"truncated behind {plain!r:.100}"
+                continue
+            except ssl.SSLZeroReturnError:  # both have said goodbye
+                break
+            if not data:
+                break
+            plain += data
+        return plain
+
+    def rest(self) -> bytes:
+        """Until the server says goodbye."""
+        return self.open(1 << 62)
+
+    def close(self) -> None:
+        self.raw.close()
