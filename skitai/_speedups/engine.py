@@ -6,7 +6,6 @@ the first request that is not plain; once idle it gives the socket back.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from operator import itemgetter
 from typing import Any, cast
@@ -36,7 +35,9 @@ from skitai._pure.engine import (
 from skitai._pure.engine import Engine as PureEngine
 from skitai._pure.engine.connection import Connection
 from skitai._pure.engine.engine import ACCEPT_BATCH, Client
+from skitai._pure.engine.handshakes import Handshake, Stage
 from skitai._pure.engine.phases import Phase
+from skitai._pure.engine.secure import SecureSocket, Transport
 from skitai._pure.http1 import Headers, RequestHead
 from skitai._speedups.changes import Changes
 from skitai._speedups.crew import Crew, Solo
@@ -96,7 +97,7 @@ class GeneralConnection(Connection):
     __slots__ = ("next_burns", "next_lasts", "next_meter", "returns", "stays")
 
     def __init__(
-        self, owner: Engine, sock: socket.socket, peer: tuple[str, int], info: Any, returns: int
+        self, owner: Engine, sock: Transport, peer: tuple[str, int], info: Any, returns: int
     ) -> None:
         super().__init__(cast(PureEngine, owner), sock, peer, info)
         #: How often in a row its lane was left again with the first request.
@@ -143,8 +144,9 @@ class Engine(PureEngine):
             self._keep_standing(self._lanes.shelf)
             self._changes = Changes(self.loop, self._lanes.shelf)
         self._lane_listeners: list[LaneListener] = []
-        #: Connections of lanes as they were when somebody had to give way, the longest idle last.
-        self._oldest: list[tuple[float, LaneConnection]] = []
+        #: Connections of lanes, and handshakes, as they were when somebody had to give way; the longest idle
+        #: last.
+        self._oldest: list[tuple[float, LaneConnection | Handshake]] = []
 
     def _serve(self) -> None:
         if self._crew is not None:
@@ -202,8 +204,8 @@ class Engine(PureEngine):
         rested since the last look are still the oldest."""
         if self._close_oldest():
             return True
-        lanes = (c for c in cast(set[object], self.connections) if isinstance(c, LaneConnection))
-        self._oldest = [(connection.idle_since, connection) for connection in lanes if connection.is_idle]
+        found = (c for c in cast(set[object], self.connections) if isinstance(c, (LaneConnection, Handshake)))
+        self._oldest = [(connection.idle_since, connection) for connection in found if connection.is_idle]
         self._oldest.sort(key=itemgetter(0), reverse=True)
         return self._close_oldest() or super()._make_room()
 
@@ -272,9 +274,29 @@ class Engine(PureEngine):
             raise RuntimeError(f"the fields of a part do not end its head: {head!r}")
         return head.removesuffix(own) + b"\r\n"
 
+    # -- TLS ----------------------------------------------------------------------------------
+
+    def secured(self, handshake: Handshake) -> None:
+        if self._lanes is None or self.draining:
+            super().secured(handshake)
+        elif handshake.stage is Stage.DONE:
+            secure = handshake.secured()
+            address, port = handshake.peer
+            lane = LaneConnection(
+                self._lanes,
+                secure.fileno(),
+                secure.sock.family,
+                address,
+                port,
+                handshake.info,
+                left=handshake.early,
+                secure=secure,
+            )
+            self.put(cast(Connection, lane), handshake)
+
     # -- to and fro ---------------------------------------------------------------------------
 
-    def replace(self, lane: LaneConnection, sock: socket.socket, returns: int) -> GeneralConnection:
+    def replace(self, lane: LaneConnection, sock: Transport, returns: int) -> GeneralConnection:
         """A general connection in the place of ``lane``, which has not read or answered the present
         request as far as anybody can tell; ``sock`` is its socket."""
         self.connections.discard(cast(Connection, lane))
@@ -291,11 +313,14 @@ class Engine(PureEngine):
         self.connections.discard(connection)
         # The next request may be here already: clients are quicker than the news of the last one's end.
         left = connection.http.trailing_data
-        sock = connection.give_away()
-        assert isinstance(sock, socket.socket)
-        family = sock.family
+        transport = connection.give_away()
+        if isinstance(transport, SecureSocket):
+            secure, fd, family = transport, transport.fileno(), transport.sock.family
+        else:
+            family = transport.family
+            secure, fd = None, transport.detach()
         address, port = connection.peer
         lane = LaneConnection(
-            self._lanes, sock.detach(), family, address, port, connection.info, connection.returns, left
+            self._lanes, fd, family, address, port, connection.info, connection.returns, left, secure
         )
         self.connections.add(cast(Connection, lane))

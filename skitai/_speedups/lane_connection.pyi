@@ -1,5 +1,6 @@
 from typing import Any
 
+from skitai._pure.engine.secure import SecureSocket
 from skitai._speedups.lanes import Lanes
 
 SOURCE_CRC32: int
@@ -26,6 +27,7 @@ class LaneConnection:
         info: Any,
         returns: int = 0,
         left: bytes = b"",
+        secure: SecureSocket | None = None,
     ) -> None: ...
     def cut(self) -> None: ...
     def close(self) -> None: ...

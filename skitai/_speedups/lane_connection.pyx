@@ -55,6 +55,7 @@ from skitai._speedups.habits cimport (
 )
 from skitai._speedups.heads cimport Head, recognise_next
 from skitai._speedups.lane_routes cimport Route
+from skitai._speedups.lane_seal cimport Seal
 from skitai._speedups.lane_sender cimport ALL, LOST, SENT, WAITING, LaneSender, Outcome, log_calls
 from skitai._speedups.lane_shelf cimport answer_from_shelf, end_pending, rest_of_pending, send_pending
 from skitai._speedups.lanes cimport Lanes
@@ -68,6 +69,7 @@ from skitai._speedups.loop cimport (
     SK_QUEUED,
     SK_READ,
     SK_RESTING,
+    SK_SEALED,
     SK_SENDING,
     SK_SERVING,
     SK_WRITE,
@@ -126,10 +128,11 @@ cdef class LaneConnection(LaneSender):
         info,
         int returns=-1,
         bytes left=b"",
+        secure=None,
     ):
         """``fd`` is a connected, non-blocking socket of ``family``, which is ours from here on;
         ``returns`` and ``left``, what was read and not looked at, are told where a general connection
-        gives it back."""
+        gives it back.  ``secure``: the `SecureSocket` that ``fd`` is of, where TLS is spoken."""
         self.lanes = lanes
         self.fd = fd
         self.family = family
@@ -139,6 +142,10 @@ cdef class LaneConnection(LaneSender):
         self.returns = max(returns, 0)
         self.port_text = str(port)
         self.view.kind = SK_CONNECTION
+        self.whole = True
+        if secure is not None:
+            self.view.kind = SK_SEALED
+            self.seal = Seal(secure)
         self.view.state = SK_RESTING
         self.view.site = <PyObject *>info
         self.idle_since = monotonic()
@@ -214,15 +221,13 @@ cdef class LaneConnection(LaneSender):
                 self.left = None
                 work.more = True  # what was reported meanwhile is in `missed`, or was never looked at
             else:
-                work.filled = recv(self.fd, work.scratch, SCRATCH, 0)
-                if work.filled < 0 and errno == EINTR:
-                    continue
-                if work.filled <= 0:
-                    if work.filled == 0 or errno != EAGAIN:
-                        self.close()
-                        return 0
+                work.filled = self.receive(work)
+                if work.filled == 0:
+                    self.close()
+                    return 0
+                if work.filled < 0:
                     break
-                work.more = ended or work.filled == SCRATCH
+                work.more = work.more or ended
             if not self.serve_received(work):
                 return 0
             if self.missed:
@@ -231,6 +236,19 @@ cdef class LaneConnection(LaneSender):
                 break
         self.rest()
         return 0
+
+    cdef Py_ssize_t receive(self, Workspace work) except -2:
+        """Into the scratch of ``work``: how many bytes; 0: the end, or a failure; -1: nothing has come."""
+        cdef Py_ssize_t size
+        if self.seal is not None:
+            return self.seal.receive(self.fd, work)
+        while True:
+            size = recv(self.fd, work.scratch, SCRATCH, 0)
+            if size >= 0:
+                work.more = size == SCRATCH
+                return size
+            if errno != EINTR:
+                return -1 if errno == EAGAIN else 0
 
     cdef int rest(self) except -1:
         """All is answered."""
@@ -396,7 +414,10 @@ cdef class LaneConnection(LaneSender):
         unsent, unlogged = self.hand_over(work)
         self.view.state = SK_GONE
         self.lanes.loop.forget(self)
-        sock = socket.socket(self.family, socket.SOCK_STREAM, 0, self.fd)
+        if self.seal is not None:
+            sock = self.seal.leave()
+        else:
+            sock = socket.socket(self.family, socket.SOCK_STREAM, 0, self.fd)
         self.fd = -1
         connection = self.lanes.engine.replace(self, sock, returns)
         if kind != SK_FAST:
@@ -464,11 +485,15 @@ cdef class LaneConnection(LaneSender):
             end_pending(self, SK_PARCEL_LOST)
             return
         if self.view.state == SK_SENDING:
+            self.whole = False
             self.log_unsent()
         self.view.state = SK_GONE
         self.deadline = FOREVER
         self.unsent = self.left = None
         self.lanes.loop.forget(self)
-        close_descriptor(self.fd)
+        if self.seal is not None:
+            self.seal.close(self.whole)
+        else:
+            close_descriptor(self.fd)
         self.fd = -1
         self.lanes.engine.forget(self)

@@ -1,6 +1,7 @@
 # The sending half of a lane connection as C code sees it: see lane_sender.pyx.
 
 from skitai._speedups.calls cimport Call
+from skitai._speedups.lane_seal cimport LOST_BYTES, Seal
 from skitai._speedups.lanes cimport Lanes
 from skitai._speedups.workspace cimport Seat, Workspace
 
@@ -23,6 +24,8 @@ cdef class LaneSender(Seat):
     cdef readonly int port
     cdef readonly double idle_since
     cdef readonly bint has_answered
+    cdef Seal seal               # None: what comes and goes is not encrypted
+    cdef bint whole              # no answer breaks off, if it ends now
     cdef int missed              # what it became ready for while it was not RESTING
     cdef bytes left              # read and not yet looked at
 
@@ -38,6 +41,9 @@ cdef class LaneSender(Seat):
     cdef int hold(self, Workspace work, double now) except -1
     cdef Outcome push(self, Workspace work, bytes body) except? LOST
     cdef Outcome flush(self, Workspace work) except? LOST
+    cdef Py_ssize_t transmit(
+        self, const unsigned char *head, Py_ssize_t head_size, const unsigned char *body, Py_ssize_t body_size
+    ) except? LOST_BYTES
     cdef int log(self, Workspace work, bint lost) except -1
     cdef int keep(
         self, const unsigned char *answers, Py_ssize_t size, bytes body, Py_ssize_t sent, list unlogged

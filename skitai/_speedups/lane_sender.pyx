@@ -17,6 +17,7 @@ from skitai._pure.engine.channel import Stall
 
 from skitai._speedups.answer_body cimport exhaust, lose, put_back
 from skitai._speedups.clock cimport monotonic, wall_clock
+from skitai._speedups.lane_seal cimport LOST_BYTES, NO_ROOM_NOW
 from skitai._speedups.loop cimport SK_HELD, SK_HELD_SENT, SK_RESTING, SK_SENDING
 from skitai._speedups.workspace cimport OUT, sk_hold
 from skitai._speedups.writing cimport NO_ROOM
@@ -98,6 +99,7 @@ cdef class LaneSender(Seat):
                     and call.keep_alive
                     and not work.more
                     and not self.missed
+                    and self.seal is None  # the monitor, which may have to send it, cannot encrypt
                     and lanes.more_to_come()
                 ):
                     self.hold(work, call.started_at)
@@ -155,17 +157,31 @@ cdef class LaneSender(Seat):
         cdef const unsigned char *answers = work.out + work.base
         cdef Py_ssize_t ready = work.ready
         cdef Py_ssize_t body_size = PyBytes_GET_SIZE(body) if body is not None else 0
-        cdef Py_ssize_t sent = sk_send(
-            self.fd, answers, ready, PyBytes_AS_STRING(body) if body is not None else NULL, body_size
+        cdef Py_ssize_t sent = self.transmit(
+            answers, ready, <const unsigned char *>PyBytes_AS_STRING(body) if body is not None else NULL, body_size
         )
         work.ready = 0
         if sent == ready + body_size:
             return SENT
-        if sent < 0 and errno != EAGAIN and errno != EINTR:
+        if sent == LOST_BYTES:
             return LOST
         unlogged, work.unlogged = work.unlogged, []
         self.keep(answers, ready, body, max(sent, 0), unlogged)
         return WAITING
+
+    cdef Py_ssize_t transmit(
+        self, const unsigned char *head, Py_ssize_t head_size, const unsigned char *body, Py_ssize_t body_size
+    ) except? LOST_BYTES:
+        """How many of these bytes the system took; or NO_ROOM_NOW, LOST_BYTES."""
+        cdef Py_ssize_t sent
+        if self.seal is not None:
+            return self.seal.send(self.fd, head, head_size, body, body_size)
+        while True:
+            sent = sk_send(self.fd, head, head_size, body, body_size)
+            if sent >= 0:
+                return sent
+            if errno != EINTR:
+                return NO_ROOM_NOW if errno == EAGAIN else LOST_BYTES
 
     cdef Outcome flush(self, Workspace work) except? LOST:
         """Send what is ready and log it; where that fails, close."""
@@ -223,18 +239,15 @@ cdef class LaneSender(Seat):
         """Send on; where that fails, or nothing comes behind it, close."""
         cdef Py_ssize_t sent
         while self.taken < PyBytes_GET_SIZE(self.unsent):
-            sent = sk_send(
-                self.fd,
-                PyBytes_AS_STRING(self.unsent) + self.taken,
+            sent = self.transmit(
+                <const unsigned char *>PyBytes_AS_STRING(self.unsent) + self.taken,
                 PyBytes_GET_SIZE(self.unsent) - self.taken,
                 NULL,
                 0,
             )
-            if sent < 0 and errno == EINTR:
-                continue
-            if sent < 0 and errno == EAGAIN:
+            if sent == NO_ROOM_NOW:
                 return WAITING
-            if sent < 0:
+            if sent == LOST_BYTES:
                 self.close()
                 return LOST
             self.taken += sent

@@ -49,7 +49,7 @@ cdef bint answer_from_shelf(LaneSender connection, Workspace work, Head *head) e
     asked.is_head = head.method.length == 4
     work.start += head.consumed
     connection.has_answered = True
-    state = sk_parcel_send(parcel, connection.fd, PARCEL_TURN_MAX)
+    state = _send(connection, parcel)
     if state == SK_PARCEL_SENT or state == SK_PARCEL_LOST:
         return _parcel_is_over(connection, parcel, state, received_at, &asked)
     connection.view.pending = sk_pend(parcel, received_at, &asked)
@@ -63,11 +63,17 @@ cdef bint answer_from_shelf(LaneSender connection, Workspace work, Head *head) e
     return False
 
 
+cdef sk_parcel_state _send(LaneSender connection, sk_parcel *parcel) except *:
+    if connection.seal is not None:
+        return connection.seal.send_parcel(connection.fd, parcel, PARCEL_TURN_MAX)
+    return sk_parcel_send(parcel, connection.fd, PARCEL_TURN_MAX)
+
+
 cdef Outcome send_pending(LaneSender connection) except? LOST:
     """The rest of an answer of the shelf; LOST: the connection is closed."""
     cdef sk_pending *pending = connection.view.pending
     cdef unsigned long long before = pending.parcel.sent
-    cdef sk_parcel_state state = sk_parcel_send(&pending.parcel, connection.fd, PARCEL_TURN_MAX)
+    cdef sk_parcel_state state = _send(connection, &pending.parcel)
     if state == SK_PARCEL_SENT or state == SK_PARCEL_LOST:
         return SENT if end_pending(connection, state) else LOST
     if connection.stall is None or pending.parcel.sent != before:  # None: the monitor has begun with it
@@ -117,6 +123,7 @@ cdef bint _parcel_is_over(
     _log_parcel(connection, parcel, received_at, asked)
     sk_parcel_release(parcel)
     if not stays:
+        connection.whole = state == SK_PARCEL_SENT
         connection.close()
     return stays
 

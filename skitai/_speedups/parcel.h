@@ -141,4 +141,24 @@ static inline sk_parcel_state sk_parcel_send(sk_parcel *parcel, int fd, uint64_t
     return SK_PARCEL_SENT;
 }
 
+/* Copy some of what is still to be sent, from `skip` bytes on; 0, or less: the file has become shorter, or
+ * cannot be read. */
+static inline ssize_t sk_parcel_read(const sk_parcel *parcel, uint64_t skip, char *buffer, size_t room) {
+    const sk_item *item = parcel->item;
+    const uint64_t begin = parcel->sent + skip;
+    const size_t head = begin < parcel->head_size ? parcel->head_size - begin : 0;
+    const size_t first = head < room ? head : room;
+    const uint64_t done = head ? 0 : begin - parcel->head_size;
+    const uint64_t left = parcel->content - done;
+    const uint64_t place = parcel->first + done;
+    const size_t wanted = left < room - first ? (size_t)left : room - first;
+    ssize_t got = (ssize_t)wanted;
+    memcpy(buffer, parcel->head + parcel->head_size - head, first);
+    if (item->descriptor < 0)
+        memcpy(buffer + first, item->content.bytes + place, wanted);
+    else if (wanted)
+        got = pread(item->descriptor, buffer + first, wanted, (off_t)place);
+    return first ? (ssize_t)first + (got > 0 ? got : 0) : got;
+}
+
 #endif

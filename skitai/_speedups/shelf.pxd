@@ -81,6 +81,7 @@ cdef extern from "parcel.h" nogil:
     bint sk_read_range(sk_text text, uint64_t size, uint64_t *first, uint64_t *count)
     void sk_pack(sk_parcel *parcel, const sk_shelf *shelf, sk_item *item, const sk_wish *wish)
     sk_parcel_state sk_parcel_send(sk_parcel *parcel, int fd, uint64_t most)
+    ssize_t sk_parcel_read(const sk_parcel *parcel, uint64_t skip, char *buffer, size_t room)
     uint64_t sk_parcel_rest(const sk_parcel *parcel)
     void sk_parcel_release(sk_parcel *parcel)
 

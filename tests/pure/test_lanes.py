@@ -38,6 +38,8 @@ from skitai.core.service import HttpService
 from skitai.counters import Count, private_row
 from skitai.limits import Limits
 from tests.live.apps import lanes as kinds
+from tests.pure.certificates import server_context
+from tests.pure.tls_by_hand import SecureClient
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -273,7 +275,10 @@ class Words:
 
 
 class Server:
-    def __init__(self, engine_class: type[pure_engine.Engine], threads: int = 0) -> None:
+    def __init__(
+        self, engine_class: type[pure_engine.Engine], threads: int = 0, *, secure: bool = False
+    ) -> None:
+        self.secure = secure
         self.words = Words()
         self.counts = private_row()
         self.executor = _kernels.engine.make_executor(threads, LIMITS, pytest.fail)
@@ -303,9 +308,15 @@ class Server:
         self.engine = engine_class(service, LIMITS, self.words.trace, self.counts)
         listener = socket.create_server(("127.0.0.1", 0))
         self.address = listener.getsockname()
-        self.engine.listen(listener, ListenerInfo("http", ("127.0.0.1", 80)))
+        info = ListenerInfo("http", ("127.0.0.1", 80))
+        self.engine.listen(listener, info, server_context if secure else None)
         self.thread = threading.Thread(target=self.engine.run, daemon=True)
         self.thread.start()
+
+    def connect(self) -> socket.socket | SecureClient:
+        if self.secure:
+            return SecureClient(self.address)
+        return socket.create_connection(self.address, timeout=5)
 
     def stop(self) -> None:
         self.coroutines.stop(0)
@@ -320,7 +331,7 @@ class Server:
         self.words.lines.clear()
         before = list(self.counts)
         answer = b""
-        with socket.create_connection(self.address, timeout=5) as client:
+        with self.connect() as client:
             for number, piece in enumerate(pieces):
                 if number:
                     time.sleep(0.02)
@@ -442,7 +453,7 @@ def test_plain_requests_stay_in_their_lane_and_others_come_back_ever_more_rarely
     if _kernels.implementation() == "pure":
         pytest.skip("the pure build has no lanes")
     ours = servers[0]
-    with socket.create_connection(ours.address, timeout=5) as client:
+    with ours.connect() as client:
 
         def is_in_lane_after(path: str) -> bool:
             client.sendall(request(path))
@@ -463,7 +474,7 @@ def test_a_reader_that_is_slow_gets_the_rest_from_the_general_connection(
 ) -> None:
     """Answers of the lane that the socket does not take whole."""
     for server in servers:
-        with socket.create_connection(server.address, timeout=5) as client:
+        with server.connect() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
             body = b"z" * 60_000
             wanted = 200
@@ -485,7 +496,7 @@ def test_an_answer_that_the_socket_takes_in_part_is_logged_and_closed_as_any(
     for server in servers:
         kinds.seen.clear()
         server.words.lines.clear()
-        with socket.create_connection(server.address, timeout=5) as client:
+        with server.connect() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
             for _ in range(20):
                 client.sendall(request("/wide") * 10)

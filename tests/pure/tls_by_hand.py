@@ -1,14 +1,15 @@
-"""A client of TLS whose ciphertext goes through the test's hands."""
+"""Clients of TLS: one whose ciphertext goes through the test's hands, and one that is like a socket."""
 
 from __future__ import annotations
 
 import socket
 import ssl
+import threading
 from contextlib import suppress
 
 from tests.pure.certificates import client_context
 
-__all__ = ["ByHand"]
+__all__ = ["ByHand", "SecureClient"]
 
 
 class ByHand:
@@ -22,9 +23,9 @@ class ByHand:
         session: ssl.SSLSession | None = None,
     ) -> None:
         self.raw = socket.create_connection(address, timeout=5)
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = (context or client_context()).wrap_bio(
-            self._incoming, self._outgoing, server_hostname="test.example", session=session
+            self.incoming, self._outgoing, server_hostname="test.example", session=session
         )
         self.received = b""
         """ciphertext, all of it"""
@@ -39,7 +40,7 @@ class ByHand:
         """Receive some ciphertext; False at its end."""
         data = self.raw.recv(65536)
         self.received += data
-        self._incoming.write(data)
+        self.incoming.write(data)
         return bool(data)
 
     def shake_hands(self) -> bytes:
@@ -91,3 +92,46 @@ class ByHand:
 
     def close(self) -> None:
         self.raw.close()
+
+
+class SecureClient:
+    """As much of a socket as tests of clear connections use; one thread may send while another receives."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._client = ByHand(address)
+        self._client.raw.sendall(self._client.shake_hands())
+        self._client.finish()
+        self._lock = threading.Lock()
+
+    def sendall(self, data: bytes) -> None:
+        with self._lock:
+            ciphertext = self._client.seal(data)
+        self._client.raw.sendall(ciphertext)
+
+    def recv(self, size: int) -> bytes:
+        while True:
+            try:
+                with self._lock:
+                    return self._client.tls.read(size)
+            except ssl.SSLWantReadError:
+                data = self._client.raw.recv(65536)
+                if not data:
+                    raise ConnectionResetError("truncated") from None
+                with self._lock:
+                    self._client.incoming.write(data)
+            except ssl.SSLZeroReturnError:
+                return b""
+
+    def setsockopt(self, level: int, option: int, value: int) -> None:
+        self._client.raw.setsockopt(level, option, value)
+
+    def shutdown(self, how: int) -> None:
+        with self._lock:
+            goodbye = self._client.seal_goodbye()
+        self._client.raw.sendall(goodbye)
+
+    def __enter__(self) -> SecureClient:
+        return self
+
+    def __exit__(self, *why: object) -> None:
+        self._client.close()

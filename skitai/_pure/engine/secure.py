@@ -28,36 +28,36 @@ from contextlib import suppress
 from threading import Lock
 from typing import TypeAlias, cast
 
-__all__ = ["RECORD_MAX", "SecureSocket", "Transport"]
+__all__ = ["RECORD_MAX", "SEALED_MAX", "UNASKED_MAX", "SecureSocket", "Transport"]
 
 #: The longest record's content (RFC 8446 section 5.1).  OpenSSL's buffers keep the size that they once
 #: had, for as long as the connection lasts: they are given no more than this at a time.
 RECORD_MAX = 16384
 #: Encrypted and sent at once.
-_SEALED_MAX = 4 * RECORD_MAX
+SEALED_MAX = 4 * RECORD_MAX
 #: What a client makes OpenSSL say while we have nothing to send: tickets and a few alerts take less.
-_UNASKED_MAX = RECORD_MAX
+UNASKED_MAX = RECORD_MAX
 
 
 class SecureSocket:
     """``sock`` is connected and non-blocking; ``tls`` has shaken hands on it by way of the two buffers, and
     all that the client has sent since was read."""
 
-    __slots__ = ("_ended", "_incoming", "_lock", "_outgoing", "_parted", "kept", "sealed", "sock", "tls")
+    __slots__ = ("_lock", "_parted", "ended", "incoming", "kept", "outgoing", "sealed", "sock", "tls")
 
     def __init__(
         self, sock: socket.socket, tls: ssl.SSLObject, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO
     ) -> None:
         self.sock = sock
         self.tls = tls
-        self._incoming = incoming
-        self._outgoing = outgoing
+        self.incoming = incoming
+        self.outgoing = outgoing
         self._lock = Lock()
         #: Ciphertext that the socket has not taken, and how many bytes of the caller's it stands for.
         self.kept: bytes | memoryview = b""
         self.sealed = 0
         #: The client has said goodbye; we have.
-        self._ended = False
+        self.ended = False
         self._parted = False
 
     # -- of the socket below ------------------------------------------------------------------
@@ -85,7 +85,7 @@ class SecureSocket:
         """As of a socket; ``buffer`` is some records long.  0 also where the client has said goodbye."""
         if self._parted:
             return self.sock.recv_into(buffer)  # nobody wants it: it need not be decrypted
-        if self._ended:
+        if self.ended:
             return 0
         # In place: before the first byte that comes now one record may have been begun, so the
         # plaintext never gets as far as what was not decrypted yet.
@@ -96,28 +96,32 @@ class SecureSocket:
         filled = 0
         with self._lock:
             for start in range(0, size, RECORD_MAX):
-                self._incoming.write(ciphertext[start : min(start + RECORD_MAX, size)])
+                self.incoming.write(ciphertext[start : min(start + RECORD_MAX, size)])
                 filled = self._open(buffer, filled)
-        if not filled and not self._ended:
+        if not filled and not self.ended:
             raise BlockingIOError
         return filled
 
     def _open(self, buffer: memoryview, filled: int) -> int:
         """Decrypt what has come, behind ``filled`` bytes; how many there are then."""
-        while self._incoming.pending and not self._ended:
+        while self.incoming.pending and not self.ended:
             try:
                 count = cast(int, self.tls.read(len(buffer) - filled, buffer[filled:]))
             except ssl.SSLWantReadError:
                 break
             filled += count
             if not count:
-                self._ended = True
-                # Who has got bytes now asks again, and hears of the end, only if the socket has news.
-                with suppress(OSError):
-                    self.sock.shutdown(socket.SHUT_RD)
-        if self._outgoing.pending > _UNASKED_MAX:
+                self.ended = True
+                if filled:
+                    self.hear_of_the_end()
+        if self.outgoing.pending > UNASKED_MAX:
             raise ConnectionAbortedError("the client makes TLS answer, and asks nothing")
         return filled
+
+    def hear_of_the_end(self) -> None:
+        """Who has got the last bytes asks again, and hears that they were, only if the socket has news."""
+        with suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RD)
 
     # -- sending ------------------------------------------------------------------------------
 
@@ -126,7 +130,7 @@ class SecureSocket:
         has not taken."""
         with self._lock:
             if not self.kept:
-                self._seal(memoryview(data)[:_SEALED_MAX])
+                self._seal(memoryview(data)[:SEALED_MAX])
             return self._send_kept()
 
     def sendmsg(self, buffers: Sequence[memoryview]) -> int:
@@ -138,7 +142,7 @@ class SecureSocket:
         self.sealed = len(data)
         while data:
             data = data[self.tls.write(data[:RECORD_MAX]) :]
-            records.append(self._outgoing.read())
+            records.append(self.outgoing.read())
         self.kept = records[0] if len(records) == 1 else b"".join(records)
 
     def _send_kept(self) -> int:
@@ -164,7 +168,7 @@ class SecureSocket:
                     return True  # something is left out, and the client shall see it
                 with suppress(ssl.SSLError):  # it would wait for the client's; or TLS has failed
                     self.tls.unwrap()
-                self.kept = self._outgoing.read()
+                self.kept = self.outgoing.read()
             try:
                 while self.kept:
                     self.kept = memoryview(self.kept)[self.sock.send(self.kept) :]
