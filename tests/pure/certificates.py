@@ -13,9 +13,8 @@ __all__ = ["KEYS", "client_context", "server_context"]
 KEYS = {"ecdsa": trustme.KeyType.ECDSA, "rsa": trustme.KeyType.RSA}
 
 
-@cache
-def _authority() -> trustme.CA:
-    return trustme.CA()
+#: Made at import: the first to ask may be several threads.
+_AUTHORITY = trustme.CA()
 
 
 @cache
@@ -24,20 +23,20 @@ def server_context(
 ) -> ssl.SSLContext:
     """As `Listener.secure` has to give one."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    _authority().issue_cert("test.example", key_type=KEYS[key]).configure_cert(context)
+    _AUTHORITY.issue_cert("test.example", key_type=KEYS[key]).configure_cert(context)
     context.set_alpn_protocols(["http/1.1"])
     context.options |= ssl.OP_NO_RENEGOTIATION
     if version is not None:
         context.minimum_version = context.maximum_version = version
     if asks_client:
-        _authority().configure_trust(context)
+        _AUTHORITY.configure_trust(context)
         context.verify_mode = ssl.CERT_REQUIRED
     return context
 
 
 def client_context(*, certificate: bool = False) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    _authority().configure_trust(context)
+    _AUTHORITY.configure_trust(context)
     if certificate:
-        _authority().issue_cert("client@test.example").configure_cert(context)
+        _AUTHORITY.issue_cert("client@test.example").configure_cert(context)
     return context

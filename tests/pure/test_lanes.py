@@ -35,6 +35,7 @@ from skitai.core.forwarded import TrustedProxies
 from skitai.core.plans import ListenerInfo
 from skitai.core.routes import RouteTable
 from skitai.core.service import HttpService
+from skitai.core.static import StaticFolder
 from skitai.counters import Count, private_row
 from skitai.limits import Limits
 from tests.live.apps import lanes as kinds
@@ -276,21 +277,28 @@ class Words:
 
 class Server:
     def __init__(
-        self, engine_class: type[pure_engine.Engine], threads: int = 0, *, secure: bool = False
+        self,
+        engine_class: type[pure_engine.Engine],
+        threads: int = 0,
+        *,
+        secure: bool = False,
+        files: Path | None = None,
     ) -> None:
+        """``files``: a folder that is served in place of the application."""
         self.secure = secure
         self.words = Words()
         self.counts = private_row()
         self.executor = _kernels.engine.make_executor(threads, LIMITS, pytest.fail)
         self.coroutines = Coroutines(LIMITS.coroutines_max, pytest.fail)
-        table = RouteTable.of(for_app("tests.live.apps.lanes:app", base=REPO))
-        apps = {mount: MountedApp(mount.target) for mount in table.mounts}  # type: ignore[arg-type]  # an app's
+        table = RouteTable.of(for_app(str(files or "tests.live.apps.lanes:app"), base=REPO))
+        apps = {} if files else {mount: MountedApp(mount.target) for mount in table.mounts}  # type: ignore[arg-type]  # an app's
+        folders = {mount: StaticFolder(files) for mount in table.mounts} if files else {}
         for app in apps.values():
             app.load()
         service = HttpService(
             table,
             apps,
-            {},
+            folders,
             limits=LIMITS,
             threads=threads,
             executor=self.executor,

@@ -27,7 +27,7 @@ class ByHand:
         self.tls = (context or client_context()).wrap_bio(
             self.incoming, self._outgoing, server_hostname="test.example", session=session
         )
-        self.received = b""
+        self.received = bytearray()
         """ciphertext, all of it"""
 
     def flight(self) -> bytes:
@@ -72,7 +72,7 @@ class ByHand:
     def open(self, least: int = 1) -> bytes:
         """At least so many bytes of plaintext; fewer if the server says goodbye.  AssertionError where it
         ends without."""
-        plain = b""
+        plain = bytearray()
         while len(plain) < least:
             try:
                 data = self.tls.read(1 << 20)
@@ -84,7 +84,7 @@ class ByHand:
             if not data:
                 break
             plain += data
-        return plain
+        return bytes(plain)
 
     def rest(self) -> bytes:
         """Until the server says goodbye."""
