@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import ssl
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -40,13 +41,17 @@ _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 
 
 class Listener:
-    """One listening socket; ``info`` is the service's own note about it."""
+    """One listening socket; ``info`` is the service's own note about it.  ``secure()`` gives the
+    context of a connection that was just accepted; None: clear text."""
 
-    __slots__ = ("info", "sock")
+    __slots__ = ("info", "secure", "sock")
 
-    def __init__(self, sock: socket.socket, info: Any) -> None:
+    def __init__(
+        self, sock: socket.socket, info: Any, secure: Callable[[], ssl.SSLContext] | None = None
+    ) -> None:
         self.sock = sock
         self.info = info
+        self.secure = secure
 
 
 class Engine:
@@ -83,13 +88,16 @@ class Engine:
 
     # -- before the loop, or any thread ---------------------------------------------------
 
-    def listen(self, sock: socket.socket, info: Any) -> None:
-        """Serve ``sock``, which is bound and listening, once `run` is entered."""
+    def listen(
+        self, sock: socket.socket, info: Any, secure: Callable[[], ssl.SSLContext] | None = None
+    ) -> None:
+        """Serve ``sock``, which is bound and listening, once `run` is entered; with ``secure`` by TLS,
+        which is asked for the context of each connection: certificates may change meanwhile."""
         sock.setblocking(False)
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             # Accepted sockets inherit it: on Linux by tcp(7), on BSD and macOS too.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._listeners.append(Listener(sock, info))
+        self._listeners.append(Listener(sock, info, secure))
 
     def drain(self, on_drained: Callable[[], None], *, gently: bool = False) -> None:
         """Accept no more, let requests under way finish, then call ``on_drained()``.

@@ -20,6 +20,7 @@ from __future__ import annotations
 import enum
 import selectors
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from time import monotonic
@@ -151,11 +152,14 @@ class Exchange:
         "sink",
         "started_at",
         "status",
+        "tls",
     )
 
     def __init__(self, connection: Wire, head: RequestHead) -> None:
         self.connection = connection
         self.head = head
+        #: The TLS of the connection, for those who ask about cipher and client; None in clear text.
+        self.tls: ssl.SSLObject | None = None
         #: The service's own: what it decided about this request.
         self.context: Any = None
         #: Where the request's body goes; None discards it.  The engine closes it if the request
