@@ -37,7 +37,7 @@ from skitai.core.bodies import Spool
 from skitai.core.config import AppTarget, ListenSettings, Settings, StaticTarget
 from skitai.core.coroutines import Coroutines
 from skitai.core.forwarded import TrustedProxies
-from skitai.core.listeners import bind_tcp, bind_unix, describe
+from skitai.core.listeners import bind, describe
 from skitai.core.logs.facade import Logs
 from skitai.core.plans import ListenerInfo
 from skitai.core.processlimits import raise_descriptor_limit
@@ -169,8 +169,8 @@ class Instance:
             f"pid {os.getpid()}, threads {settings.server.threads}"
         )
         if not self._link:
-            for sock in sockets:
-                self._logs.server(f"listening on {describe(sock, 'http')}")
+            for sock, listener in zip(sockets, settings.listeners, strict=True):
+                self._logs.server(f"listening on {describe(sock, listener.scheme)}")
         return True
 
     def _is_admitted(self, link: Link) -> bool:
@@ -214,12 +214,10 @@ class Instance:
         )
 
     def _bind(self, listener: ListenSettings) -> socket.socket:
-        address = listener.address
-        if address.path is not None:
-            sock = bind_unix(address.path, listener.socket_mode, listener.backlog)
-            self._unix_paths.append(address.path)
-            return sock
-        return bind_tcp(address.host, address.port, listener.backlog)
+        sock = bind(listener)
+        if listener.address.path is not None:
+            self._unix_paths.append(listener.address.path)
+        return sock
 
     def _load_all(self, mounts: list[Mount]) -> dict[Mount, MountedApp]:
         """One application for all mounts of one target."""
