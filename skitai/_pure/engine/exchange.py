@@ -141,6 +141,7 @@ class Exchange:
         "connection",
         "context",
         "delivered_at",
+        "further_fields",
         "head",
         "is_parked",
         "lasts",
@@ -162,6 +163,8 @@ class Exchange:
         self.tls: ssl.SSLObject | None = None
         #: The service's own: what it decided about this request.
         self.context: Any = None
+        #: The service's too: fields of whatever answer is given, unless it has some of the same name.
+        self.further_fields: Headers = []
         #: Where the request's body goes; None discards it.  The engine closes it if the request
         #: never gets as far as `Service.execute`; afterwards that is the service's.
         self.sink: BodySink | None = None
@@ -251,6 +254,8 @@ class Exchange:
     def keep(self, lasting: LastingFile, descriptor: int) -> None:
         """Loop thread: the answer is (a part of) ``lasting``, open as ``descriptor`` where it brings no
         content; the engine may give it to others without asking."""
+        if self.further_fields:
+            lasting = lasting.with_fields(self.further_fields)
         self.connection.keep(self.head, lasting, descriptor)
 
     def start(self, status: int, headers: Headers, *, reason: str | None = None) -> None:
@@ -358,6 +363,9 @@ class Exchange:
     def _open(self, status: int, headers: Headers, reason: str | None) -> bytes:
         """The head on the wire; from here on the response is this one."""
         connection = self.connection
+        if self.further_fields:
+            given = {name.lower() for name, _ in headers}
+            headers = [*headers, *(field for field in self.further_fields if field[0].lower() not in given)]
         connection.prepare_response(self)
         head = connection.http.send_response(status, connection.with_own_fields(headers), reason)
         self.status = status
