@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,10 +39,11 @@ def problem(folder: Path, text: str, **environ: str) -> str:
     return problems[0]
 
 
-def test_what_the_readme_says_works(folder: Path) -> None:
+def test_what_the_readme_says_works(folder: Path, require_program: Callable[[str], str]) -> None:
     """Key and certificate in one file, by its very command; found in ``cert`` beside the folder."""
     cert = folder.parent / "cert"
     cert.mkdir()
+    require_program("openssl")
     command = "openssl req -new -newkey rsa:2048 -x509 -keyout server.pem -out server.pem -days 365 -nodes"
     answers = "KR\n.\nSeoul\n.\n.\nlocalhost\n.\n"  # what it asks for
     subprocess.run(command.split(), cwd=cert, input=answers, text=True, capture_output=True, check=True)

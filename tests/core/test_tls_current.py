@@ -72,7 +72,18 @@ def test_a_new_certificate_is_for_those_who_connect_from_then_on(world: World) -
     world.renew("second")
     assert world.shown() == "second"
     assert world.contexts() is not before
-    assert world.told == [("info", f"{world.folder}/server.pem: the new certificate is in use")]
+    assert world.told == [("info", f"{world.folder}/server.pem: what it holds now is in use")]
+
+
+def test_keys_of_tickets_last_a_day(world: World) -> None:
+    client = client_context(world.folder / "server.pem")
+    session = shake_hands(client, world.contexts(), "first").client.session
+    world.now += 86399
+    assert shake_hands(client, world.contexts(), "first", session).client.session_reused
+    world.now += 1
+    renewed = shake_hands(client, world.contexts(), "first", session).client
+    assert not renewed.session_reused
+    assert not world.told
 
 
 def test_the_files_are_looked_at_once_a_second(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

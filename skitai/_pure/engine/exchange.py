@@ -153,14 +153,11 @@ class Exchange:
         "sink",
         "started_at",
         "status",
-        "tls",
     )
 
     def __init__(self, connection: Wire, head: RequestHead) -> None:
         self.connection = connection
         self.head = head
-        #: The TLS of the connection, for those who ask about cipher and client; None in clear text.
-        self.tls: ssl.SSLObject | None = None
         #: The service's own: what it decided about this request.
         self.context: Any = None
         #: The service's too: fields of whatever answer is given, unless it has some of the same name.
@@ -198,6 +195,11 @@ class Exchange:
     def listener(self) -> Any:
         """What the service passed as ``info`` when it opened the listener."""
         return self.connection.info
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """What was agreed with the client; None: nothing is encrypted."""
+        return None
 
     # -- the response; the holder's thread ----------------------------------------------
 

@@ -5,6 +5,9 @@ connect from then on.  The files are looked at when somebody connects, at most o
 they hold does not load (half written, or the certificate is new and the key is not yet), the former
 context goes on; that is logged once for each state of the files.
 
+A context that is a day old is made anew in any case: the keys of session tickets are its own, and who
+gets hold of one could read what was said by TLS 1.2 in all sessions that were begun with it.
+
 Called by whichever thread accepts or shakes hands.  Two at once would at worst read the files twice.
 """
 
@@ -26,6 +29,8 @@ __all__ = ["CurrentContext", "ListenerContext"]
 
 #: Seconds between two looks at the files.
 _LOOK_INTERVAL = 1.0
+#: Seconds after which the keys of tickets are replaced.
+_KEYS_LAST = 86400.0
 
 #: ``tell(text, kind)`` writes a line of the server log.
 Tell = Callable[[str, str], None]
@@ -44,8 +49,10 @@ class CurrentContext:
         self._tell = tell
         # Before the files are read: what changes meanwhile is seen as a change.
         self._stamps = self._look()
-        self._told = self._stamps
-        self._next_look = monotonic() + _LOOK_INTERVAL
+        #: The state of the files of which was told that it does not load.
+        self._told: tuple[_Stamp, ...] | None = None
+        self._made_at = monotonic()
+        self._next_look = self._made_at + _LOOK_INTERVAL
         self._context = make()
 
     def __call__(self) -> ssl.SSLContext:
@@ -53,7 +60,7 @@ class CurrentContext:
         if now >= self._next_look:
             self._next_look = now + _LOOK_INTERVAL
             stamps = self._look()
-            if stamps != self._stamps:
+            if stamps != self._stamps or now - self._made_at >= _KEYS_LAST:
                 self._renew(stamps)
         return self._context
 
@@ -66,8 +73,10 @@ class CurrentContext:
                 self._told = stamps
                 self._tell(f"{error}\nthe former certificate stays in use", "error")
             return
-        self._context, self._stamps, self._told = context, stamps, stamps
-        self._tell(f"{self._files[0]}: the new certificate is in use", "info")
+        if stamps != self._stamps:
+            self._tell(f"{self._files[0]}: what it holds now is in use", "info")
+        self._context, self._stamps, self._told = context, stamps, None
+        self._made_at = monotonic()
 
     def _look(self) -> tuple[_Stamp, ...]:
         return tuple(map(_stamp, self._files))
