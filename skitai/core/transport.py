@@ -8,6 +8,8 @@ Loop thread.
 
 from __future__ import annotations
 
+import re
+
 from skitai._kernels import http1
 from skitai.core.answer import Answer
 from skitai.core.forwarded import ClientView
@@ -19,8 +21,8 @@ from skitai.errors import HTTPError
 __all__ = ["further_fields", "is_exempt", "needs_https", "to_https"]
 
 #: Whoever issues certificates looks for its proof by clear text: there may be no certificate yet
-#: (RFC 8555 section 8.3).
-_ACME = "/.well-known/acme-challenge/"
+#: (RFC 8555 section 8.3, with what a token is made of).
+_ACME = re.compile(r"/\.well-known/acme-challenge/[A-Za-z0-9_-]+")
 _SAFE = frozenset({"GET", "HEAD"})
 
 
@@ -40,7 +42,7 @@ def needs_https(site: VirtualHost, listener: ListenerInfo, scheme: str) -> bool:
 
 def is_exempt(path: str) -> bool:
     """Whether ``path`` is answered by clear text all the same."""
-    return path.startswith(_ACME)
+    return _ACME.fullmatch(path) is not None
 
 
 def to_https(head: http1.RequestHead, client: ClientView, port: int) -> Answer:

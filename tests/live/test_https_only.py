@@ -99,7 +99,12 @@ def test_a_form_stays_a_form(plain: LiveServer) -> None:
 def test_proofs_for_certificates_and_ping_are_answered(plain: LiveServer) -> None:
     assert ask(plain, "only.x.com", "/.well-known/acme-challenge/token").body == b"proof"
     assert ask(plain, "only.x.com", "/ping").body == b"pong"
-    assert ask(plain, "only.x.com", "/.well-known/other").status == 301
+    for other in (
+        "/.well-known/other",
+        "/.well-known/acme-challenge/../../app",
+        "/.well-known/acme-challenge/",
+    ):
+        assert ask(plain, "only.x.com", other).status == 301
 
 
 def test_without_a_host_there_is_no_place_to_send_to(behind: LiveServer) -> None:
