@@ -314,6 +314,7 @@ class HttpService:
                 if (
                     place
                     or self._proxies
+                    or exchange.further_fields
                     or (chain.app is not None and admission_hook(chain.app) is not None)
                 ):
                     answer.lasting = None  # others have a word about it, at each request

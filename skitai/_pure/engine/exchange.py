@@ -256,8 +256,6 @@ class Exchange:
     def keep(self, lasting: LastingFile, descriptor: int) -> None:
         """Loop thread: the answer is (a part of) ``lasting``, open as ``descriptor`` where it brings no
         content; the engine may give it to others without asking."""
-        if self.further_fields:
-            lasting = lasting.with_fields(self.further_fields)
         self.connection.keep(self.head, lasting, descriptor)
 
     def start(self, status: int, headers: Headers, *, reason: str | None = None) -> None:

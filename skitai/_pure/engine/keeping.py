@@ -6,7 +6,7 @@ The service says which they are; the engine decides whether it keeps them.  The 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from skitai._pure.http1 import Headers
 
@@ -35,15 +35,6 @@ class LastingFile:
     witnesses: tuple[Witness, ...]
     varies: bool = False
     content: bytes | None = None
-
-    def with_fields(self, fields: Headers) -> LastingFile:
-        """And these in every answer."""
-        return replace(
-            self,
-            headers=[*self.headers, *fields],
-            unchanged=[*self.unchanged, *fields],
-            partial=None if self.partial is None else [*self.partial, *fields],
-        )
 
 
 @dataclass(frozen=True, slots=True)
