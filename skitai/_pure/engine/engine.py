@@ -41,8 +41,8 @@ _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 
 
 class Listener:
-    """One listening socket; ``info`` is the service's own note about it.  ``secure()`` gives the
-    context of a connection that was just accepted; None: clear text."""
+    """One listening socket; ``info`` is the service's own note about it.  Where it speaks TLS, ``secure`` is
+    asked for the context of each connection, which must be complete: the engine sets nothing in it."""
 
     __slots__ = ("info", "secure", "sock")
 
@@ -91,8 +91,7 @@ class Engine:
     def listen(
         self, sock: socket.socket, info: Any, secure: Callable[[], ssl.SSLContext] | None = None
     ) -> None:
-        """Serve ``sock``, which is bound and listening, once `run` is entered; with ``secure`` by TLS,
-        which is asked for the context of each connection: certificates may change meanwhile."""
+        """Serve ``sock``, which is bound and listening, once `run` is entered; ``secure``: see `Listener`."""
         sock.setblocking(False)
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             # Accepted sockets inherit it: on Linux by tcp(7), on BSD and macOS too.

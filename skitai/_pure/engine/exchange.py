@@ -198,7 +198,8 @@ class Exchange:
 
     @property
     def tls(self) -> ssl.SSLObject | None:
-        """What was agreed with the client; None: nothing is encrypted."""
+        """What was agreed with the client (``version()``, ``cipher()``, ``getpeercert()``; nothing else of it
+        is for asking); None: nothing is encrypted."""
         return None
 
     # -- the response; the holder's thread ----------------------------------------------
