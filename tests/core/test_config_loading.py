@@ -333,7 +333,10 @@ body_max = 1m
         ("[mount /shop]\nbody_max = 2g", "body_max of [mount /shop] is above that of [server]"),
         ("[mount /shop]\n[mount /shop/]", "[mount /shop/] says the same as [mount /shop] in line 5"),
         ("[host www.x.co]\nredirect_to = http://a", "[host www.x.co]: no routes are for host www.x.co;"),
-        ("[host www.x.com]\nkeyfile = x.key", "[host www.x.com] has a key but no certfile; name both"),
+        (
+            "[host www.x.com]\nkeyfile = x.key",
+            "x.conf:6: [host www.x.com] has a keyfile but no certfile; name both",
+        ),
         (
             "[host www.x.com]\nredirect_to = http://a\n[host WWW.x.com]\nredirect_to = http://b",
             "x.conf:7: [host WWW.x.com]: www.x.com has a section already; keep one",

@@ -218,5 +218,5 @@ def test_who_verifies_nobody_is_told(folder: Path) -> None:
     text = "[server]\nssl = yes\ncertfile = x\nca_certs = y\nverify = required\n[listen a]\naddress = :1\n"
     text += "[listen b]\naddress = :2\nssl = no\n"
     assert load(folder / "x.conf", text=text).listeners[1].verify == "required"
-    with pytest.raises(ConfigErrors, match=r"x.conf:11: verify = optional without TLS"):
+    with pytest.raises(ConfigErrors, match=r"x.conf:11: verify = optional without TLS[^\n]*$"):
         load(folder / "x.conf", text=text + "verify = optional\n")

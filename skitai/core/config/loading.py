@@ -28,7 +28,7 @@ from skitai.core.config.settings import TABLES, ServerSettings, Settings
 from skitai.core.config.sources import Given, Reader, Source
 from skitai.core.config.syntax import Section, Style, parse, read_text
 from skitai.core.config.targets import Finder
-from skitai.core.config.tlskeys import check_certificates, check_listeners
+from skitai.core.config.tlschecks import check_tls
 from skitai.limits import Limits
 
 __all__ = ["for_app", "load", "text_of"]
@@ -126,8 +126,7 @@ def _finish(
     mounts = read_mounts(sections.get("mount", []), routes, limits, reader)
     hosts = read_hosts(sections.get("host", []), routes, reader)
     reader.remember("server", given)
-    check_listeners(listeners, reader.origins, problems)
-    check_certificates(hosts, reader.origins, problems)
+    check_tls(listeners, hosts, reader)
     if server.chdir is not None and not server.chdir.is_dir():
         chdir = given["chdir"]
         source = "" if chdir.source is Source.FILE else chdir.origin

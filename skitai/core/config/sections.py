@@ -184,7 +184,8 @@ def read_hosts(sections: Sequence[Section], routes: RouteLines, reader: Reader) 
             reader.problems.add(
                 f"[{section.title}] sends its requests back to itself", line=given["redirect_to"].line
             )
-        redirected.update([name] if host.redirect_to else [])
+        if host.redirect_to:
+            redirected.add(name)
     routed = {host for route in routes.routes for host in route.hosts}
     for rule, line in rules.items():
         if rule not in routed and rule not in redirected and routes.whole:
