@@ -32,12 +32,13 @@ from typing import Protocol
 from skitai import was
 from skitai._constants import VERSION
 from skitai._kernels import engine, implementation
+from skitai.core import tls
 from skitai.core.apps import MountedApp, refusing_green_threads
 from skitai.core.bodies import Spool
-from skitai.core.config import AppTarget, ListenSettings, Settings, StaticTarget
+from skitai.core.config import AppTarget, ConfigErrors, ListenSettings, Settings, StaticTarget
 from skitai.core.coroutines import Coroutines
 from skitai.core.forwarded import TrustedProxies
-from skitai.core.listeners import bind_tcp, bind_unix, describe
+from skitai.core.listeners import bind, describe
 from skitai.core.logs.facade import Logs
 from skitai.core.plans import ListenerInfo
 from skitai.core.processlimits import raise_descriptor_limit
@@ -45,7 +46,7 @@ from skitai.core.routes import Mount, RouteTable
 from skitai.core.service import HttpService
 from skitai.core.static import StaticFolder
 from skitai.counters import Row, private_row
-from skitai.errors import AppLoadError, SkitaiError
+from skitai.errors import AppLoadError, ConfigError, SkitaiError
 from skitai.launch import ExitCode, Launch, complain
 from skitai.limits import Limits
 from skitai.orders import Order
@@ -143,6 +144,7 @@ class Instance:
         # For the process of a server, and here only: importing skitai changes nothing.
         sys.setswitchinterval(settings.server.switch_interval)
         limits = raise_descriptor_limit(settings.limits)
+        secure = self._secure_listeners()
         sockets = self._link.sockets if self._link else [self._bind(item) for item in settings.listeners]
         counts = self._link.counts if self._link else private_row()
         try:
@@ -153,10 +155,8 @@ class Instance:
         except BaseException:
             self._remove_unix_sockets()
             raise
-        for sock in sockets:
-            sockname = sock.getsockname()
-            server = (sockname[0], sockname[1]) if isinstance(sockname, tuple) else ("localhost", 80)
-            self._engine.listen(sock, ListenerInfo("http", server))
+        for sock, listener, contexts in zip(sockets, settings.listeners, secure, strict=True):
+            self._engine.listen(sock, _info(sock, listener), contexts)
         # Before the first answer: process 1 of a container would not get a signal without a handler.
         self._events.catch(_SIGNALS_OF_A_WORKER if self._link else _SIGNALS)
         if self._link and not self._is_admitted(self._link):
@@ -169,9 +169,22 @@ class Instance:
             f"pid {os.getpid()}, threads {settings.server.threads}"
         )
         if not self._link:
-            for sock in sockets:
-                self._logs.server(f"listening on {describe(sock, 'http')}")
+            for sock, listener in zip(sockets, settings.listeners, strict=True):
+                self._logs.server(f"listening on {describe(sock, listener.scheme)}")
         return True
+
+    def _secure_listeners(self) -> list[tls.ListenerContext | None]:
+        """Who gives contexts to the connections of each listener; None: clear text."""
+        settings = self._settings
+        found = tls.check(settings)
+        for warning in found.warnings:
+            self._logs.server(str(warning), "warn")
+        if found.problems:
+            raise ConfigErrors(found.problems)
+        return [
+            tls.ListenerContext(listener, settings, self._logs.server) if listener.ssl else None
+            for listener in settings.listeners
+        ]
 
     def _is_admitted(self, link: Link) -> bool:
         """What serves so far may be better than what we could."""
@@ -214,12 +227,10 @@ class Instance:
         )
 
     def _bind(self, listener: ListenSettings) -> socket.socket:
-        address = listener.address
-        if address.path is not None:
-            sock = bind_unix(address.path, listener.socket_mode, listener.backlog)
-            self._unix_paths.append(address.path)
-            return sock
-        return bind_tcp(address.host, address.port, listener.backlog)
+        sock = bind(listener)
+        if listener.address.path is not None:
+            self._unix_paths.append(listener.address.path)
+        return sock
 
     def _load_all(self, mounts: list[Mount]) -> dict[Mount, MountedApp]:
         """One application for all mounts of one target."""
@@ -345,6 +356,26 @@ class Instance:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # from here on the system's own, deadly one
 
 
+def _exit_code(error: SkitaiError) -> ExitCode:
+    """Of an instance that cannot start."""
+    if isinstance(error, AppLoadError):
+        return ExitCode.APP
+    return ExitCode.CONFIG if isinstance(error, ConfigError) else ExitCode.FAILURE
+
+
+def _info(sock: socket.socket, listener: ListenSettings) -> ListenerInfo:
+    name = sock.getsockname()
+    server = (name[0], name[1]) if isinstance(name, tuple) else ("localhost", 443 if listener.ssl else 80)
+    return ListenerInfo(
+        listener.scheme,
+        server,
+        https_only=listener.https_only,
+        https_port=listener.https_port,
+        hsts=listener.hsts,
+        verifies=listener.ssl and listener.verify != "no",
+    )
+
+
 def serve(launch: Launch, settings: Settings, link: Link | None = None) -> int:
     """Serve until the end, in this process; the exit code."""
     folder = launch.log_folder(settings)
@@ -367,5 +398,5 @@ def serve(launch: Launch, settings: Settings, link: Link | None = None) -> int:
         logs.close()
         if not launch.verbose and folder is not None:
             complain(error)
-        return ExitCode.APP if isinstance(error, AppLoadError) else ExitCode.FAILURE
+        return _exit_code(error)
     return instance.run()

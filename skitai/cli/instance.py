@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -69,9 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def check(settings: Settings) -> int:
     """Say whether ``settings`` can be followed in full."""
-    for problem in settings.problems:
+    # By its name: a command that becomes a master does not carry OpenSSL along.
+    certificates = importlib.import_module("skitai.core.tls").check(settings)
+    for warning in certificates.warnings:
+        complain(f"warning: {warning}")
+    problems = (*settings.problems, *certificates.problems)
+    for problem in problems:
         complain(problem)
-    if settings.problems:
+    if problems:
         return ExitCode.CONFIG
     print(f"{settings.file or 'configuration'}: good")
     return 0

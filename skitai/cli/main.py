@@ -1,4 +1,4 @@
-"""``skitai``: serve an application without a configuration file, check one."""
+"""``skitai``: serve an application without a configuration file, check one, make a certificate."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from skitai._constants import VERSION
+from skitai.cli import cert
 from skitai.cli.instance import check
 from skitai.cli.places import Places
 from skitai.cli.serving import serve
@@ -44,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     checker.add_argument("conf", metavar="NAME|FILE")
     checker.add_argument("--home", metavar="DIR", help="where etc is for a user who is not root")
     checker.set_defaults(function=_check)
+    cert.add_command(commands)
     return parser
 
 

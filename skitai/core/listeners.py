@@ -11,13 +11,28 @@ import socket
 import stat
 from pathlib import Path
 
+from skitai.core.activation import NothingHanded, handed_socket
+from skitai.core.config import ListenSettings
 from skitai.errors import SkitaiError
 
-__all__ = ["BindError", "bind_tcp", "bind_unix", "describe"]
+__all__ = ["BindError", "bind", "bind_tcp", "bind_unix", "describe"]
 
 
 class BindError(SkitaiError):
     """An address cannot be listened on; the text says why and what to do."""
+
+
+def bind(listener: ListenSettings) -> socket.socket:
+    """The listening socket that ``listener`` asks for.  Raises BindError."""
+    address = listener.address
+    if address.path is not None:
+        return bind_unix(address.path, listener.socket_mode, listener.backlog)
+    if address.handed is not None:
+        try:
+            return handed_socket(address.handed)
+        except NothingHanded as error:
+            raise BindError(f"cannot listen on {address}: {error}") from error
+    return bind_tcp(address.host, address.port, listener.backlog)
 
 
 def bind_tcp(host: str, port: int, backlog: int) -> socket.socket:
@@ -58,7 +73,7 @@ def bind_unix(path: Path, mode: int, backlog: int) -> socket.socket:
 
 
 def describe(sock: socket.socket, scheme: str) -> str:
-    """The address as a person would type it: ``http://127.0.0.1:5000``, ``unix:/run/x.sock``."""
+    """The address as a person would type it: ``https://127.0.0.1:5000``, ``unix:/run/x.sock``."""
     address = sock.getsockname()
     if sock.family == getattr(socket, "AF_UNIX", None):
         return f"unix:{address}"

@@ -26,10 +26,16 @@ __all__ = ["NOBODY", "Chain", "Chains", "ListenerInfo", "Plan"]
 
 @dataclass(frozen=True, slots=True)
 class ListenerInfo:
-    """``server`` is the address for SERVER_NAME and SERVER_PORT when a client names no host."""
+    """``server`` is the address for SERVER_NAME and SERVER_PORT when a client names no host;
+    ``https_only``, ``https_port`` and ``hsts`` as in the settings; ``verifies``: clients are asked for a
+    certificate."""
 
     scheme: str
     server: tuple[str, int]
+    https_only: bool = False
+    https_port: int = 443
+    hsts: str = ""
+    verifies: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,15 +54,17 @@ class VirtualHost:
     """The mounts of one host name, or of one ``.domain``, or of all other hosts.
 
     ``redirect_to`` is ``https://www.example.com`` where every request is to be sent there with
-    its path and query, else empty.
+    its path and query, else empty; ``https_only`` and ``hsts`` are None where the listener's hold.
     """
 
-    __slots__ = ("_chains", "_redirects", "depth", "mounts", "name", "redirect_to")
+    __slots__ = ("_chains", "_redirects", "depth", "hsts", "https_only", "mounts", "name", "redirect_to")
 
-    def __init__(self, name: str, mounts: Iterable[Mount], redirect_to: str = "") -> None:
-        self.name = name
+    def __init__(self, settings: HostSettings, mounts: Iterable[Mount]) -> None:
+        self.name = settings.name
         self.mounts = tuple(sorted(mounts, key=_order))
-        self.redirect_to = redirect_to
+        self.redirect_to = settings.redirect_to
+        self.https_only = settings.https_only
+        self.hsts = settings.hsts
         # For each mounted path everything at it and above it, the longest path first.
         self._chains = {
             mount.path: tuple(other for other in self.mounts if _covers(other.path, mount.path))
@@ -112,8 +114,8 @@ class RouteTable:
         hosts: Iterable[HostSettings] = (),
     ) -> None:
         sections = {(section.host, section.path): section for section in mounts}
-        redirects = {host.name: host.redirect_to for host in hosts}
-        by_host: dict[str, list[Mount]] = {name: [] for name in redirects}
+        said = {host.name: host for host in hosts}
+        by_host: dict[str, list[Mount]] = {name: [] for name in said}
         for route in routes:
             for name in route.hosts:
                 options = _options(name, route.path, defaults, sections)
@@ -121,7 +123,7 @@ class RouteTable:
                     Mount(route.path, route.had_trailing_slash, route.target, options, route.problem)
                 )
         self._hosts = {
-            name: VirtualHost(name, found, redirects.get(name, "")) for name, found in by_host.items()
+            name: VirtualHost(said.get(name) or HostSettings(name), found) for name, found in by_host.items()
         }
         self._remembered: dict[str, VirtualHost | None] = {}
 

@@ -26,6 +26,7 @@ from skitai.core.limitlog import LimitLog
 from skitai.core.logs.facade import Logs
 from skitai.core.plans import ListenerInfo, Plan
 from skitai.core.routes import Mount
+from skitai.core.tls import connection_fields
 from skitai.errors import AppLoadError
 
 __all__ = ["Runs"]
@@ -64,7 +65,7 @@ class Runs:
     def environ(self, exchange: engine.Exchange, plan: Plan, mount: Mount) -> dict[str, Any]:
         listener: ListenerInfo = exchange.listener
         client = plan.client
-        plan.environ = build_environ(
+        plan.environ = environ = build_environ(
             self._template,
             exchange.head,
             script_name=wsgi_string(mount.path),
@@ -77,7 +78,9 @@ class Runs:
             server=listener.server,
             withheld=client.withheld,
         )
-        return plan.environ
+        if listener.verifies and exchange.tls is not None:
+            environ.update(connection_fields(exchange.tls))
+        return environ
 
     def start(self, exchange: engine.Exchange, plan: Plan, mount: Mount, mounted: MountedApp) -> None:
         environ = plan.environ or self.environ(exchange, plan, mount)

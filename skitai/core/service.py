@@ -34,6 +34,7 @@ from skitai.core.redirects import quote_path, redirect
 from skitai.core.routes import Mount, RouteTable
 from skitai.core.runs import Runs
 from skitai.core.static import StaticFolder
+from skitai.core.transport import further_fields, is_exempt, needs_https, to_https
 from skitai.counters import Row
 from skitai.errors import HTTPError, RemoteProtocolError
 from skitai.limits import Limits
@@ -210,6 +211,9 @@ class HttpService:
         site = self._table.host(host)
         if self._proxies or site is None or site.redirect_to:
             return None
+        # The certificate is of each connection, and the fields are not the application's.
+        if info.verifies or needs_https(site, info, info.scheme) or further_fields(site, info, info.scheme):
+            return None
         mounts = site.match(path)
         chain = self._chains.of(mounts) if mounts else NOBODY
         if chain.mount is None or chain.app is None or chain.folders or chain.is_broken or chain.is_coroutine:
@@ -245,7 +249,10 @@ class HttpService:
         return self._proxies.resolve(address, port, exchange.head, listener.scheme)
 
     def _route(self, exchange: engine.Exchange, plan: Plan) -> None:
-        head = exchange.head
+        head, listener = exchange.head, exchange.listener
+        site = self._table.host(plan.client.host)
+        if head.path != _PONG.path:  # which is no site's
+            exchange.further_fields = further_fields(site, listener, plan.client.scheme)
         if head.form == "authority":
             raise HTTPError(405, "CONNECT is for proxies; this server is none.")
         if head.path == "*":  # also ``OPTIONS http://host`` (RFC 9112 section 3.2.4)
@@ -263,9 +270,11 @@ class HttpService:
         if plan.path == _PONG.path:
             plan.answer = Answer(200, _PONG.headers, _PONG.body)
             return
-        site = self._table.host(plan.client.host)
         if site is None:
             raise HTTPError(421, f"No site is configured for the host {plan.client.host!r}.")
+        if needs_https(site, listener, plan.client.scheme) and not is_exempt(plan.path):
+            plan.answer = to_https(head, plan.client, listener.https_port)
+            return
         if site.redirect_to:
             # 308 keeps the method: a form must not become a GET of the other site.
             status = 301 if head.method in _FILE_METHODS else 308
@@ -305,6 +314,7 @@ class HttpService:
                 if (
                     place
                     or self._proxies
+                    or exchange.further_fields
                     or (chain.app is not None and admission_hook(chain.app) is not None)
                 ):
                     answer.lasting = None  # others have a word about it, at each request

@@ -289,8 +289,8 @@ class _Master:
         self._backoff.reset()
         self._sockets.keep_only(generation.settings.listeners)
         if former is None:
-            for sock in generation.sockets:
-                self._log(f"listening on {describe(sock, 'http')}")
+            for sock, listener in zip(generation.sockets, generation.settings.listeners, strict=True):
+                self._log(f"listening on {describe(sock, listener.scheme)}")
         else:
             self._log(f"reloaded; processes {self._wanted}")
             if former.journal is not generation.journal:

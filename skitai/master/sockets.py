@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from skitai.core.config import Address, ListenSettings
-from skitai.core.listeners import bind_tcp, bind_unix
+from skitai.core.listeners import bind
 
 __all__ = ["Sockets"]
 
@@ -32,7 +32,7 @@ class Sockets:
         found: list[socket.socket] = []
         for key, listener in _keyed(listeners):
             try:
-                sock = self._open.get(key) or _bind(listener)
+                sock = self._open.get(key) or bind(listener)
             except BaseException:
                 for other, opened in fresh.items():
                     _close(other, opened)
@@ -66,16 +66,10 @@ def _keyed(listeners: Iterable[ListenSettings]) -> Sequence[tuple[_Key, ListenSe
     return keyed
 
 
-def _bind(listener: ListenSettings) -> socket.socket:
-    address = listener.address
-    if address.path is not None:
-        return bind_unix(address.path, listener.socket_mode, listener.backlog)
-    return bind_tcp(address.host, address.port, listener.backlog)
-
-
 def _adjust(sock: socket.socket, listener: ListenSettings) -> None:
     """What can be changed about a socket that stays open."""
-    sock.listen(listener.backlog)
+    if listener.address.handed is None:
+        sock.listen(listener.backlog)
     if listener.address.path is not None:
         os.chmod(listener.address.path, listener.socket_mode)
 

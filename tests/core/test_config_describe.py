@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentParser
 from dataclasses import replace
 from pathlib import Path
@@ -46,6 +47,11 @@ index = home.html
 static_max_age = 0
 [host x.com]
 redirect_to = https://www.x.com
+[host www.x.com]
+certfile = x.pem
+passphrase = swordfish
+https_only = yes
+hsts = 365d; includesubdomains
 """
 
 
@@ -66,8 +72,15 @@ def without_origins(settings: Settings) -> Settings:
         replace(route, line=0, problem=None, target=replace(route.target, text=""))
         for route in settings.routes
     )
-    server = replace(settings.server, passphrase="")
-    return replace(settings, file=None, origins=MappingProxyType({}), routes=routes, server=server)
+    return replace(
+        settings,
+        file=None,
+        origins=MappingProxyType({}),
+        routes=routes,
+        server=replace(settings.server, passphrase=""),
+        listeners=tuple(replace(listener, passphrase="") for listener in settings.listeners),
+        hosts=tuple(replace(host, passphrase="") for host in settings.hosts),
+    )
 
 
 def test_what_is_printed_loads_to_the_same_settings(site: Path) -> None:
@@ -78,7 +91,7 @@ def test_what_is_printed_loads_to_the_same_settings(site: Path) -> None:
 
 def test_bind_replaces_ip_port_and_listen_when_printed_too(site: Path) -> None:
     settings = load(Path("x.conf"), text=FULL, base=site, overrides={"bind": ":82"})
-    assert again(settings).listeners == settings.listeners
+    assert without_origins(again(settings)).listeners == without_origins(settings).listeners
     assert "[listen" not in describe(settings)
 
 
@@ -98,6 +111,7 @@ def test_the_comments_say_where_values_came_from(site: Path) -> None:
 def test_secrets_are_not_printed(site: Path) -> None:
     text = describe(load(None, text=FULL, base=site))
     assert "hunter2" not in text
+    assert "swordfish" not in text
     assert "; passphrase is set and not shown" in text
 
 
@@ -187,7 +201,7 @@ def test_every_key_but_a_secret_has_a_flag(capsys: pytest.CaptureFixture[str]) -
         typed("--help")
     shown = capsys.readouterr().out
     for key in TABLES["server"].values():
-        assert (key.flag in shown) is not key.secret, key.name
+        assert bool(re.search(rf"{key.flag}(?![\w-])", shown)) is not key.secret, key.name
 
 
 def test_what_flags_give_can_be_loaded() -> None:

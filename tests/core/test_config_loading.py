@@ -100,7 +100,12 @@ def test_a_config_errors_is_a_config_error_of_its_first_problem() -> None:
         ("threads = 20000", "threads = 20000: more than 10000"),
         ("port = 70000", "port = 70000: more than 65535"),
         ("processes = 0", "processes = 0: less than 1"),
-        ("ssl = yes", "ssl = yes: TLS is not in this version, and clear text is not served in its place"),
+        (
+            "ssl = yes",
+            "ssl = yes needs a certificate; write certfile = server.pem; "
+            "`skitai cert` makes one for your own machine",
+        ),
+        ("verify = required", "verify = required without TLS: nobody would be verified; write ssl = yes"),
         ("enable_proxy = on", "enable_proxy = on: the forward proxy is not in this version"),
         ("response_timeout = 0", "response_timeout = 0: less than 0.001"),
         ("pass_phrase = x", "[server] has no key 'pass_phrase'; did you mean 'passphrase'?"),
@@ -282,7 +287,7 @@ def test_bind_contradicts_ip_and_port(text: str, sources: dict[str, dict[str, st
 def test_a_listen_section_needs_an_address_of_its_own() -> None:
     assert complaints("[listen a]\nbacklog = 5\n[listen b]\naddress = :1\n[listen c]\naddress = :1\n") == [
         "x.conf:1: [listen a] lacks address; "
-        "127.0.0.1:5000, [::1]:5000, :5000 (every interface) or unix:/path",
+        "127.0.0.1:5000, [::1]:5000, :5000 (every interface), unix:/path or systemd:NAME",
         "x.conf:5: [listen c] has the address of [listen b] in line 3; keep one",
     ]
 
@@ -328,7 +333,10 @@ body_max = 1m
         ("[mount /shop]\nbody_max = 2g", "body_max of [mount /shop] is above that of [server]"),
         ("[mount /shop]\n[mount /shop/]", "[mount /shop/] says the same as [mount /shop] in line 5"),
         ("[host www.x.co]\nredirect_to = http://a", "[host www.x.co]: no routes are for host www.x.co;"),
-        ("[host www.x.com]", "[host www.x.com] lacks redirect_to"),
+        (
+            "[host www.x.com]\nkeyfile = x.key",
+            "x.conf:6: [host www.x.com] has a keyfile but no certfile; name both",
+        ),
         (
             "[host www.x.com]\nredirect_to = http://a\n[host WWW.x.com]\nredirect_to = http://b",
             "x.conf:7: [host WWW.x.com]: www.x.com has a section already; keep one",

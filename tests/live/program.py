@@ -28,8 +28,8 @@ REPO = Path(__file__).resolve().parents[2]
 #: Where the ``skitai`` under test was imported from; the child must run the same build.
 PACKAGE_HOME = Path(skitai.__file__).resolve().parents[1]
 
-#: How the server says that it is ready; "http://" is absent for unix sockets.
-LISTENING = re.compile(r"listening on (?:http://)?(\S+)")
+#: How the server says that it is ready; the scheme is absent for unix sockets.
+LISTENING = re.compile(r"listening on (?:https?://)?(\S+)")
 
 START_TIMEOUT = 10.0
 

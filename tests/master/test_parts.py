@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from skitai.core.config import Address, ListenSettings
+from skitai.core.config import Address, ListenSettings, load
 from skitai.core.listeners import BindError
 from skitai.launch import Launch
 from skitai.master.backoff import STEADY, BackOff
@@ -103,7 +103,7 @@ def test_an_end_in_words() -> None:
 
 def listener(path: Path | None = None, *, port: int = 0) -> ListenSettings:
     address = Address("127.0.0.1", port) if path is None else Address(path=path)
-    return ListenSettings("x", address, socket_mode=0o660, backlog=5)
+    return replace(load(None).listeners[0], name="x", address=address, backlog=5)
 
 
 def test_what_stays_is_the_same_socket(tmp_path: Path) -> None:

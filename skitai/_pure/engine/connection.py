@@ -143,6 +143,7 @@ class Connection(Answering):
         """Under the lock: the late handler keeps ``exchange``, which is not the current one any more."""
         self.exchange = replacement = Exchange(self, exchange.head)
         replacement.context = exchange.context
+        replacement.further_fields = exchange.further_fields
         replacement.received_at = exchange.received_at
         replacement.response_timeout = exchange.response_timeout
         exchange.overdue = True

@@ -143,6 +143,7 @@ class Exchange:
         "connection",
         "context",
         "delivered_at",
+        "further_fields",
         "head",
         "is_parked",
         "lasts",
@@ -161,6 +162,8 @@ class Exchange:
         self.head = head
         #: The service's own: what it decided about this request.
         self.context: Any = None
+        #: The service's too: fields of whatever answer is given, unless it has some of the same name.
+        self.further_fields: Headers = []
         #: Where the request's body goes; None discards it.  The engine closes it if the request
         #: never gets as far as `Service.execute`; afterwards that is the service's.
         self.sink: BodySink | None = None
@@ -363,6 +366,9 @@ class Exchange:
     def _open(self, status: int, headers: Headers, reason: str | None) -> bytes:
         """The head on the wire; from here on the response is this one."""
         connection = self.connection
+        if self.further_fields:
+            given = {name.lower() for name, _ in headers}
+            headers = [*headers, *(field for field in self.further_fields if field[0].lower() not in given)]
         connection.prepare_response(self)
         head = connection.http.send_response(status, connection.with_own_fields(headers), reason)
         self.status = status

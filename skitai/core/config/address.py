@@ -1,4 +1,5 @@
-"""Where to listen: ``127.0.0.1:5000``, ``[::1]:5000``, ``:5000`` (all interfaces), ``unix:/path``."""
+"""Where to listen: ``127.0.0.1:5000``, ``[::1]:5000``, ``:5000`` (all interfaces), ``unix:/path``,
+``systemd`` or ``systemd:NAME`` (a socket that we are handed)."""
 
 from __future__ import annotations
 
@@ -18,16 +19,21 @@ _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Either ``path`` (a unix socket) or ``host`` and ``port``; an empty host is every interface,
-    IPv6 and IPv4.  Port 0 lets the system choose.  IPv6 hosts have no brackets here."""
+    """Either ``path`` (a unix socket), or ``handed`` (the name of a socket that the service manager has
+    opened, or the number of its descriptor, or empty for the only one), or ``host`` and ``port``; an empty
+    host is every interface, IPv6 and IPv4.  Port 0 lets the system choose.  IPv6 hosts have no brackets
+    here."""
 
     host: str = ""
     port: int = 0
     path: Path | None = None
+    handed: str | None = None
 
     def __str__(self) -> str:
         if self.path is not None:
             return f"unix:{self.path}"
+        if self.handed is not None:
+            return f"systemd:{self.handed}" if self.handed else "systemd"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
@@ -38,6 +44,8 @@ def read_address(text: str, base: Path) -> Address:
         if not path:
             raise Mistake("the socket has no path", "write unix:/path/to/socket")
         return Address(path=below(base, path))
+    if text == "systemd" or text.startswith("systemd:"):
+        return Address(handed=text.removeprefix("systemd").removeprefix(":").strip())
     host, colon, port = text.rpartition(":")
     if not colon:
         hint = f"write :{text}" if text.isascii() and text.isdigit() else f"write {text}:5000"

@@ -46,7 +46,8 @@ def _lines(settings: Settings) -> Iterator[str]:
     for mount in settings.mounts:
         yield from _section(settings, mount.title, mount.values)
     for host in settings.hosts:
-        yield from _section(settings, host.title, {"redirect_to": host.redirect_to})
+        own = {name: getattr(host, name) for name in TABLES["host"]}
+        yield from _section(settings, host.title, {name: own[name] for name in own if own[name] is not None})
 
 
 def _section(settings: Settings, title: str, values: Mapping[str, Any]) -> Iterator[str]:

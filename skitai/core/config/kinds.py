@@ -7,6 +7,7 @@ A `Kind` never sees a key or a line: it raises `Mistake`, and the caller knows w
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ __all__ = [
     "BYTES",
     "FILE_NAMES",
     "HOST",
+    "HSTS",
     "INT",
     "LANE",
     "MASTER",
@@ -31,9 +33,12 @@ __all__ = [
     "NETWORKS",
     "PATH",
     "PATHS",
+    "PEM_FILE",
     "SECONDS",
     "SITE",
     "TEXT",
+    "TLS_VERSION",
+    "VERIFY",
     "WHOLE_SECONDS",
     "YES_NO",
     "Kind",
@@ -56,8 +61,8 @@ class Kind:
 
 
 _WORDS = dict.fromkeys(("yes", "true", "on", "1"), True) | dict.fromkeys(("no", "false", "off", "0"), False)
-_SECONDS = re.compile(r"(?P<number>[0-9]{1,12}(?:\.[0-9]{1,9})?)\s*(?P<unit>ms|s|m|h)?")
-_SECONDS_IN = {"ms": 0.001, None: 1, "s": 1, "m": 60, "h": 3600}
+_SECONDS = re.compile(r"(?P<number>[0-9]{1,12}(?:\.[0-9]{1,9})?)\s*(?P<unit>ms|s|m|h|d)?")
+_SECONDS_IN = {"ms": 0.001, None: 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST = 366 * 86400.0  # far beyond any use, and still within every timer of every system
 _BYTES = re.compile(r"(?P<number>[0-9]{1,15})\s*(?:(?P<unit>[kmg])(?:i?b)?)?", re.IGNORECASE)
 _BYTES_IN = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -85,11 +90,15 @@ def _one_of(*words: str) -> Callable[[str, Path], str]:
     return parse
 
 
-def _parse_seconds(text: str, base: Path) -> float:
+def _any_seconds(text: str) -> float:
     match = _SECONDS.fullmatch(text)
     if match is None:
-        raise Mistake("not a time", "write 10, 10s, 500ms, 2m or 1h")
-    seconds = round(float(match["number"]) * _SECONDS_IN[match["unit"]], 9)
+        raise Mistake("not a time", "write 10, 10s, 500ms, 2m, 1h or 1d")
+    return round(float(match["number"]) * _SECONDS_IN[match["unit"]], 9)
+
+
+def _parse_seconds(text: str, base: Path) -> float:
+    seconds = _any_seconds(text)
     if seconds > _LONGEST:
         raise Mistake("longer than a year")
     return seconds
@@ -130,11 +139,42 @@ def _parse_path(text: str, base: Path) -> Path | None:
     return below(base, text) if text else None
 
 
+def _parse_pem_file(text: str, base: Path) -> Path | None:
+    """As 0.11 had it: a name that is none here is one of ``cert``, beside ``servers-enabled``."""
+    path = _parse_path(text, base)
+    if path is None or os.path.exists(path):
+        return path
+    in_cert = below(base.parent / "cert", text)
+    return in_cert if os.path.exists(in_cert) else path
+
+
 def _write_path(value: Path | None) -> str:
     return "" if value is None else str(value)
 
 
+#: The directives of RFC 6797 section 6.1 that may follow max-age, and the one that browsers' lists ask for.
+_HSTS_WORDS = {"includesubdomains": "includeSubDomains", "preload": "preload"}
+_PRELOAD_LEAST = 365 * 86400
+
+
+def _parse_hsts(text: str, base: Path) -> str:
+    """The value of the field Strict-Transport-Security, empty where it is not sent."""
+    if not text:
+        return ""
+    age, *words = (part.strip() for part in text.split(";"))
+    seconds = int(_any_seconds(age))
+    try:
+        told = [_HSTS_WORDS[word.lower()] for word in words]
+    except KeyError as error:
+        raise Mistake(f"{error} is no part of hsts", "write 365d; includeSubDomains; preload") from None
+    if "preload" in told and ("includeSubDomains" not in told or seconds < _PRELOAD_LEAST):
+        raise Mistake("lists of browsers want more for preload", "write 365d; includeSubDomains; preload")
+    return "; ".join([f"max-age={seconds}", *told])
+
+
 def _parse_site(text: str, base: Path) -> str:
+    if not text:
+        return ""
     parts = urlsplit(text)
     rest = (parts.path.rstrip("/"), parts.query, parts.fragment, parts.username)
     if parts.scheme not in ("http", "https") or not parts.hostname or any(rest):
@@ -185,7 +225,11 @@ MODE = Kind("file mode", _parse_mode, lambda value: f"0o{value:03o}")
 TEXT = Kind("text", lambda text, base: text, optional=True)
 HOST = Kind("host", lambda text, base: read_host(text), optional=True)
 PATH = Kind("path", _parse_path, _write_path, optional=True)
-SITE = Kind("address of a site", _parse_site)
+PEM_FILE = Kind("path", _parse_pem_file, _write_path, optional=True)
+VERIFY = Kind("no, optional or required", _one_of("no", "optional", "required"))
+TLS_VERSION = Kind("1.2 or 1.3", _one_of("1.2", "1.3"))
+HSTS = Kind("time; words", _parse_hsts, lambda value: value.removeprefix("max-age="), optional=True)
+SITE = Kind("address of a site", _parse_site, optional=True)
 ADDRESS = Kind("address", read_address)
 ADDRESSES = Kind("addresses", _many(read_address), _write_many, optional=True, many=True)
 PATHS = Kind("paths", _many(_parse_path), _write_many, optional=True, many=True)

@@ -28,6 +28,7 @@ from skitai.core.config.settings import TABLES, ServerSettings, Settings
 from skitai.core.config.sources import Given, Reader, Source
 from skitai.core.config.syntax import Section, Style, parse, read_text
 from skitai.core.config.targets import Finder
+from skitai.core.config.tlschecks import check_tls
 from skitai.limits import Limits
 
 __all__ = ["for_app", "load", "text_of"]
@@ -124,13 +125,14 @@ def _finish(
     listeners = read_listeners(sections.get("listen", []), server, given, reader)
     mounts = read_mounts(sections.get("mount", []), routes, limits, reader)
     hosts = read_hosts(sections.get("host", []), routes, reader)
+    reader.remember("server", given)
+    check_tls(listeners, hosts, reader)
     if server.chdir is not None and not server.chdir.is_dir():
         chdir = given["chdir"]
         source = "" if chdir.source is Source.FILE else chdir.origin
         problems.add(f"chdir: there is no folder {server.chdir}", line=chdir.line, source=source)
     _check_processes(server, given, problems)
     problems.raise_if_any()
-    reader.remember("server", given)
     return Settings(
         file=file,
         base=base,

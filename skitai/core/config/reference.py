@@ -55,7 +55,7 @@ def _default(key: Key) -> str:
     if key.required:
         return "must be given"
     if key.inherits:
-        return "as in `[server]`"
+        return "the listener's" if key.section == "host" else "as in `[server]`"
     text = key.kind.write(key.default)
     return f"`{text}`" if text else "empty"
 

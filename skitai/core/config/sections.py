@@ -70,7 +70,8 @@ def _contradict(value: Given, message: str, reader: Reader) -> None:
 
 
 def _inherited(name: str, address: Address, server: ServerSettings) -> ListenSettings:
-    return ListenSettings(name, address, server.socket_mode, server.backlog)
+    keys = (key.name for key in TABLES["listen"].values() if key.inherits)
+    return ListenSettings(name, address, **{key: getattr(server, key) for key in keys})
 
 
 def _listener(section: Section, server: ServerSettings, reader: Reader) -> ListenSettings | None:
@@ -79,7 +80,16 @@ def _listener(section: Section, server: ServerSettings, reader: Reader) -> Liste
         return None
     reader.remember(section.title, given)
     listener = _inherited(section.argument, given["address"].value, server)
+    if "certfile" in given:  # the key of [server] is that of another certificate
+        listener = replace(listener, keyfile=None)
+    if {"certfile", "keyfile", "passphrase", "passphrase_file"} & given.keys():
+        listener = replace(listener, passphrase="", passphrase_file=None)
     return replace(listener, **{name: value.value for name, value in given.items()})
+
+
+def _is_any_port(address: Address) -> bool:
+    """Two ports that the system chooses are two ports."""
+    return address.path is None and address.handed is None and address.port == 0
 
 
 def _refuse_same_address(
@@ -87,8 +97,8 @@ def _refuse_same_address(
 ) -> None:
     first: dict[Address, Section] = {}
     for section, listener in zip(sections, listeners, strict=True):
-        if listener is None or (listener.address.path is None and listener.address.port == 0):
-            continue  # two ports that the system chooses are two ports
+        if listener is None or _is_any_port(listener.address):
+            continue
         earlier = first.setdefault(listener.address, section)
         if earlier is not section:
             reader.problems.add(
@@ -153,6 +163,7 @@ def read_hosts(sections: Sequence[Section], routes: RouteLines, reader: Reader) 
     """The ``[host name]`` sections.  A host that is named in the routes needs routes or a section."""
     hosts: dict[str, HostSettings] = {}
     named: set[str] = set()
+    redirected: set[str] = set()
     rules = routes.hosts
     for section in sections:
         given = reader.read(section, TABLES["host"])
@@ -166,19 +177,17 @@ def read_hosts(sections: Sequence[Section], routes: RouteLines, reader: Reader) 
         except Mistake as mistake:
             reader.problems.take(mistake, line=section.line, about=f"[{section.title}]")
             continue
-        if "redirect_to" not in given:
-            continue
-        hosts[name] = HostSettings(name, given["redirect_to"].value)
-        reader.remember(hosts[name].title, given)
-        if (
-            name != DEFAULT_HOST
-            and find_rule(urlsplit(hosts[name].redirect_to).hostname or "", rules) == name
-        ):
+        host = hosts[name] = HostSettings(name, **{key: value.value for key, value in given.items()})
+        reader.remember(host.title, given)
+        target = urlsplit(host.redirect_to).hostname
+        if target and name != DEFAULT_HOST and find_rule(target, rules) == name:
             reader.problems.add(
                 f"[{section.title}] sends its requests back to itself", line=given["redirect_to"].line
             )
+        if host.redirect_to:
+            redirected.add(name)
     routed = {host for route in routes.routes for host in route.hosts}
-    for host, line in rules.items():
-        if host not in routed and host not in named and routes.whole:
-            reader.problems.add(f"host {host} has no routes", line=line, hint="write some below its header")
+    for rule, line in rules.items():
+        if rule not in routed and rule not in redirected and routes.whole:
+            reader.problems.add(f"host {rule} has no routes", line=line, hint="write some below its header")
     return tuple(hosts.values())

@@ -36,6 +36,7 @@ from skitai.core.config.kinds import (
     YES_NO,
 )
 from skitai.core.config.routelines import Route, write_host_rule
+from skitai.core.config.tlskeys import tls_key
 from skitai.errors import ConfigError
 from skitai.limits import Limits
 
@@ -100,21 +101,18 @@ class ServerSettings:
     name: str = field(
         default="", metadata=key(TEXT, "of the instance in logs; empty is the name of the file")
     )
-    ssl: bool = field(
-        default=False,
-        metadata=key(
-            YES_NO,
-            "serve TLS",
-            not_yet="TLS is not in this version, and clear text is not served in its place",
-        ),
-    )
-    certfile: Path | None = field(
-        default=None, metadata=key(PATH, "certificates in PEM, read when ssl is yes")
-    )
-    keyfile: Path | None = field(
-        default=None, metadata=key(PATH, "private key in PEM; empty: it stands in certfile")
-    )
-    passphrase: str = field(default="", repr=False, metadata=key(TEXT, "of the private key", secret=True))
+    ssl: bool = field(default=False, metadata=tls_key("ssl"))
+    certfile: Path | None = field(default=None, metadata=tls_key("certfile"))
+    keyfile: Path | None = field(default=None, metadata=tls_key("keyfile"))
+    passphrase: str = field(default="", repr=False, metadata=tls_key("passphrase"))
+    passphrase_file: Path | None = field(default=None, metadata=tls_key("passphrase_file"))
+    ca_certs: Path | None = field(default=None, metadata=tls_key("ca_certs"))
+    verify: str = field(default="no", metadata=tls_key("verify"))
+    tls_min: str = field(default="1.2", metadata=tls_key("tls_min"))
+    ciphers: str = field(default="", metadata=tls_key("ciphers"))
+    https_only: bool = field(default=False, metadata=tls_key("https_only"))
+    https_port: int = field(default=443, metadata=tls_key("https_port"))
+    hsts: str = field(default="", metadata=tls_key("hsts"))
     enable_proxy: bool = field(
         default=False,
         metadata=key(YES_NO, "serve as a forward proxy", not_yet="the forward proxy is not in this version"),
@@ -164,16 +162,34 @@ class ListenSettings:
 
     name: str
     address: Address = field(
-        metadata=key(ADDRESS, "127.0.0.1:5000, [::1]:5000, :5000 (every interface) or unix:/path")
+        metadata=key(
+            ADDRESS, "127.0.0.1:5000, [::1]:5000, :5000 (every interface), unix:/path or systemd:NAME"
+        )
     )
     socket_mode: int = field(metadata=key(MODE, "of the file of a unix socket", inherits=True))
     backlog: int = field(
         metadata=key(INT, "waiting to be accepted", unit="connections", inherits=True, least=1)
     )
+    ssl: bool = field(metadata=tls_key("ssl", inherits=True))
+    certfile: Path | None = field(metadata=tls_key("certfile", inherits=True))
+    keyfile: Path | None = field(metadata=tls_key("keyfile", inherits=True))
+    passphrase: str = field(repr=False, metadata=tls_key("passphrase", inherits=True))
+    passphrase_file: Path | None = field(metadata=tls_key("passphrase_file", inherits=True))
+    ca_certs: Path | None = field(metadata=tls_key("ca_certs", inherits=True))
+    verify: str = field(metadata=tls_key("verify", inherits=True))
+    tls_min: str = field(metadata=tls_key("tls_min", inherits=True))
+    ciphers: str = field(metadata=tls_key("ciphers", inherits=True))
+    https_only: bool = field(metadata=tls_key("https_only", inherits=True))
+    https_port: int = field(metadata=tls_key("https_port", inherits=True))
+    hsts: str = field(metadata=tls_key("hsts", inherits=True))
 
     @property
     def title(self) -> str:
         return f"listen {self.name}"
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.ssl else "http"
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,12 +245,20 @@ class MountSettings:
 
 @dataclass(frozen=True, slots=True)
 class HostSettings:
-    """``[host name]``; ``name`` as in the ``: name`` line of the routes."""
+    """``[host name]``; ``name`` as in the ``: name`` line of the routes.  What is None is as the
+    listener has it."""
 
     name: str
     redirect_to: str = field(
-        metadata=key(SITE, "all requests are sent there, path and query kept: https://www.example.com")
+        default="",
+        metadata=key(SITE, "all requests are sent there, path and query kept: https://www.example.com"),
     )
+    certfile: Path | None = field(default=None, metadata=tls_key("certfile"))
+    keyfile: Path | None = field(default=None, metadata=tls_key("keyfile"))
+    passphrase: str = field(default="", repr=False, metadata=tls_key("passphrase"))
+    passphrase_file: Path | None = field(default=None, metadata=tls_key("passphrase_file"))
+    https_only: bool | None = field(default=None, metadata=tls_key("https_only", inherits=True))
+    hsts: str | None = field(default=None, metadata=tls_key("hsts", inherits=True))
 
     @property
     def title(self) -> str:
