@@ -12,13 +12,14 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any, Literal
 
-from skitai._pure import producers  # the same in both builds; it says why
+from skitai._pure import coders, producers  # the same in both builds
 from skitai._pure.accessline import AccessRecord
 
 __all__ = [
     "AccessRecord",
     "access_lines",
     "add_fields",
+    "coders",
     "engine",
     "http1",
     "implementation",

@@ -1,26 +1,20 @@
-"""Producers: ranges of files, past our memory and through it; gzip and deflate."""
+"""Producers: ranges of files, past our memory and through it."""
 
 from __future__ import annotations
 
 import errno
-import gzip
 import os
 import socket
-import tracemalloc
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from skitai._kernels import producers
 from skitai.errors import WriteError
 
 DATA = bytes(range(256)) * 1000
-Coding = Literal["gzip", "deflate"]
 
 
 @pytest.fixture
@@ -127,63 +121,3 @@ def test_a_file_that_has_become_shorter(
     assert piece.count == 5
     with pytest.raises(WriteError, match="became shorter"):
         take()
-
-
-def decoder(coding: Coding) -> zlib._Decompress:
-    """What a client has; it refuses raw deflate for ``deflate``, which some servers send."""
-    return zlib.decompressobj(31 if coding == "gzip" else 15)
-
-
-@pytest.mark.parametrize("coding", ["gzip", "deflate"])
-@given(pieces=st.lists(st.binary(max_size=200) | st.just(b"abc" * 10_000)), level=st.integers(1, 9))
-def test_each_piece_can_be_shown_when_it_has_come(coding: Coding, pieces: list[bytes], level: int) -> None:
-    coder, client = producers.ZlibCoder(coding, level), decoder(coding)
-    for piece in pieces:
-        assert client.decompress(coder.push(piece)) == piece
-    assert client.decompress(coder.end()) == b""
-    assert client.eof
-    assert not client.unused_data
-
-
-@pytest.mark.parametrize("coding", ["gzip", "deflate"])
-def test_an_empty_body_and_empty_pieces(coding: Coding) -> None:
-    coder = producers.ZlibCoder(coding, 6)
-    assert coder.push(b"") == b""
-    assert decoder(coding).decompress(coder.end()) == b""
-
-
-def test_gzip_is_gzip_and_always_the_same() -> None:
-    coded = []
-    for _ in range(2):
-        coder = producers.ZlibCoder("gzip", 6)
-        coded.append(coder.push(DATA) + coder.end())
-    assert gzip.decompress(coded[0]) == DATA
-    assert coded[0] == coded[1]
-    assert coded[0][4:8] == bytes(4)  # no time
-
-
-@pytest.mark.parametrize(("level", "share"), [(1, 0.06), (6, 0.01), (9, 0.01)])
-def test_it_becomes_smaller(level: int, share: float) -> None:
-    coder = producers.ZlibCoder("gzip", level)
-    assert len(coder.push(DATA) + coder.end()) < share * len(DATA)
-
-
-@pytest.mark.parametrize("coding", ["gzip", "deflate"])
-def test_what_cannot_be_compressed_becomes_little_longer(coding: Coding) -> None:
-    noise = os.urandom(100_000)
-    coder = producers.ZlibCoder(coding, 6)
-    assert len(coder.push(noise) + coder.end()) < len(noise) + 100
-
-
-def test_a_long_body_takes_no_more_memory_than_a_short_one() -> None:
-    """Of Python's; zlib's own is fixed when the stream is made."""
-    coder = producers.ZlibCoder("gzip", 1)
-    coder.push(DATA)
-    tracemalloc.start()
-    try:
-        for _ in range(20):
-            coder.push(DATA)
-        held, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert held < 10_000
