@@ -43,6 +43,11 @@ cdef class AnswerHead:
     cdef KnownLines known
     cdef StatusLine status
     cdef list fields          # but for Content-Length
+    cdef list sent            # in their place, where the body is coded
+    cdef str content_type     # None: none
+    # There are fields that a coded body would change, or that forbid it.
+    cdef bint regarded
+    cdef bint varies          # say that the response depends on Accept-Encoding
     cdef long long length     # the Content-Length; -1: none
     cdef bint has_date, has_server
 

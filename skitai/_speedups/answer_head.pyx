@@ -32,7 +32,7 @@ SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 cdef enum:
     ANSWERS_MAX = 256     # different statuses and field names of applications
     LENGTH_DIGITS_MAX = 18
-    OWN_MAX = 64          # the lines of Content-Length and Connection, and the empty one
+    OWN_MAX = 96          # the lines of Vary, Content-Length and Connection, and the empty one
 
 cdef enum FieldKind:
     # What a field of an application's answer is to us.
@@ -41,6 +41,8 @@ cdef enum FieldKind:
     LENGTH_FIELD
     DATE_FIELD
     SERVER_FIELD
+    TYPE_FIELD
+    REGARDED_FIELD        # by whoever codes bodies: core/compression.py
 
 cdef dict SPECIAL_FIELDS = {
     # RFC 9110 section 7.6.1; what an application may not say of them is the gateway's to judge.
@@ -54,6 +56,17 @@ cdef dict SPECIAL_FIELDS = {
     "content-length": LENGTH_FIELD,
     "date": DATE_FIELD,
     "server": SERVER_FIELD,
+    "content-type": TYPE_FIELD,
+    "accept-ranges": REGARDED_FIELD,
+    "cache-control": REGARDED_FIELD,
+    "content-digest": REGARDED_FIELD,
+    "content-encoding": REGARDED_FIELD,
+    "content-md5": REGARDED_FIELD,
+    "content-range": REGARDED_FIELD,
+    "digest": REGARDED_FIELD,
+    "etag": REGARDED_FIELD,
+    "repr-digest": REGARDED_FIELD,
+    "vary": REGARDED_FIELD,
 }
 
 
@@ -129,11 +142,12 @@ cdef class KnownLines:
 cdef class AnswerHead:
     cdef bint note(self, object status, object headers) except -1:
         """Keep what start_response is told; False if it is not plain."""
-        cdef bint has_date = False, has_server = False
+        cdef bint has_date = False, has_server = False, regarded = False
         cdef int kind
         cdef list fields
         cdef long long length = -1
         cdef StatusLine line
+        cdef str content_type = None
         if type(status) is not str or type(headers) is not list:
             return False
         line = self.known.status_line(status)
@@ -156,11 +170,15 @@ cdef class AnswerHead:
                 continue
             if kind == HOP_FIELD:
                 return False
+            if kind == TYPE_FIELD:
+                content_type = value
             has_date = has_date or kind == DATE_FIELD
             has_server = has_server or kind == SERVER_FIELD
+            regarded = regarded or kind == REGARDED_FIELD
             fields.append(field)
         self.status, self.fields, self.length = line, fields, length
-        self.has_date, self.has_server = has_date, has_server
+        self.has_date, self.has_server, self.regarded = has_date, has_server, regarded
+        self.content_type, self.sent, self.varies = content_type, fields, False
         return True
 
     cdef list headers(self):
@@ -192,12 +210,14 @@ cdef class AnswerHead:
             at += _copy(at, known.date_line)
         if not self.has_server:
             at += _copy(at, known.server_line)
-        for field in self.fields:
+        for field in self.sent:
             length = write_field(at, room, (<tuple>field)[0], (<tuple>field)[1])
             if length < 0:
                 return length
             at += length
             room -= length
+        if self.varies:
+            at += _copy(at, b"Vary: Accept-Encoding\r\n")
         at += _write_length(at, body_size)
         if not keep_alive:
             at += _copy(at, b"Connection: close\r\n")

@@ -38,6 +38,7 @@ cdef class Call:
     # The answer, its body in one piece.
     cdef AnswerHead answer
     cdef bytes body
+    cdef bytes piece          # the one that the application gave in front of `iterator`
     cdef object result        # what the application returned, or stands for it
     cdef object iterator      # what is left of it behind the piece
 

@@ -121,7 +121,7 @@ cdef class Call:
             and Py_REFCNT(<PyObject *>self.starter) == 1
             and is_as_made(<PyObject *>self.context, self.settings)
         ):
-            self.environ = self.body = self.made_services = None
+            self.environ = self.body = self.piece = self.made_services = None
             work.spare = self
         else:
             self.release()

@@ -15,10 +15,17 @@ cdef class Route:
     cdef Py_ssize_t path_start
     cdef long long body_max
     cdef object file_wrapper
+    # What decides about coded bodies, None for none; the shortest; of which types, as far as was asked.
+    cdef object compression
+    cdef Py_ssize_t coded_from
+    cdef dict coded_types
     # Of the last request, as they stand in the template.
     cdef str method, target
     cdef uint32_t seed           # tells mounts apart, for habits; 0: nothing is learnt
     cdef bint parks              # its handlers may be parked where they wait
+
+
+    cdef bint codes(self, str content_type) except -1
 
 
 cdef class Routes:

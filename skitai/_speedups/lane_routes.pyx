@@ -25,11 +25,20 @@ SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 cdef enum:
     ROUTES_MAX = 1024
     TEXT_MAX = 255  # longer hosts and mounts have no lane
+    TYPES_MAX = 64  # different values of Content-Type: applications have few, but may make more
 
 
 @cython.final
 cdef class Route:
-    pass
+    cdef bint codes(self, str content_type) except -1:
+        """Whether bodies of this type may be coded."""
+        cdef PyObject *found = PyDict_GetItemWithError(self.coded_types, content_type)
+        if found != NULL:
+            return <object>found
+        wants = self.compression.wants(content_type)
+        if len(self.coded_types) < TYPES_MAX:
+            self.coded_types[content_type] = wants
+        return wants
 
 
 @cython.final
@@ -90,6 +99,10 @@ cdef class Routes:
             route.template = lane.template.copy()
             route.file_wrapper = lane.template["wsgi.file_wrapper"]
             route.withheld = lane.withheld
+            route.compression = lane.compression
+            if lane.compression is not None:
+                route.coded_from = lane.compression.least
+                route.coded_types = {}
             route.path_start = lane.path_start
             route.body_max = lane.body_max
             route.method = route.target = ""

@@ -10,6 +10,9 @@ request's `contextvars.Context` travels with it.  What asyncio has to wait for, 
 What the application owes us is checked (`skitai.core.wsgichecks`), and a debt is never passed
 on to the client as a valid response: a head that breaks the rules is 500, a body shorter than
 its Content-Length ends the connection, a longer one is cut.
+
+What is compressed (`skitai.core.compression`) is so here, by the thread that runs the application: a body
+that is there in one go, others piece by piece, each of which the client gets at once.
 """
 
 from __future__ import annotations
@@ -18,27 +21,27 @@ import contextvars
 import enum
 import os
 import stat
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from skitai._kernels import engine, http1
+from skitai._kernels import coders, engine, http1
 from skitai.core.apps import WSGIApplication
 from skitai.core.bodies import RequestBody
+from skitai.core.compression import Coding, Compression, blocks
 from skitai.core.coroutines import Coroutines, Sent, is_asynchronous
 from skitai.core.filewrapper import FileWrapper
+from skitai.core.runreports import RunReports, report_of
 from skitai.core.wsgichecks import as_bytes, check_headers, parse_status
 from skitai.errors import AppLoadError, ClientDisconnected, HTTPError, LocalProtocolError
 
-__all__ = ["Run", "RunReports"]
+__all__ = ["Run"]
 
-#: Where the frames are ours; those of a compiled module have its source's path in the project.
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_OURS = (os.path.join(_PACKAGE, "core", ""), os.path.join(_PACKAGE, "_pure", ""), "skitai/_speedups/")
 #: In place of a request's own context, once nothing of it runs any more.
 _NO_CONTEXT = contextvars.Context()
 #: Lists of small pieces are sent as one when they are no longer than this.
 _JOIN_MAX = 65536
+#: Longer bodies are compressed piece by piece: they are not in memory twice, and others have their turn.
+_CODED_WHOLE_MAX = 1 << 20
 #: With threads = 0, pieces sent before the other connections get their turn.
 _INLINE_PIECES = 16
 
@@ -62,34 +65,13 @@ class _Pulled(enum.Enum):
     TURN = "threads = 0: the other connections are next"
 
 
-class RunReports:
-    """Where a run tells what went wrong; handed in by the service."""
-
-    def __init__(
-        self,
-        failure: Callable[[str], None],
-        warn: Callable[[str], None],
-        error_page: Callable[[engine.Exchange, int, str, str], tuple[http1.Headers, bytes]],
-    ) -> None:
-        """``failure(text)`` logs a traceback; ``warn(text)`` a line;
-        ``error_page(exchange, status, why, detail)`` makes a page."""
-        self.failure = failure
-        self.warn = warn
-        self.error_page = error_page
-
-    def failure_in(self, environ: dict[str, Any], where: str, error: BaseException) -> None:
-        """The same for a request that has no run."""
-        self.failure(f"{environ['REQUEST_METHOD']} {environ['REQUEST_URI']}{where}\n{_report_of(error)}")
-
-    def warn_about(self, environ: dict[str, Any], text: str) -> None:
-        self.warn(f"{environ['REQUEST_METHOD']} {environ['REQUEST_URI']}: {text}")
-
-
 class Run:
     __slots__ = (
         "_application",
         "_body",
         "_burns",
+        "_coder",
+        "_compression",
         "_coroutines",
         "_debug",
         "_environ",
@@ -123,6 +105,7 @@ class Run:
         reports: RunReports,
         *,
         body: RequestBody | None,
+        compression: Compression | None,
         burns: bool,
         lasts: bool,
         parks: bool,
@@ -130,8 +113,9 @@ class Run:
         on_overload: Callable[[engine.Exchange, str, str], None],
     ) -> None:
         """``application()`` gives the WSGI callable (it may load it first); ``body`` is closed at
-        the end; ``burns``, ``lasts``, ``parks``: see `Job`; ``debug()`` says whether a failure may be
-        shown; ``on_overload(exchange, limit, why)`` answers when ``limit`` does not let this run in."""
+        the end; ``compression``: None for none; ``burns``, ``lasts``, ``parks``: see `Job`; ``debug()`` says
+        whether a failure may be shown; ``on_overload(exchange, limit, why)`` answers when ``limit`` does
+        not let this run in."""
         self._exchange = exchange
         self._application = application
         self._environ = environ
@@ -140,6 +124,9 @@ class Run:
         self._coroutines = coroutines
         self._reports = reports
         self._body = body
+        self._compression = compression
+        #: Once the head is out: what codes the pieces of the body.
+        self._coder: coders.Coder | None = None
         self._debug = debug
         self._on_overload = on_overload
         self._burns = burns
@@ -247,7 +234,7 @@ class Run:
             pieces = [piece if type(piece) is bytes else as_bytes(piece) for piece in result]
             if self._send_whole(pieces):
                 return
-            self._iterator = iter(pieces)
+            self._iterator = iter(pieces) if self._coder is None else blocks(pieces)
         else:
             self._iterator = iter(result)  # type: ignore[arg-type]  # raises what is right
         self._stage = _PULL
@@ -277,7 +264,7 @@ class Run:
         data = self._fit(as_bytes(data))
         if data and self._body_allowed():
             self._send_head()
-            self._exchange.write_waiting(data)
+            self._exchange.write_waiting(self._coded(data))
         elif data:
             self._send_head()
 
@@ -297,9 +284,12 @@ class Run:
     def returned(self, value: Any, context: contextvars.Context) -> None:
         """The coroutine has given ``value``, and has left ``context``."""
         self._iterable, self.context, self._stage = value, context, _TAKE
+        is_there = type(value) in (list, tuple) and not (
+            self._compression is not None and self._compression.takes_long(value)
+        )
         if self._executor.inline:
             self._exchange.yield_turn(self._resume)
-        elif type(value) in (list, tuple):
+        elif is_there:
             self._exchange.yield_turn(self.run)
         else:
             self._executor.submit(self, resumed=True)  # its code may take its time
@@ -326,7 +316,7 @@ class Run:
             self._send_head()
             if not self._body_allowed():
                 return _ENOUGH
-            room = not data or self._exchange.write(data)
+            room = not data or self._exchange.write(self._coded(data))
             if len(data) < len(whole):
                 return _ENOUGH
             if not room:
@@ -346,15 +336,22 @@ class Run:
     def _send_whole(self, pieces: list[bytes]) -> bool:
         """All of the body is there: its length is known, and head and body leave at once."""
         size = sum(map(len, pieces))
-        if size > _JOIN_MAX and len(pieces) > 1:
-            return False
         if self._head_sent or not self._status or not self._body_allowed():
             return False
-        if self._remaining is None:
-            self._headers.append(("Content-Length", str(size)))
-        elif self._remaining > size:
+        announced = self._remaining
+        if announced is not None and announced > size:
             return False  # too short: the stream will show it
+        coding = self._settle(size if announced is None else announced)
+        if coding is None and size > _JOIN_MAX and len(pieces) > 1:
+            return False
+        if coding is not None and size > _CODED_WHOLE_MAX:
+            self._start(coding)
+            return False
         body = self._fit(b"".join(pieces))  # of one piece no copy is made
+        if coding is not None:
+            body = coding.whole(body)
+        if coding is not None or announced is None:
+            self._headers.append(("Content-Length", str(len(body))))
         self._exchange.respond(self._status, self._headers, body, reason=self._reason)
         self._head_sent = True
         return True
@@ -372,6 +369,10 @@ class Run:
         available = info.st_size - offset
         if not stat.S_ISREG(info.st_mode) or available < 0 or (self._remaining or 0) > available:
             return False
+        coding = self._settle(available if self._remaining is None else self._remaining)
+        if coding is not None:
+            self._start(coding)
+            return False  # its bytes go through our memory
         if self._remaining is None:
             self._headers.append(("Content-Length", str(available)))
             self._remaining = available
@@ -387,8 +388,30 @@ class Run:
             return
         if not self._status:
             raise AssertionError("the application gave a body before it called start_response (PEP 3333)")
+        self._start(self._settle(self._remaining))
+
+    def _settle(self, size: int | None) -> Coding | None:
+        """Let the head say how a body of ``size`` bytes is coded."""
+        if self._compression is None:
+            return None
+        self._headers, coding = self._compression.settle(
+            self._exchange.head, self._status, self._headers, size
+        )
+        return coding
+
+    def _start(self, coding: Coding | None) -> None:
         self._exchange.start(self._status, self._headers, reason=self._reason)
         self._head_sent = True
+        if coding is not None and self._body_allowed():
+            self._coder = coding.begin()
+
+    def _coded(self, data: bytes) -> bytes:
+        return data if self._coder is None else self._coder.push(data)
+
+    def _end(self) -> None:
+        if self._coder is not None:
+            self._exchange.write(self._coder.end())
+        self._exchange.end()
 
     def _fit(self, data: bytes) -> bytes:
         """Hold the application to its Content-Length."""
@@ -416,8 +439,9 @@ class Run:
             self._send_head()
             self._exchange.abort()
         elif self._head_sent:
-            self._exchange.end()
+            self._end()
         else:
+            self._settle(0 if self._body_allowed() else self._remaining)
             if self._remaining is None and self._body_allowed():
                 self._headers.append(("Content-Length", "0"))
             self._exchange.respond(self._status, self._headers, reason=self._reason)
@@ -427,10 +451,10 @@ class Run:
 
     def fail(self, error: BaseException) -> None:
         if not isinstance(error, (HTTPError, AppLoadError)):
-            self._reports.failure(f"{self._name()}\n{_report_of(error)}")
+            self._reports.failure(f"{self._name()}\n{report_of(error)}")
         try:
             if self._head_sent and self._remaining == 0:
-                self._exchange.end()  # it failed behind its body: the client has all that was announced
+                self._end()  # it failed behind its body: the client has all that was announced
             elif self._head_sent:
                 self._exchange.abort()
             else:
@@ -442,7 +466,7 @@ class Run:
         except BaseException as second:
             # ``debug`` is the application's and may raise.  A response that nobody ends would
             # keep its client waiting for ever.
-            self._reports.failure(f"{self._name()}: its error page\n{_report_of(second)}")
+            self._reports.failure(f"{self._name()}: its error page\n{report_of(second)}")
             self._exchange.abort()
 
     def _failure_page(self, error: BaseException) -> tuple[http1.Headers, bytes]:
@@ -453,7 +477,7 @@ class Run:
             why = "The application gave a response that HTTP does not allow; its error log says which."
         detail = ""
         if self._debug():
-            detail = error.report if isinstance(error, AppLoadError) else _report_of(error)
+            detail = error.report if isinstance(error, AppLoadError) else report_of(error)
         return self._reports.error_page(self._exchange, 500, why, detail)
 
     def leave(self) -> None:
@@ -462,7 +486,7 @@ class Run:
         if self._stage is _DONE:
             return
         self._stage = _DONE
-        iterable, self._iterable, self._iterator = self._iterable, None, None
+        iterable, self._iterable, self._iterator, self._coder = self._iterable, None, None, None
         close = getattr(iterable, "close", None)
         try:
             if close is not None:
@@ -478,16 +502,8 @@ class Run:
     def fail_closing(self, error: BaseException) -> None:
         # One that waited for the client is told that it has gone: no failure.
         if not isinstance(error, ClientDisconnected):
-            self._reports.failure(f"{self._name()}: close()\n{_report_of(error)}")
+            self._reports.failure(f"{self._name()}: close()\n{report_of(error)}")
 
     def _name(self) -> str:
         head = self._exchange.head
         return f"{head.method} {head.target}"
-
-
-def _report_of(error: BaseException) -> str:
-    """The traceback from where the application begins."""
-    step = error.__traceback__
-    while step is not None and step.tb_frame.f_code.co_filename.startswith(_OURS):
-        step = step.tb_next
-    return "".join(traceback.format_exception(type(error), error, step or error.__traceback__))

@@ -83,4 +83,5 @@ def make_lane(
         callbacks.log,
         callbacks.warn,
         callbacks.failure,
+        mount.compression,
     )

@@ -3,11 +3,14 @@
 A table of our own and not the machine's ``/etc/mime.types``: the same site must be served alike
 everywhere, and what the table does not know is ``application/octet-stream``, which no browser
 runs.  Files of text are taken for UTF-8.
+
+`COMPRESSIBLE` are those that become much shorter: text in all its forms, and binary ones that nobody has
+compressed before.  Images, sounds, films, archives, WOFF and PDF are compressed already.
 """
 
 from __future__ import annotations
 
-__all__ = ["media_type"]
+__all__ = ["COMPRESSIBLE", "media_type"]
 
 _UNKNOWN = "application/octet-stream"
 
@@ -109,6 +112,29 @@ _OTHERS = {
 }
 
 _TABLE = {**{suffix: f"{type_}; charset=utf-8" for suffix, type_ in _TEXT.items()}, **_OTHERS}
+
+#: What ``compress_types`` is by default; ``*`` stands for any part of a name.
+COMPRESSIBLE = (
+    "text/*",
+    "application/json",
+    "application/*+json",
+    "application/x-ndjson",
+    "application/xml",
+    "application/*+xml",
+    "application/javascript",
+    "application/x-javascript",
+    "application/wasm",
+    "application/rtf",
+    "application/vnd.ms-fontobject",
+    "font/otf",
+    "font/ttf",
+    "font/collection",
+    "image/svg+xml",
+    "image/bmp",
+    "image/vnd.microsoft.icon",
+    "image/x-icon",
+    "model/gltf+json",
+)
 
 
 def media_type(name: str) -> str:

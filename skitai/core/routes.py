@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from skitai.core.compression import Compression, compression_of
 from skitai.core.config import (
     HostSettings,
     MountSection,
@@ -37,13 +38,15 @@ _HOST_LENGTH_MAX = 255
 @dataclass(frozen=True, slots=True, eq=False)  # told apart by identity: it is a key for each request
 class Mount:
     """One target at one path.  ``path`` is decoded, without a slash at its end, "" for the root:
-    it is the SCRIPT_NAME.  ``problem`` says why it cannot be served, where it cannot."""
+    it is the SCRIPT_NAME.  ``problem`` says why it cannot be served, where it cannot; ``compression`` is
+    None where nothing is compressed."""
 
     path: str
     had_trailing_slash: bool
     target: Target
     options: MountSettings
     problem: ConfigError | None = None
+    compression: Compression | None = None
 
     @property
     def kind(self) -> Literal["static", "app"]:
@@ -120,7 +123,14 @@ class RouteTable:
             for name in route.hosts:
                 options = _options(name, route.path, defaults, sections)
                 by_host.setdefault(name, []).append(
-                    Mount(route.path, route.had_trailing_slash, route.target, options, route.problem)
+                    Mount(
+                        route.path,
+                        route.had_trailing_slash,
+                        route.target,
+                        options,
+                        route.problem,
+                        compression_of(options),
+                    )
                 )
         self._hosts = {
             name: VirtualHost(said.get(name) or HostSettings(name), found) for name, found in by_host.items()
@@ -134,6 +144,10 @@ class RouteTable:
             response_timeout=settings.limits.response_timeout,
             body_max=settings.limits.body_max,
             static_max_age=settings.server.static_max_age,
+            compress=settings.server.compress,
+            compress_level=settings.server.compress_level,
+            compress_min=settings.server.compress_min,
+            compress_types=settings.server.compress_types,
         )
         return cls(settings.routes, defaults, settings.mounts, settings.hosts)
 

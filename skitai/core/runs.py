@@ -1,4 +1,4 @@
-"""Requests that an application answers: how each becomes a `Run`, and who runs it.
+"""Requests that an application answers: how each becomes a `Run`, and who runs it; files that are coded too.
 
 `HttpService` decides that it is one of these; from here on it has an environ, a context, and a thread
 or a task of asyncio.  A request that left its lane (`Runs.go_on`) has the first two already.
@@ -14,18 +14,21 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from skitai._kernels import engine, http1
-from skitai.core.answer import send
+from skitai.core.answer import Answer, send
 from skitai.core.apps import MountedApp, WSGIApplication
 from skitai.core.binding import Binding
 from skitai.core.bodies import RequestBody
+from skitai.core.codedfiles import CodedFile
+from skitai.core.compression import Coding
 from skitai.core.coroutines import Coroutines
 from skitai.core.environ import build_environ, wsgi_string
 from skitai.core.errorpages import accept_of, busy_answer, error_answer
-from skitai.core.gateway import Run, RunReports
+from skitai.core.gateway import Run
 from skitai.core.limitlog import LimitLog
 from skitai.core.logs.facade import Logs
 from skitai.core.plans import ListenerInfo, Plan
 from skitai.core.routes import Mount
+from skitai.core.runreports import RunReports
 from skitai.core.tls import connection_fields
 from skitai.errors import AppLoadError
 
@@ -94,9 +97,11 @@ class Runs:
         if plan.chain.is_coroutine:
             plan.run.submit_awaited()
             return
-        self._executor.submit(plan.run)
-        if not self._watching_queue:
-            self._watch_queue(exchange.call_later)
+        self._submit(plan.run, exchange)
+
+    def send_coded(self, exchange: engine.Exchange, answer: Answer, coding: Coding) -> None:
+        """A file that is compressed on its way."""
+        self._submit(CodedFile(exchange, answer, coding, self._executor, self._shed), exchange)
 
     def go_on(
         self,
@@ -110,6 +115,11 @@ class Runs:
         run = self._new_run(exchange, begun.application, begun.environ, context, mount, mounted, None)
         run.is_inside = True
         return run
+
+    def _submit(self, job: engine.Job, exchange: engine.Exchange) -> None:
+        self._executor.submit(job)
+        if not self._watching_queue:
+            self._watch_queue(exchange.call_later)
 
     def _new_run(
         self,
@@ -130,6 +140,7 @@ class Runs:
             self._coroutines,
             self.reports,
             body=body,
+            compression=mount.compression,
             burns=exchange.burns or mount.options.lane == "burns",
             lasts=exchange.lasts or mount.options.lane in ("waits", "burns"),
             parks=mount.options.park,

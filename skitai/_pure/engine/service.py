@@ -18,10 +18,28 @@ from skitai._pure.engine.threads import Executor
 from skitai._pure.http1 import Headers
 from skitai.errors import RemoteProtocolError
 
-__all__ = ["Begun", "Habit", "Lane", "Refusal", "Run", "Service"]
+__all__ = ["Begun", "Compression", "Habit", "Lane", "Refusal", "Run", "Service"]
 
 #: Headers and body of a refusal.
 Refusal = tuple[Headers, bytes]
+
+
+class Compression(Protocol):
+    """What the compiled engine asks where responses of a lane may be coded (RFC 9110 section 8.4)."""
+
+    #: Shorter bodies never are.
+    least: int
+
+    def wants(self, content_type: str) -> bool:
+        """Whether bodies of this type, a value of Content-Type, may be; always the same answer."""
+
+    def code(
+        self, accept_encoding: str | None, status: int, headers: Headers, body: bytes
+    ) -> tuple[Headers, bytes]:
+        """What is sent for ``headers``, without Content-Length, and ``body``.
+
+        Without Accept-Encoding, and without a field that this has to look at or to change, that is the same
+        but for ``Vary: Accept-Encoding`` at the end: the engine knows that by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +53,8 @@ class Lane:
     ``variable`` is set in the request's context, to something whose ``services()`` are made by
     ``services(environ, application)`` when they are first asked for; ``log(record)`` notes an
     `AccessRecord`, None where there are no access lines; ``warn(environ, text)`` and ``failure(environ,
-    where, error)`` tell what the application did wrong behind its response.
+    where, error)`` tell what the application did wrong behind its response; ``compression``, where there
+    is some, decides about bodies that are worth it.
     """
 
     application: Callable[..., Any]
@@ -50,6 +69,7 @@ class Lane:
     log: Callable[[AccessRecord], None] | None
     warn: Callable[[dict[str, Any], str], None]
     failure: Callable[[dict[str, Any], str, BaseException], None]
+    compression: Compression | None
 
 
 @dataclass(frozen=True, slots=True)

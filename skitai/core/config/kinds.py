@@ -29,6 +29,7 @@ __all__ = [
     "INT",
     "LANE",
     "MASTER",
+    "MEDIA_TYPES",
     "MODE",
     "NETWORKS",
     "PATH",
@@ -203,6 +204,12 @@ def _parse_file_name(text: str, base: Path) -> str:
     return text
 
 
+def _parse_media_type(text: str, base: Path) -> str:
+    if not re.fullmatch(r"[\w.+-]+/[\w.+*-]+", text, re.ASCII):
+        raise Mistake(f"{text!r} is no media type", "write application/json, text/* or application/*+json")
+    return text.lower()
+
+
 def _many(parse: Callable[[str, Path], Any]) -> Callable[[str, Path], tuple[Any, ...]]:
     def parse_all(text: str, base: Path) -> tuple[Any, ...]:
         return tuple(parse(item, base) for item in map(str.strip, text.split(",")) if item)
@@ -234,4 +241,5 @@ ADDRESS = Kind("address", read_address)
 ADDRESSES = Kind("addresses", _many(read_address), _write_many, optional=True, many=True)
 PATHS = Kind("paths", _many(_parse_path), _write_many, optional=True, many=True)
 NETWORKS = Kind("networks", _many(_parse_network), _write_many, optional=True, many=True)
+MEDIA_TYPES = Kind("media types", _many(_parse_media_type), _write_many, optional=True, many=True)
 FILE_NAMES = Kind("file names", _many(_parse_file_name), _write_many, optional=True, many=True)

@@ -25,6 +25,7 @@ from skitai.core.config.kinds import (
     INT,
     LANE,
     MASTER,
+    MEDIA_TYPES,
     MODE,
     NETWORKS,
     PATH,
@@ -37,6 +38,7 @@ from skitai.core.config.kinds import (
 )
 from skitai.core.config.routelines import Route, write_host_rule
 from skitai.core.config.tlskeys import tls_key
+from skitai.core.mediatypes import COMPRESSIBLE
 from skitai.errors import ConfigError
 from skitai.limits import Limits
 
@@ -120,6 +122,21 @@ class ServerSettings:
     static_max_age: int = field(
         default=300,
         metadata=key(WHOLE_SECONDS, "that clients may keep static files without asking", unit="seconds"),
+    )
+    compress: bool = field(
+        default=True,
+        metadata=key(YES_NO, "responses for clients that like it, where that makes them much shorter"),
+    )
+    compress_level: int = field(
+        default=4,
+        metadata=key(INT, "1 is quick, 9 is small; the same for all codings", least=1, most=9),
+    )
+    compress_min: int = field(
+        default=1024, metadata=key(BYTES, "shortest body that is compressed", unit="bytes")
+    )
+    compress_types: tuple[str, ...] = field(
+        default=COMPRESSIBLE,
+        metadata=key(MEDIA_TYPES, "that are compressed; * stands for any part of a name"),
     )
     num_result_cache_max: int = field(
         default=200, metadata=key(INT, "of was requests that are kept", unit="results")
@@ -220,6 +237,20 @@ class MountSettings:
             unit="seconds",
             inherits=True,
         )
+    )
+    compress: bool = field(
+        metadata=key(
+            YES_NO,
+            "responses for clients that like it; no where a page has a secret and what others send (BREACH)",
+            inherits=True,
+        )
+    )
+    compress_level: int = field(metadata=key(INT, "1 is quick, 9 is small", inherits=True, least=1, most=9))
+    compress_min: int = field(
+        metadata=key(BYTES, "shortest body that is compressed", unit="bytes", inherits=True)
+    )
+    compress_types: tuple[str, ...] = field(
+        metadata=key(MEDIA_TYPES, "that are compressed; * stands for any part of a name", inherits=True)
     )
     index: tuple[str, ...] = field(
         default=("index.html", "index.htm"),

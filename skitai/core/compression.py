@@ -1,0 +1,204 @@
+"""Which responses are compressed for their clients, and what their heads say then.
+
+Asked by whoever has a response of a mount with ``compress = yes``: the gateway for applications, `codedfiles`
+for files, the compiled lane for what it answers itself.  Here is the decision; the coders are
+`skitai._kernels.coders`.
+
+A response *could* be coded if its type is one of ``compress_types``, its body is not known to be shorter
+than ``compress_min``, and nothing below forbids it.  Every such response says ``Vary: Accept-Encoding``,
+also one that goes out as it is, because a cache may have it for others (RFC 9110 section 12.5.5).  It *is*
+coded if the client likes a coding that we have (`preferred_coding`).  Never:
+
+    204, 206, 304, Content-Range             no body, or a part of one (RFC 9110 section 14.4)
+    Content-Encoding                         coded already; ``identity`` is how an application says no
+    Cache-Control: no-transform              RFC 9111 section 5.2.2.6
+    Content-Digest, Repr-Digest, Digest,     digests of other bytes than those that we would send
+    Content-MD5                              (RFC 9530 sections 2 and 3)
+
+A coded response has lost Content-Length, which whoever codes may know anew, and Accept-Ranges, and its
+strong ETag has become a weak one: the same content in other bytes (RFC 9110 section 8.8.1).  A client that
+asks with that tag again gets a 304 with that tag, for a strong one would be of another response (RFC 9111
+section 4.3.4).
+
+HEAD has the fields of GET, but for Content-Length where GET would be coded.
+
+Pure functions of any thread.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from skitai._kernels import coders, http1
+from skitai.core.config import MountSettings
+from skitai.core.negotiation import preferred_coding
+
+__all__ = ["CODED_AT_ONCE_MAX", "Coding", "Compression", "blocks", "compression_of"]
+
+#: A body up to this is compressed where quick work is done, in the engine's loop: less than a millisecond.
+#: It is also what coders of longer ones are given at once.
+CODED_AT_ONCE_MAX = 65536
+_BODILESS = frozenset({204, 205, 206, 304})
+_FORBIDDING = frozenset(
+    {"content-encoding", "content-range", "content-digest", "repr-digest", "digest", "content-md5"}
+)
+_OURS = tuple(coders.CODINGS)
+_ACCEPT_ENCODING = "Accept-Encoding"
+#: Values of Content-Type that are remembered: applications have few, but may make them of what comes.
+_TYPES_REMEMBERED = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """One of `coders.CODINGS`, at a mount's level."""
+
+    made_by: coders.Coding
+    level: int
+
+    def whole(self, body: bytes) -> bytes:
+        return self.made_by.whole(body, self.level)
+
+    def begin(self) -> coders.Coder:
+        return self.made_by.begin(self.level)
+
+
+class Compression:
+    """What one mount says about it."""
+
+    __slots__ = ("_codings", "_known", "_types", "least")
+
+    def __init__(self, level: int, least: int, types: tuple[str, ...]) -> None:
+        """``level``: see `coders`; ``least``: bytes; ``types``: as in ``compress_types``."""
+        self._codings = {name: Coding(coding, level) for name, coding in coders.CODINGS.items()}
+        self.least = max(least, 1)  # an empty body never becomes shorter
+        self._types = re.compile("|".join(re.escape(item).replace(r"\*", "[^/]*") for item in types))
+        self._known: dict[str, bool] = {}
+
+    def wants(self, content_type: str) -> bool:
+        """Whether a value of Content-Type is among the types."""
+        known = self._known.get(content_type)
+        if known is None:
+            bare = content_type.partition(";")[0].strip().lower()
+            known = self._types.fullmatch(bare) is not None
+            if len(self._known) < _TYPES_REMEMBERED:
+                self._known[content_type] = known
+        return known
+
+    def settle(
+        self, head: http1.RequestHead, status: int, headers: http1.Headers, size: int | None
+    ) -> tuple[http1.Headers, Coding | None]:
+        """The headers to be sent, and how the body of ``size`` bytes is coded: None is as it is.
+
+        ``size``: None where nobody knows it.
+        """
+        if status == 304:
+            return _unchanged(head, headers), None
+        if not self._could_code(status, headers, size):
+            return headers, None
+        name = preferred_coding(head.get("accept-encoding"), _OURS)
+        return _varying(headers, name), self._codings[name] if name else None
+
+    def code(
+        self, accept_encoding: str | None, status: int, headers: http1.Headers, body: bytes
+    ) -> tuple[http1.Headers, bytes]:
+        """The same for a whole body, which is coded; without Content-Length in ``headers``."""
+        if not self._could_code(status, headers, len(body)):
+            return headers, body
+        name = preferred_coding(accept_encoding, _OURS)
+        return _varying(headers, name), self._codings[name].whole(body) if name else body
+
+    def takes_long(self, pieces: Any) -> bool:
+        """Whether what an application gave as its body is too much for the engine's loop."""
+        return sum(len(piece) for piece in pieces if isinstance(piece, (bytes, str))) > CODED_AT_ONCE_MAX
+
+    def _could_code(self, status: int, headers: http1.Headers, size: int | None) -> bool:
+        if status in _BODILESS or (size is not None and size < self.least):
+            return False
+        wanted = False
+        for name, value in headers:
+            lower = name.lower()
+            if lower == "content-type":
+                wanted = self.wants(value)
+            elif lower in _FORBIDDING or (lower == "cache-control" and _names("no-transform", value)):
+                return False
+        return wanted
+
+
+@lru_cache(maxsize=256)  # one for all mounts that say the same
+def _compression(level: int, least: int, types: tuple[str, ...]) -> Compression:
+    return Compression(level, least, types)
+
+
+def compression_of(options: MountSettings) -> Compression | None:
+    """None where nothing is compressed."""
+    if not options.compress:
+        return None
+    return _compression(options.compress_level, options.compress_min, options.compress_types)
+
+
+def _varying(headers: http1.Headers, coding: str | None) -> http1.Headers:
+    """The head of a response that depends on Accept-Encoding; Content-Length comes last."""
+    made: http1.Headers = []
+    length: http1.Headers = []
+    vary = None
+    for name, value in headers:
+        lower = name.lower()
+        if lower == "content-length":
+            length = [] if coding else [(name, value)]
+        elif lower == "vary":
+            vary = value if vary is None else f"{vary}, {value}"
+        elif coding and lower == "etag":
+            made.append((name, _weak(value)))
+        elif not coding or lower != "accept-ranges":
+            made.append((name, value))
+    if coding:
+        made.append(("Content-Encoding", coding))
+    made.append(("Vary", _with_accept_encoding(vary)))
+    return made + length
+
+
+def _unchanged(head: http1.RequestHead, headers: http1.Headers) -> http1.Headers:
+    """The head of a 304, with the form of the ETag that the client has named."""
+    for place, (name, value) in enumerate(headers):
+        if name.lower() == "etag" and not value.startswith("W/"):
+            named = head.get("if-none-match") or ""
+            if f"W/{value}" in named and not re.search(f"(?<!W/){re.escape(value)}", named):
+                weakened = [*headers[:place], (name, _weak(value)), *headers[place + 1 :]]
+                return _varying(weakened, None)
+    return headers
+
+
+def _weak(etag: str) -> str:
+    return etag if etag.startswith("W/") else f"W/{etag}"
+
+
+def _with_accept_encoding(vary: str | None) -> str:
+    if not vary:
+        return _ACCEPT_ENCODING
+    if _names("*", vary) or _names("accept-encoding", vary):
+        return vary
+    return f"{vary}, {_ACCEPT_ENCODING}"
+
+
+def _names(word: str, field: str) -> bool:
+    """Whether ``word`` (lower case) is an item of the list that ``field`` is."""
+    return any(item.strip().lower() == word for item in field.split(","))
+
+
+def blocks(pieces: list[bytes]) -> Iterator[bytes]:
+    """The same bytes in blocks that are worth a push of a coder, and not too long for one."""
+    block: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        for start in range(0, len(piece), CODED_AT_ONCE_MAX):
+            part = piece[start : start + CODED_AT_ONCE_MAX]
+            block.append(part)
+            size += len(part)
+            if size >= CODED_AT_ONCE_MAX:
+                yield b"".join(block)
+                block, size = [], 0
+    yield b"".join(block)
