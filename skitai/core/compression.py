@@ -37,7 +37,15 @@ from skitai._kernels import coders, http1
 from skitai.core.config import MountSettings
 from skitai.core.negotiation import preferred_coding
 
-__all__ = ["CODED_AT_ONCE_MAX", "Coding", "Compression", "blocks", "compression_of"]
+__all__ = [
+    "CODED_AT_ONCE_MAX",
+    "CodedBody",
+    "Coding",
+    "Compression",
+    "blocks",
+    "compression_of",
+    "takes_long",
+]
 
 #: A body up to this is compressed where quick work is done, in the engine's loop: less than a millisecond.
 #: It is also what coders of longer ones are given at once.
@@ -64,6 +72,23 @@ class Coding:
 
     def begin(self) -> coders.Coder:
         return self.made_by.begin(self.level)
+
+
+class CodedBody:
+    """A `coders.Coder` that has done its work: it was given the whole body before the first push."""
+
+    __slots__ = ("_coded", "size")
+
+    def __init__(self, coded: bytes) -> None:
+        self._coded = coded
+        self.size = len(coded)
+
+    def push(self, data: bytes) -> bytes:
+        coded, self._coded = self._coded, b""
+        return coded
+
+    def end(self) -> bytes:
+        return b""
 
 
 class Compression:
@@ -111,10 +136,6 @@ class Compression:
         name = preferred_coding(accept_encoding, _OURS)
         return _varying(headers, name), self._codings[name].whole(body) if name else body
 
-    def takes_long(self, pieces: Any) -> bool:
-        """Whether what an application gave as its body is too much for the engine's loop."""
-        return sum(len(piece) for piece in pieces if isinstance(piece, (bytes, str))) > CODED_AT_ONCE_MAX
-
     def _could_code(self, status: int, headers: http1.Headers, size: int | None) -> bool:
         if status in _BODILESS or (size is not None and size < self.least):
             return False
@@ -138,6 +159,13 @@ def compression_of(options: MountSettings) -> Compression | None:
     if not options.compress:
         return None
     return _compression(options.compress_level, options.compress_min, options.compress_types)
+
+
+def takes_long(compression: Compression | None, pieces: Any) -> bool:
+    """Whether what an application gave as its body may be too much for the engine's loop."""
+    if compression is None:
+        return False
+    return sum(len(piece) for piece in pieces if isinstance(piece, (bytes, str))) > CODED_AT_ONCE_MAX
 
 
 def _varying(headers: http1.Headers, coding: str | None) -> http1.Headers:

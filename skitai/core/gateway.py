@@ -11,8 +11,8 @@ What the application owes us is checked (`skitai.core.wsgichecks`), and a debt i
 on to the client as a valid response: a head that breaks the rules is 500, a body shorter than
 its Content-Length ends the connection, a longer one is cut.
 
-What is compressed (`skitai.core.compression`) is so here, by the thread that runs the application: a body
-that is there in one go, others piece by piece, each of which the client gets at once.
+What is compressed (`skitai.core.compression`) is so by the thread that runs the application: a body that
+is there in one go, others piece by piece, each of which the client gets at once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 from skitai._kernels import coders, engine, http1
 from skitai.core.apps import WSGIApplication
 from skitai.core.bodies import RequestBody
-from skitai.core.compression import Coding, Compression, blocks
+from skitai.core.compression import CodedBody, Coding, Compression, blocks, takes_long
 from skitai.core.coroutines import Coroutines, Sent, is_asynchronous
 from skitai.core.filewrapper import FileWrapper
 from skitai.core.runreports import RunReports, report_of
@@ -40,7 +40,7 @@ __all__ = ["Run"]
 _NO_CONTEXT = contextvars.Context()
 #: Lists of small pieces are sent as one when they are no longer than this.
 _JOIN_MAX = 65536
-#: Longer bodies are compressed piece by piece: they are not in memory twice, and others have their turn.
+#: Longer bodies are compressed piece by piece: not in memory twice, and others have their turn.
 _CODED_WHOLE_MAX = 1 << 20
 #: With threads = 0, pieces sent before the other connections get their turn.
 _INLINE_PIECES = 16
@@ -261,12 +261,12 @@ class Run:
                 "write() waits for the client, and a coroutine must not: "
                 "give the pieces by an asynchronous generator"
             )
-        data = self._fit(as_bytes(data))
+        data = as_bytes(data)
+        if data:
+            self._send_head()
+            data = self._fit(data)
         if data and self._body_allowed():
-            self._send_head()
             self._exchange.write_waiting(self._coded(data))
-        elif data:
-            self._send_head()
 
     # -- asyncio's thread -------------------------------------------------------------------
 
@@ -284,9 +284,7 @@ class Run:
     def returned(self, value: Any, context: contextvars.Context) -> None:
         """The coroutine has given ``value``, and has left ``context``."""
         self._iterable, self.context, self._stage = value, context, _TAKE
-        is_there = type(value) in (list, tuple) and not (
-            self._compression is not None and self._compression.takes_long(value)
-        )
+        is_there = type(value) in (list, tuple) and not takes_long(self._compression, value)
         if self._executor.inline:
             self._exchange.yield_turn(self._resume)
         elif is_there:
@@ -312,8 +310,8 @@ class Run:
     def send_piece(self, piece: Any) -> Sent:
         if piece:
             whole = as_bytes(piece)
+            self._send_head(whole)
             data = self._fit(whole)
-            self._send_head()
             if not self._body_allowed():
                 return _ENOUGH
             room = not data or self._exchange.write(self._coded(data))
@@ -321,8 +319,7 @@ class Run:
                 return _ENOUGH
             if not room:
                 return _NO_ROOM
-        elif not self._exchange.is_current:
-            # No write would tell us, and an application that waits by b"" may wait for ever.
+        elif not self._exchange.is_current:  # no write would tell us, and b"" may mean to wait for ever
             raise ClientDisconnected("the client has gone while the application had nothing to send")
         return _MORE
 
@@ -383,25 +380,33 @@ class Run:
         self._head_sent = True
         return True
 
-    def _send_head(self) -> None:
+    def _send_head(self, first: bytes = b"") -> None:
+        """``first``: the piece of the body that comes behind it, where it is known."""
         if self._head_sent:
             return
         if not self._status:
             raise AssertionError("the application gave a body before it called start_response (PEP 3333)")
-        self._start(self._settle(self._remaining))
+        coding = self._settle(self._remaining)
+        is_all = first and self._body_allowed() and len(first) == self._remaining
+        if coding is not None and is_all and len(first) <= _CODED_WHOLE_MAX:
+            self._start(None, CodedBody(coding.whole(first)))
+        else:
+            self._start(coding)
 
     def _settle(self, size: int | None) -> Coding | None:
         """Let the head say how a body of ``size`` bytes is coded."""
         if self._compression is None:
             return None
-        self._headers, coding = self._compression.settle(
-            self._exchange.head, self._status, self._headers, size
-        )
+        head = self._exchange.head
+        self._headers, coding = self._compression.settle(head, self._status, self._headers, size)
         return coding
 
-    def _start(self, coding: Coding | None) -> None:
+    def _start(self, coding: Coding | None, coded: CodedBody | None = None) -> None:
+        if coded is not None:
+            self._headers.append(("Content-Length", str(coded.size)))
         self._exchange.start(self._status, self._headers, reason=self._reason)
         self._head_sent = True
+        self._coder = coded
         if coding is not None and self._body_allowed():
             self._coder = coding.begin()
 

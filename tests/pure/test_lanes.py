@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -225,6 +226,20 @@ def gives_pieces_later(environ: dict[str, Any], start: kinds.Start) -> Any:
     return pieces()
 
 
+def coded(environ: dict[str, Any], start: kinds.Start) -> Any:
+    """What the query says: ``size``, ``length`` (announced), ``each`` (pieces), and fields in ``fields``."""
+    asked = dict(parse_qsl(environ["QUERY_STRING"], keep_blank_values=True))
+    body = (b'{"id": 12345, "name": "somebody"},\n' * 3000)[: int(asked.get("size", "5000"))]
+    fields = [("Content-Type", asked.get("type", "application/json"))]
+    fields += [tuple(line.split("=", 1)) for line in asked.get("fields", "").split("|") if line]  # type: ignore[misc]
+    if "length" in asked:
+        fields.append(("Content-Length", str(len(body))))
+    start(asked.get("status", "200 OK"), fields)
+    if "iterable" in asked:
+        return kinds.Closing([body, b"more"] if asked["iterable"] == "more" else [body])
+    return [body[:100], body[100:]] if "each" in asked else [body]
+
+
 @contextmanager
 def tried() -> Iterator[None]:
     try:
@@ -238,7 +253,7 @@ kinds.KINDS.update(
     for function in (
         restarts_inside, restarts_behind, writes_inside, writes_all_inside, writes_behind, number_behind,
         empties_environ, other_method, none, stops, wide, keeps, uses_kept,
-        awaited, awaits_announced, gives_pieces_of_both_kinds, gives_pieces_later,
+        coded, awaited, awaits_announced, gives_pieces_of_both_kinds, gives_pieces_later,
     )
 )  # fmt: skip
 kinds.KINDS["keeps_announced"] = keeps_announced
@@ -426,6 +441,57 @@ REQUESTS = {
 @pytest.mark.parametrize("name", REQUESTS)
 def test_every_kind_of_request(servers: tuple[Server, Server], name: str) -> None:
     same(servers, *REQUESTS[name])
+
+
+ACCEPTED = [
+    "",
+    "Accept-Encoding: gzip\r\n",
+    "Accept-Encoding: br;q=0.5, identity\r\n",
+    "accept-encoding:\r\n",
+]
+CODED = {
+    "plain": "",
+    "short": "size=1023",
+    "just long enough": "size=1024",
+    "the longest of a lane": "size=65536",
+    "longer": "size=65537",
+    "in two": "each=",
+    "announced": "length=",
+    "an iterable": "length=&iterable=",
+    "an iterable that gives more": "length=&iterable=more",
+    "a long iterable": "length=&iterable=&size=70000",
+    "an image": "type=image/png",
+    "no type": "type=",
+    "a failure": "status=500 Sorry",
+    "reset": "status=205 Reset Content",
+    "a part": "status=206 Partial Content",
+    "a part by its field": "fields=Content-Range=bytes 0-9/10",
+    "coded": "fields=content-encoding=identity",
+    "not to be changed": "fields=Cache-Control=no-transform",
+    "a digest": "fields=Content-Digest=x",
+    "other digests": "fields=Repr-Digest=x|Digest=y|Content-MD5=z",
+    "tagged": 'fields=ETag="x"|Accept-Ranges=bytes|Vary=Cookie|Vary=Origin|Cache-Control=private',
+    "a field that cannot be sent": "fields=X-Bad=a\rb",
+}
+
+
+@pytest.mark.parametrize("accepted", ACCEPTED)
+@pytest.mark.parametrize("name", CODED)
+def test_every_kind_of_coded_answer(servers: tuple[Server, Server], name: str, accepted: str) -> None:
+    path = f"/coded?{quote(CODED[name], safe='=&/')}"
+    same(servers, request(path, fields=accepted) + request("/one_list") + request(path, method="HEAD"))
+
+
+def test_accept_encoding_twice(servers: tuple[Server, Server]) -> None:
+    twice = "Accept-Encoding: br;q=0.1\r\nAccept-Encoding: gzip\r\n"
+    same(servers, request("/coded", fields=twice) * 2)
+
+
+def test_types_that_applications_make_up(servers: tuple[Server, Server]) -> None:
+    """More of them than are remembered."""
+    for number in range(70):
+        kind = "text" if number % 2 else "other"
+        same(servers, request(f"/coded?type={kind}/{number}", fields="Accept-Encoding: deflate\r\n"))
 
 
 TOKENS = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ-_0189!", min_size=1, max_size=12)
