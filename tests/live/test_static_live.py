@@ -95,7 +95,7 @@ def test_conditional_requests(wire: Wire) -> None:
     ):
         reply = wire.get("/page.html", condition)
         assert reply.status == 304, condition
-        assert reply.get("ETag") == first.get("ETag")
+        assert (reply.get("ETag") or "").removeprefix("W/") == first.get("ETag")
     for condition in (
         'If-None-Match: "other"',
         "If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT",
