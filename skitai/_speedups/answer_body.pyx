@@ -130,7 +130,7 @@ cdef bint _code(Call call) except -1:
                 return False
             accept_encoding = text_of(data, field.value)
     if accept_encoding is None and not call.answer.regarded:
-        call.answer.varies = status != 205 and status != 206
+        call.answer.varies = True
         return True
     if accept_encoding is not None and PyBytes_GET_SIZE(call.body) > CODED_MAX:
         return False

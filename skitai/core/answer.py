@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from skitai._kernels import engine
+from skitai.core.compression import Coding
 from skitai.errors import ClientDisconnected
 
 __all__ = ["Answer", "send"]
@@ -32,13 +33,15 @@ class Answer:
     count: int = 0
     #: Set where the whole ``file`` is the answer to all who ask for it, as long as it is unchanged.
     lasting: engine.LastingFile | None = None
+    #: Of the bytes of ``file`` on their way: `skitai.core.codedfiles`.
+    coding: Coding | None = None
 
 
 def send(exchange: engine.Exchange, answer: Answer) -> None:
     try:
+        if answer.lasting is not None:
+            exchange.keep(answer.lasting, answer.file.fileno() if answer.file is not None else -1)
         if answer.file is not None:
-            if answer.lasting is not None:
-                exchange.keep(answer.lasting, answer.file.fileno())
             exchange.respond_file(answer.status, answer.headers, answer.file, answer.offset, answer.count)
         else:
             exchange.respond(answer.status, answer.headers, answer.body)

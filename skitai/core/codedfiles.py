@@ -5,59 +5,83 @@ A longer one is a job of the executor, a `CodedFile`: it is read and coded in bl
 (no thread waits) while the client is slow.  It is known to compute, so that one runs at a time and does not
 keep handlers from the processor; with ``threads = 0`` others have their turn after each block.
 
-A site with many visitors is better served by files that were compressed once.
+What was coded is kept ready by the compiled engine, as other files are, for those who send the same
+Accept-Encoding.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from skitai._kernels import coders, engine, http1, producers
 from skitai.core.answer import Answer
-from skitai.core.compression import CODED_AT_ONCE_MAX, Coding, Compression
+from skitai.core.compression import CODED_AT_ONCE_MAX, Coding, Compression, weakened
 from skitai.errors import ClientDisconnected, WriteError
 
 __all__ = ["CodedFile", "negotiate"]
 
+#: A coded file that is longer is not kept ready: it would take the place of many.
+_KEPT_MAX = 1 << 20
 
-def negotiate(answer: Answer, head: http1.RequestHead, compression: Compression | None) -> Coding | None:
-    """Let ``answer``, made by a folder, be what the client of ``head`` likes best.
 
-    A coding is given back where the bytes of its file are too many for the loop thread: `CodedFile`.
-    """
+def negotiate(answer: Answer, head: http1.RequestHead, compression: Compression | None) -> None:
+    """Let ``answer``, made by a folder, be what the client of ``head`` likes best; its ``coding`` is set
+    where the bytes of its file are too many for the loop thread."""
     if compression is None or (answer.file is None and answer.status != 304):
-        return None  # pages of our own are short
-    headers, coding = compression.settle(head, answer.status, answer.headers, answer.count)
+        return  # pages of our own are short
+    size = None if answer.status == 206 else answer.count
+    headers, coding = compression.settle(head, answer.status, answer.headers, size)
     if headers is answer.headers:
-        return None
-    # The engine, which keeps what lasts, does not look at Accept-Encoding.
-    answer.lasting = None
+        return
+    lasting = answer.lasting
     if coding is None or answer.file is None:
         answer.headers = headers
-        return None
+        if lasting is not None:
+            answer.lasting = replace(lasting, headers=headers, varies=True)
+        return
     if head.method == "HEAD":
-        answer.headers = headers
+        answer.headers, answer.lasting = headers, None  # what is kept says how long the body is
         answer.file.close()
         answer.file = None
-        return None
+        return
     if answer.count > CODED_AT_ONCE_MAX:
-        answer.headers = headers
-        return coding
+        answer.headers, answer.coding = headers, coding
+        return
     content = producers.FileRange(answer.file, answer.offset, answer.count)
     try:
         answer.body = coding.whole(b"".join(iter(content.read, b"")))
     except (OSError, WriteError):
-        return None  # sent as it is, where the engine will meet the same and cut the connection
+        return  # sent as it is, where the engine will meet the same and cut the connection
     answer.headers = [*headers, ("Content-Length", str(len(answer.body)))]
+    if lasting is not None:
+        answer.lasting = _coded(lasting, answer.headers, answer.body)
     content.close()
     answer.file = None
-    return None
+
+
+def _coded(lasting: engine.LastingFile, headers: http1.Headers, content: bytes) -> engine.LastingFile:
+    unchanged = weakened(lasting.unchanged)
+    etag = dict(unchanged)["ETag"]
+    return replace(
+        lasting, headers=headers, unchanged=unchanged, partial=None, etag=etag, varies=True, content=content
+    )
 
 
 class CodedFile:
-    """A job: the rest of one answer."""
+    """A job: one answer."""
 
-    __slots__ = ("_answer", "_coder", "_coding", "_content", "_exchange", "_executor", "_on_overload")
+    __slots__ = (
+        "_answer",
+        "_coded",
+        "_coder",
+        "_coding",
+        "_content",
+        "_exchange",
+        "_executor",
+        "_on_overload",
+        "_size",
+    )
 
     burns = lasts = True
     parks = False
@@ -81,6 +105,9 @@ class CodedFile:
         self._on_overload = on_overload
         self._content = producers.FileRange(answer.file, answer.offset, answer.count)
         self._coder: coders.Coder | None = None
+        #: All of it so far, while it may be kept; and how long it is.
+        self._coded: list[bytes] | None = None if answer.lasting is None else []
+        self._size = 0
 
     def run(self) -> None:
         try:
@@ -103,14 +130,31 @@ class CodedFile:
             exchange.start(self._answer.status, self._answer.headers)
             coder = self._coder = self._coding.begin()
         while block := self._content.read(CODED_AT_ONCE_MAX):
-            if not exchange.write(coder.push(block)) and exchange.when_room(self._resume):
+            if not exchange.write(self._noted(coder.push(block))) and exchange.when_room(self._resume):
                 return True
             if self._executor.inline:
                 exchange.yield_turn(self.run)
                 return True
-        exchange.write(coder.end())
+        exchange.write(self._noted(coder.end()))
+        if self._coded is not None:
+            exchange.yield_turn(self._keep)
         exchange.end()
         return False
+
+    def _noted(self, coded: bytes) -> bytes:
+        self._size += len(coded)
+        if self._coded is not None:
+            self._coded.append(coded)
+            if self._size > _KEPT_MAX:
+                self._coded = None
+        return coded
+
+    def _keep(self) -> None:
+        """Loop thread: the next ones need not wait for this."""
+        lasting = self._answer.lasting
+        if lasting is not None and self._coded is not None:
+            headers = [*self._answer.headers, ("Content-Length", str(self._size))]
+            self._exchange.keep(_coded(lasting, headers, b"".join(self._coded)), -1)
 
     def _resume(self) -> None:
         """Loop thread: the client has taken what waited, or has gone."""

@@ -9,7 +9,8 @@ than ``compress_min``, and nothing below forbids it.  Every such response says `
 also one that goes out as it is, because a cache may have it for others (RFC 9110 section 12.5.5).  It *is*
 coded if the client likes a coding that we have (`preferred_coding`).  Never:
 
-    204, 206, 304, Content-Range             no body, or a part of one (RFC 9110 section 14.4)
+    204, 304                                 no body
+    206, Content-Range                       a part; it varies as the whole does (RFC 9110 section 14.4)
     Content-Encoding                         coded already; ``identity`` is how an application says no
     Cache-Control: no-transform              RFC 9111 section 5.2.2.6
     Content-Digest, Repr-Digest, Digest,     digests of other bytes than those that we would send
@@ -45,15 +46,14 @@ __all__ = [
     "blocks",
     "compression_of",
     "takes_long",
+    "weakened",
 ]
 
 #: A body up to this is compressed where quick work is done, in the engine's loop: less than a millisecond.
 #: It is also what coders of longer ones are given at once.
 CODED_AT_ONCE_MAX = 65536
-_BODILESS = frozenset({204, 205, 206, 304})
-_FORBIDDING = frozenset(
-    {"content-encoding", "content-range", "content-digest", "repr-digest", "digest", "content-md5"}
-)
+_BODILESS = frozenset({204, 304})
+_FORBIDDING = frozenset({"content-encoding", "content-digest", "repr-digest", "digest", "content-md5"})
 _OURS = tuple(coders.CODINGS)
 _ACCEPT_ENCODING = "Accept-Encoding"
 #: Values of Content-Type that are remembered: applications have few, but may make them of what comes.
@@ -122,21 +122,21 @@ class Compression:
         """
         if status == 304:
             return _unchanged(head, headers), None
-        if not self._could_code(status, headers, size):
+        if not self._varies(status, headers, size):
             return headers, None
-        name = preferred_coding(head.get("accept-encoding"), _OURS)
+        name = _chosen(head.get("accept-encoding"), status, headers)
         return _varying(headers, name), self._codings[name] if name else None
 
     def code(
         self, accept_encoding: str | None, status: int, headers: http1.Headers, body: bytes
     ) -> tuple[http1.Headers, bytes]:
         """The same for a whole body, which is coded; without Content-Length in ``headers``."""
-        if not self._could_code(status, headers, len(body)):
+        if not self._varies(status, headers, len(body)):
             return headers, body
-        name = preferred_coding(accept_encoding, _OURS)
+        name = _chosen(accept_encoding, status, headers)
         return _varying(headers, name), self._codings[name].whole(body) if name else body
 
-    def _could_code(self, status: int, headers: http1.Headers, size: int | None) -> bool:
+    def _varies(self, status: int, headers: http1.Headers, size: int | None) -> bool:
         if status in _BODILESS or (size is not None and size < self.least):
             return False
         wanted = False
@@ -168,6 +168,19 @@ def takes_long(compression: Compression | None, pieces: Any) -> bool:
     return sum(len(piece) for piece in pieces if isinstance(piece, (bytes, str))) > CODED_AT_ONCE_MAX
 
 
+def weakened(headers: http1.Headers) -> http1.Headers:
+    """The head of a 304 for who has the coded form."""
+    return _varying(
+        [(name, _weak(value) if name.lower() == "etag" else value) for name, value in headers], None
+    )
+
+
+def _chosen(accept_encoding: str | None, status: int, headers: http1.Headers) -> str | None:
+    if status == 206 or any(name.lower() == "content-range" for name, _ in headers):
+        return None
+    return preferred_coding(accept_encoding, _OURS)
+
+
 def _varying(headers: http1.Headers, coding: str | None) -> http1.Headers:
     """The head of a response that depends on Accept-Encoding; Content-Length comes last."""
     made: http1.Headers = []
@@ -191,12 +204,11 @@ def _varying(headers: http1.Headers, coding: str | None) -> http1.Headers:
 
 def _unchanged(head: http1.RequestHead, headers: http1.Headers) -> http1.Headers:
     """The head of a 304, with the form of the ETag that the client has named."""
-    for place, (name, value) in enumerate(headers):
+    for name, value in headers:
         if name.lower() == "etag" and not value.startswith("W/"):
             named = head.get("if-none-match") or ""
             if f"W/{value}" in named and not re.search(f"(?<!W/){re.escape(value)}", named):
-                weakened = [*headers[:place], (name, _weak(value)), *headers[place + 1 :]]
-                return _varying(weakened, None)
+                return weakened(headers)
     return headers
 
 

@@ -20,7 +20,6 @@ from skitai.core.apps import MountedApp
 from skitai.core.binding import Binding
 from skitai.core.bodies import RequestBody, Spool
 from skitai.core.codedfiles import negotiate
-from skitai.core.compression import Coding
 from skitai.core.coroutines import Coroutines
 from skitai.core.environ import make_template
 from skitai.core.errorpages import accept_of, busy_answer, error_answer
@@ -128,9 +127,8 @@ class HttpService:
         plan: Plan = exchange.context
         method = exchange.head.method
         answer = plan.answer
-        coding = None
         if answer is None and plan.chain.folders and method in _FILE_METHODS:
-            answer, coding = self._find_file(exchange, plan)
+            answer = self._find_file(exchange, plan)
         mount, app = plan.chain.mount, plan.chain.app
         if answer is None and mount is not None and app is not None:
             if plan.slash_redirect is None or method not in _FILE_METHODS:
@@ -139,10 +137,10 @@ class HttpService:
             answer = redirect(301, plan.slash_redirect, exchange.head.query)
         if plan.body is not None:
             plan.body.close()
-        if answer is not None and coding is not None:
-            self._runs.send_coded(exchange, answer, coding)
-        else:
-            send(exchange, answer or _nothing_here(exchange.head))
+        if answer is not None and answer.coding is not None:
+            self._runs.send_coded(exchange, answer, answer.coding)
+            return
+        send(exchange, answer or _nothing_here(exchange.head))
 
     def finished(self, exchange: engine.Exchange) -> None:
         plan: Plan = exchange.context
@@ -312,8 +310,7 @@ class HttpService:
 
     # -- answering ------------------------------------------------------------------------
 
-    def _find_file(self, exchange: engine.Exchange, plan: Plan) -> tuple[Answer | None, Coding | None]:
-        """The coding: see `negotiate`."""
+    def _find_file(self, exchange: engine.Exchange, plan: Plan) -> Answer | None:
         chain = plan.chain
         for place, (mount, folder) in enumerate(chain.folders):
             answer = folder.answer(plan.path[len(mount.path) :], exchange.head, plan.path)
@@ -325,8 +322,9 @@ class HttpService:
                     or (chain.app is not None and admission_hook(chain.app) is not None)
                 ):
                     answer.lasting = None  # others have a word about it, at each request
-                return answer, negotiate(answer, exchange.head, mount.compression)
-        return None, None
+                negotiate(answer, exchange.head, mount.compression)
+                return answer
+        return None
 
 
 def _raw(path: str) -> bytes:
