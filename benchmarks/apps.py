@@ -6,6 +6,8 @@ Content-Length, so that no server is made to guess or to chunk.
 
 from __future__ import annotations
 
+import json
+import random
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -14,6 +16,26 @@ from typing import Any
 HELLO = b"Hello World\n"
 TEN_KIB = b"x" * 10 * 1024
 ONE_MIB = b"x" * 1024 * 1024
+
+
+def _rows(count: int) -> list[dict[str, Any]]:
+    """What an API gives: the same keys again and again, values of few words and many numbers."""
+    dice = random.Random(1)
+    words = ["".join(dice.choices("etaoinshrdlu", k=dice.randint(3, 9))) for _ in range(400)]
+    return [
+        {
+            "id": number,
+            "name": f"{dice.choice(words)} {dice.choice(words)}",
+            "email": f"{dice.choice(words)}@example.com",
+            "active": dice.random() < 0.7,
+            "score": dice.random(),
+            "tags": dice.choices(words, k=4),
+        }
+        for number in range(count)
+    ]
+
+
+TWENTY_KIB_JSON = json.dumps(_rows(130)).encode()
 
 
 def _answer(body: bytes, start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -31,6 +53,12 @@ def ten_kib(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iter
 
 def one_mib(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     return _answer(ONE_MIB, start_response)
+
+
+def rows(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    fields = [("Content-Type", "application/json"), ("Content-Length", str(len(TWENTY_KIB_JSON)))]
+    start_response("200 OK", fields)
+    return [TWENTY_KIB_JSON]
 
 
 def mixed(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

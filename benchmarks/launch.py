@@ -1,4 +1,4 @@
-"""Start a server without a command line that serves: ``python -m benchmarks.launch NAME APP PORT [THREADS]``.
+"""Start a server without a command line that serves: ``python -m benchmarks.launch NAME APP PORT [MORE]``.
 
 A child process of the harness runs this, never the harness itself.
 """
@@ -8,9 +8,16 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import logging
+import os
+import socket
+import subprocess
 import sys
+import time
 import types
+from pathlib import Path
 from typing import Any
+
+from benchmarks.servers import nginx
 
 
 def bjoern(app: Any, port: int) -> None:
@@ -33,7 +40,25 @@ def waitress(app: Any, port: int, threads: str = "4") -> None:
     importlib.import_module("waitress").serve(app, host="127.0.0.1", port=port, threads=int(threads))
 
 
+def gunicorn_behind_nginx(target: str, port: str, folder: str) -> None:
+    """gunicorn on the unix socket that nginx's settings in ``folder`` name, and once that is there nginx,
+    which this process becomes.  Who ends the session ends both."""
+    path = Path(folder) / f"gunicorn-{port}.sock"
+    command = f"-m gunicorn --bind unix:{path} --worker-class gthread --threads 4 --keep-alive 10"
+    gunicorn = subprocess.Popen([sys.executable, *command.split(), "--log-level", "warning", target])
+    while not path.exists() and gunicorn.poll() is None:
+        time.sleep(0.05)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))  # to wait until it answers: nginx would say 502
+        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        client.recv(1)
+    program = nginx() or "nginx"
+    os.execv(program, [program, "-p", folder, "-c", f"{folder}/gunicorn-gzip-{port}.conf"])
+
+
 def main(name: str, target: str, port: str, *more: str) -> None:
+    if name == "gunicorn-behind-nginx":
+        gunicorn_behind_nginx(target, port, *more)
     module, _, attribute = target.partition(":")
     app = getattr(importlib.import_module(module), attribute)
     {"bjoern": bjoern, "fastwsgi": fastwsgi, "waitress": waitress}[name](app, int(port), *more)

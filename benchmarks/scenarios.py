@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.apps import HELLO, ONE_MIB, TEN_KIB
+from benchmarks.apps import HELLO, ONE_MIB, TEN_KIB, TWENTY_KIB_JSON
 from benchmarks.process import Request
 from benchmarks.wrk import Load
 
@@ -141,6 +141,14 @@ SCENARIOS: dict[str, Scenario] = {
     "10k": Scenario("10 KiB body", "benchmarks.apps:ten_kib", len(TEN_KIB)),
     "post": Scenario(
         "POST of 4 KiB", "benchmarks.apps:post", len("4096\n"), Load(script="post.lua"), body=b"x" * 4096
+    ),
+    "gzip": Scenario(
+        "20 KiB of JSON, compressed by gzip at level 4; for gunicorn nginx does that",
+        "benchmarks.apps:rows",
+        len(TWENTY_KIB_JSON),
+        Load(headers=("Accept-Encoding: gzip",)),
+        ours=("skitai", "skitai-default"),
+        peers=("gunicorn-gzip",),
     ),
     "1m": Scenario("1 MiB body", "benchmarks.apps:one_mib", len(ONE_MIB), Load(connections=16)),
     "close": Scenario(

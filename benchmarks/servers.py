@@ -70,6 +70,40 @@ http {{
 }}
 """
 
+# What compresses for most sites: nginx in front, here at our level.  It keeps its connections to gunicorn.
+_NGINX_GZIP = """\
+user root;
+daemon off;
+worker_processes 1;
+error_log stderr crit;
+pid {folder}/nginx-gzip.pid;
+events {{ worker_connections 768; }}
+http {{
+    tcp_nopush on;
+    access_log off;
+    keepalive_requests 1000000000;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    gzip on;
+    gzip_comp_level 4;
+    gzip_min_length 1024;
+    gzip_types application/json;
+    gzip_proxied any;
+    upstream application {{ server unix:{folder}/gunicorn-{port}.sock; keepalive 64; }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://application;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+        }}
+    }}
+}}
+"""
+
 # As `skitai-default`, but for what only a section of a mount can say.
 _PARKS = """\
 [server]
@@ -141,6 +175,12 @@ SERVERS: dict[str, Spec] = {
     "gunicorn": Spec(
         f"{_GUNICORN} 4 {{app}}",
         "gunicorn",
+    ),
+    "gunicorn-gzip": Spec(
+        "-m benchmarks.launch gunicorn-behind-nginx {app} {port} {folder}",
+        "gunicorn",
+        "pip install 'skitai[bench]'; apt-get install nginx-light",
+        conf=_NGINX_GZIP,
     ),
     "waitress": Spec("-m benchmarks.launch waitress {app} {port}", "waitress"),
     "cheroot": Spec("-m cheroot --bind 127.0.0.1:{port} --threads 4 {app}", "cheroot"),
