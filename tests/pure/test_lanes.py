@@ -9,6 +9,7 @@ In the pure build both are the same, and the tests show that the comparison is f
 from __future__ import annotations
 
 import asyncio
+import gzip
 import re
 import socket
 import sys
@@ -30,6 +31,7 @@ from skitai._pure import engine as pure_engine
 from skitai._pure.accessline import access_line
 from skitai.core.apps import MountedApp
 from skitai.core.bodies import Spool
+from skitai.core.compression import Compression
 from skitai.core.config import for_app
 from skitai.core.coroutines import Coroutines
 from skitai.core.forwarded import TrustedProxies
@@ -482,6 +484,42 @@ def test_every_kind_of_coded_answer(servers: tuple[Server, Server], name: str, a
     same(servers, request(path, fields=accepted) + request("/one_list") + request(path, method="HEAD"))
 
 
+@pytest.mark.parametrize("how", ["", "length=&iterable="])
+def test_a_body_that_takes_long_to_code_is_gone_on_with_outside(
+    monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Somebody else takes the lead meanwhile, and the call is an exchange of it."""
+    quick = Compression.code
+    asked: list[str] = []
+
+    def slow(self: Compression, *args: Any) -> Any:
+        asked.append(threading.current_thread().name)
+        time.sleep(0.4)
+        return quick(self, *args)
+
+    monkeypatch.setattr(Compression, "code", slow)
+    server = Server(_kernels.engine.Engine, threads=4)
+    try:
+        wanted = request(f"/coded?{how}", fields="Accept-Encoding: gzip\r\n")
+        with socket.create_connection(server.address, timeout=5) as late:
+            late.sendall(wanted)
+            time.sleep(0.05)
+            began = time.monotonic()
+            with socket.create_connection(server.address, timeout=5) as other:
+                other.sendall(request("/one_list"))
+                assert b"200 OK" in other.recv(1000)
+            assert time.monotonic() - began < 0.25, "others wait for it"
+        answer = server.says(wanted + request("/one_list"))[0]
+    finally:
+        server.stop()
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    size = int(re.search(rb"Content-Length: (\d+)", head)[1])  # type: ignore[index]  # it is there
+    assert b"Content-Encoding: gzip" in head
+    assert len(gzip.decompress(rest[:size])) == 5000
+    assert rest[size:].startswith(b"HTTP/1.1 200 OK")
+    assert bool(asked) == (_kernels.implementation() == "compiled")
+
+
 def test_accept_encoding_twice(servers: tuple[Server, Server]) -> None:
     twice = "Accept-Encoding: br;q=0.1\r\nAccept-Encoding: gzip\r\n"
     same(servers, request("/coded", fields=twice) * 2)
@@ -531,7 +569,7 @@ def test_plain_requests_stay_in_their_lane_and_others_come_back_ever_more_rarely
 
         def is_in_lane_after(path: str) -> bool:
             client.sendall(request(path))
-            time.sleep(0.03)
+            time.sleep(0.05)
             assert client.recv(1 << 16)
             [connection] = ours.engine.connections
             return type(connection).__name__ == "LaneConnection"
