@@ -9,10 +9,8 @@ request's `contextvars.Context` travels with it.  What asyncio has to wait for, 
 
 What the application owes us is checked (`skitai.core.wsgichecks`), and a debt is never passed
 on to the client as a valid response: a head that breaks the rules is 500, a body shorter than
-its Content-Length ends the connection, a longer one is cut.
-
-What is compressed (`skitai.core.compression`) is so by the thread that runs the application: a body that
-is there in one go, others piece by piece, each of which the client gets at once.
+its Content-Length ends the connection, a longer one is cut.  What is compressed
+(`skitai.core.compression`) is so where the application runs, whole or piece by piece.
 """
 
 from __future__ import annotations
@@ -32,7 +30,7 @@ from skitai.core.coroutines import Coroutines, Sent, is_asynchronous
 from skitai.core.filewrapper import FileWrapper
 from skitai.core.runreports import RunReports, report_of
 from skitai.core.wsgichecks import as_bytes, check_headers, parse_status
-from skitai.errors import AppLoadError, ClientDisconnected, HTTPError, LocalProtocolError
+from skitai.errors import AppLoadError, ClientDisconnected, HTTPError
 
 __all__ = ["Run"]
 
@@ -284,10 +282,9 @@ class Run:
     def returned(self, value: Any, context: contextvars.Context) -> None:
         """The coroutine has given ``value``, and has left ``context``."""
         self._iterable, self.context, self._stage = value, context, _TAKE
-        is_there = type(value) in (list, tuple) and not takes_long(self._compression, value)
         if self._executor.inline:
             self._exchange.yield_turn(self._resume)
-        elif is_there:
+        elif type(value) in (list, tuple) and not takes_long(self._compression, value):
             self._exchange.yield_turn(self.run)
         else:
             self._executor.submit(self, resumed=True)  # its code may take its time
@@ -367,9 +364,9 @@ class Run:
         if not stat.S_ISREG(info.st_mode) or available < 0 or (self._remaining or 0) > available:
             return False
         coding = self._settle(available if self._remaining is None else self._remaining)
-        if coding is not None:
+        if coding is not None:  # its bytes go through our memory
             self._start(coding)
-            return False  # its bytes go through our memory
+            return False
         if self._remaining is None:
             self._headers.append(("Content-Length", str(available)))
             self._remaining = available
@@ -395,10 +392,10 @@ class Run:
 
     def _settle(self, size: int | None) -> Coding | None:
         """Let the head say how a body of ``size`` bytes is coded."""
-        if self._compression is None:
+        compression, head = self._compression, self._exchange.head
+        if compression is None:
             return None
-        head = self._exchange.head
-        self._headers, coding = self._compression.settle(head, self._status, self._headers, size)
+        self._headers, coding = compression.settle(head, self._status, self._headers, size)
         return coding
 
     def _start(self, coding: Coding | None, coded: CodedBody | None = None) -> None:
@@ -463,7 +460,7 @@ class Run:
             elif self._head_sent:
                 self._exchange.abort()
             else:
-                headers, body = self._failure_page(error)
+                headers, body = self._reports.failure_page(self._exchange, error, self._debug)
                 status = error.status if isinstance(error, HTTPError) else 500
                 self._exchange.respond(status, headers, body)
         except ClientDisconnected:
@@ -473,17 +470,6 @@ class Run:
             # keep its client waiting for ever.
             self._reports.failure(f"{self._name()}: its error page\n{report_of(second)}")
             self._exchange.abort()
-
-    def _failure_page(self, error: BaseException) -> tuple[http1.Headers, bytes]:
-        if isinstance(error, HTTPError):
-            return self._reports.error_page(self._exchange, error.status, error.why, "")
-        why = "The application failed; its error log says why."
-        if isinstance(error, LocalProtocolError):
-            why = "The application gave a response that HTTP does not allow; its error log says which."
-        detail = ""
-        if self._debug():
-            detail = error.report if isinstance(error, AppLoadError) else report_of(error)
-        return self._reports.error_page(self._exchange, 500, why, detail)
 
     def leave(self) -> None:
         """Once, whatever happened: the iterable's close() and the request's body."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from skitai._kernels import engine, http1
+from skitai.errors import AppLoadError, HTTPError, LocalProtocolError
 
 __all__ = ["RunReports", "report_of"]
 
@@ -38,6 +39,19 @@ class RunReports:
 
     def warn_about(self, environ: dict[str, Any], text: str) -> None:
         self.warn(f"{environ['REQUEST_METHOD']} {environ['REQUEST_URI']}: {text}")
+
+    def failure_page(
+        self, exchange: engine.Exchange, error: BaseException, debug: Callable[[], bool]
+    ) -> tuple[http1.Headers, bytes]:
+        if isinstance(error, HTTPError):
+            return self.error_page(exchange, error.status, error.why, "")
+        why = "The application failed; its error log says why."
+        if isinstance(error, LocalProtocolError):
+            why = "The application gave a response that HTTP does not allow; its error log says which."
+        detail = ""
+        if debug():
+            detail = error.report if isinstance(error, AppLoadError) else report_of(error)
+        return self.error_page(exchange, 500, why, detail)
 
 
 def report_of(error: BaseException) -> str:
