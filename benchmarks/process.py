@@ -11,13 +11,14 @@ import http.client
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 from benchmarks import procfs
-from benchmarks.servers import REPO, argv, environment
+from benchmarks.servers import REPO, SERVERS, argv, environment
 
 __all__ = ["Request", "Server", "ServerFailed"]
 
@@ -48,7 +49,8 @@ class Server:
     def __init__(self, name: str, app: str, core: int, folder: Path) -> None:
         self.name = name
         self._port = _free_port()
-        self.url = f"http://127.0.0.1:{self._port}"
+        self._scheme = "https" if SERVERS[name].key else "http"
+        self.url = f"{self._scheme}://127.0.0.1:{self._port}"
         # Appending, so that `drop_output` can shorten it below a server that goes on writing.
         self._output = tempfile.TemporaryFile("a+b")  # noqa: SIM115 (lives as long as the server)
         self._process = subprocess.Popen(
@@ -74,6 +76,10 @@ class Server:
 
     def _ask(self, request: Request) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=START_TIMEOUT)
+        if self._scheme == "https":
+            connection = http.client.HTTPSConnection(
+                "127.0.0.1", self._port, timeout=START_TIMEOUT, context=_trusting()
+            )
         try:
             connection.request(request.method, request.path, request.body)
             answer = connection.getresponse()
@@ -109,6 +115,13 @@ class Server:
                     os.kill(process, signal.SIGKILL)
         self._process.wait(STOP_TIMEOUT)
         self._output.close()
+
+
+def _trusting() -> ssl.SSLContext:
+    """As wrk, which looks at no certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def _free_port() -> int:

@@ -31,6 +31,7 @@ ASYNC = ("granian-async", "uvicorn", "hypercorn")
 PEERS = (*WSGI, "uvicorn", "hypercorn", "nginx")
 
 KEEP_ALIVE = Load()
+CLOSE = Load(headers=("Connection: close",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,30 @@ SCENARIOS: dict[str, Scenario] = {
         "12 bytes, a new connection for each request",
         "benchmarks.apps:hello",
         len(HELLO),
-        Load(headers=("Connection: close",)),
+        CLOSE,
+    ),
+    "tls": Scenario(
+        "12 bytes over TLS, keep-alive",
+        "benchmarks.apps:hello",
+        len(HELLO),
+        ours=("skitai-tls", "skitai"),
+        peers=("nginx-tls", "gunicorn-tls"),
+    ),
+    "handshakes": Scenario(
+        "12 bytes, a new connection and full TLS handshake for each request, P-256",
+        "benchmarks.apps:hello",
+        len(HELLO),
+        CLOSE,
+        ours=("skitai-tls",),
+        peers=("nginx-tls", "gunicorn-tls"),
+    ),
+    "handshakes-rsa": Scenario(
+        "the same with RSA of 2048 bits",
+        "benchmarks.apps:hello",
+        len(HELLO),
+        CLOSE,
+        ours=("skitai-tls-rsa",),
+        peers=("nginx-tls-rsa",),
     ),
     "flask": Scenario(
         "Flask's hello", "benchmarks.flaskhello:app", len(HELLO), ours=("skitai-default", "skitai")

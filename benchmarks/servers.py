@@ -16,7 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["REPO", "SERVERS", "Spec", "argv", "environment", "nginx", "version"]
+import trustme
+
+__all__ = ["REPO", "SERVERS", "Spec", "argv", "certificate", "environment", "nginx", "version"]
 
 REPO = Path(__file__).resolve().parent.parent
 
@@ -33,6 +35,8 @@ class Spec:
     """of the environment"""
     conf: str = ""
     """its file of settings, written to {folder}/{name}-{port}.conf, with the same words in it"""
+    key: str = ""
+    """it speaks TLS, with a key of this kind: ``ECDSA`` or ``RSA``; the certificate is {folder}/{key}.pem"""
 
 
 _SKITAI = "-m skitai run {app} --bind 127.0.0.1:{port} --threads"
@@ -40,6 +44,9 @@ _GRANIAN = (
     "-m granian --interface wsgi --http 1 --host 127.0.0.1 --port {port} --workers 1 "
     "--no-access-log --log-level warning {app} --blocking-threads"
 )
+
+_TLS = "--ssl --certfile {folder}/{key}.pem"
+_TLS_OF_GUNICORN = "--certfile {folder}/{key}.pem --keyfile {folder}/{key}.pem"
 
 _GUNICORN = (
     "-m gunicorn --bind 127.0.0.1:{port} --worker-class gthread --keep-alive 10 --log-level warning --threads"
@@ -104,6 +111,18 @@ http {{
 }}
 """
 
+# The same over TLS; `location` stands for an application that says hello.
+_NGINX_TLS = _NGINX.replace(
+    "server {{ listen 127.0.0.1:{port}; root {app}; }}",
+    """server {{
+        listen 127.0.0.1:{port} ssl;
+        ssl_certificate {folder}/{key}.pem;
+        ssl_certificate_key {folder}/{key}.pem;
+        ssl_protocols TLSv1.2 TLSv1.3;
+        location / {{ return 200 "Hello World\n"; }}
+    }}""",
+)
+
 # As `skitai-default`, but for what only a section of a mount can say.
 _PARKS = """\
 [server]
@@ -147,6 +166,9 @@ SERVERS: dict[str, Spec] = {
         "-m skitai.cli.instance -v -f {folder}/skitai-idle-{port}.conf --home {folder}", conf=_BUSY
     ),
     "skitai-unpipelined": Spec(f"{_SKITAI} 0 --no-access-log"),
+    "skitai-tls": Spec(f"{_SKITAI} 0 --no-access-log {_TLS}", key="ECDSA"),
+    "skitai-tls-rsa": Spec(f"{_SKITAI} 0 --no-access-log {_TLS}", key="RSA"),
+    "gunicorn-tls": Spec(f"{_GUNICORN} 4 {_TLS_OF_GUNICORN} {{app}}", "gunicorn", key="ECDSA"),
     "bjoern": Spec(
         "-m benchmarks.launch bjoern {app} {port}",
         "bjoern",
@@ -187,6 +209,20 @@ SERVERS: dict[str, Spec] = {
     "nginx": Spec(
         "-p {folder} -c {folder}/nginx-{port}.conf", None, "apt-get install nginx-light", conf=_NGINX
     ),
+    "nginx-tls": Spec(
+        "-p {folder} -c {folder}/nginx-tls-{port}.conf",
+        None,
+        "apt-get install nginx-light",
+        conf=_NGINX_TLS,
+        key="ECDSA",
+    ),
+    "nginx-tls-rsa": Spec(
+        "-p {folder} -c {folder}/nginx-tls-rsa-{port}.conf",
+        None,
+        "apt-get install nginx-light",
+        conf=_NGINX_TLS,
+        key="RSA",
+    ),
 }
 
 
@@ -201,9 +237,20 @@ def argv(name: str, app: str, port: int, folder: Path) -> list[str]:
     program = sys.executable
     if spec.package is None:
         program = nginx() or "nginx"
+    if spec.key:
+        certificate(spec.key, folder)
+    words = {"app": app, "port": port, "folder": folder, "key": spec.key}
     if spec.conf:
-        (folder / f"{name}-{port}.conf").write_text(spec.conf.format(app=app, port=port, folder=folder))
-    return [program, *(word.format(app=app, port=port, folder=folder) for word in spec.command.split())]
+        (folder / f"{name}-{port}.conf").write_text(spec.conf.format(**words))
+    return [program, *(word.format(**words) for word in spec.command.split())]
+
+
+def certificate(key: str, folder: Path) -> None:
+    """Chain and key in one file, the same for all servers of a scenario."""
+    place = folder / f"{key}.pem"
+    if not place.exists():
+        made = trustme.CA().issue_cert("127.0.0.1", key_type=trustme.KeyType[key])
+        place.write_bytes(made.private_key_and_cert_chain_pem.bytes())
 
 
 def environment(name: str) -> dict[str, str]:

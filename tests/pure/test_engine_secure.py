@@ -37,9 +37,7 @@ class SecureWorld(World):
 
     def client(self) -> Client:
         sock = socket.create_connection(self.address, timeout=5)
-        return Client(
-            client_context().wrap_socket(sock, server_hostname="test.example", suppress_ragged_eofs=False)
-        )
+        return Client(client_context().wrap_socket(sock, server_hostname="test.example"))
 
 
 @pytest.fixture(autouse=True)
