@@ -6,6 +6,7 @@ which sends it and closes ``file`` exactly once, also when the client has gone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -17,7 +18,8 @@ __all__ = ["Answer", "send"]
 
 @dataclass(slots=True)
 class Answer:
-    """``status`` and ``headers``, then either ``body`` or ``count`` bytes of ``file`` from ``offset``.
+    """``status`` and ``headers``, then either ``body`` or ``count`` bytes of ``file`` from ``offset``,
+    or the ``parts`` where there are any: several ranges of ``file`` and bytes around them.
 
     ``headers`` carries Content-Length and Content-Type; Date, Server and Connection are
     the engine's.  A HEAD request is answered with the same object; the engine leaves the
@@ -30,8 +32,11 @@ class Answer:
     file: BinaryIO | None = None
     offset: int = 0
     count: int = 0
+    parts: Sequence[engine.Part] = ()
     #: Set where the whole ``file`` is the answer to all who ask for it, as long as it is unchanged.
     lasting: engine.LastingFile | None = None
+    #: Made by `errorpages`, without a traceback: a site may have a page of its own for it.
+    is_error_page: bool = False
 
 
 def send(exchange: engine.Exchange, answer: Answer) -> None:
@@ -39,7 +44,8 @@ def send(exchange: engine.Exchange, answer: Answer) -> None:
         if answer.file is not None:
             if answer.lasting is not None:
                 exchange.keep(answer.lasting, answer.file.fileno())
-            exchange.respond_file(answer.status, answer.headers, answer.file, answer.offset, answer.count)
+            parts = answer.parts or ((answer.offset, answer.count),)
+            exchange.respond_parts(answer.status, answer.headers, answer.file, parts)
         else:
             exchange.respond(answer.status, answer.headers, answer.body)
     except ClientDisconnected:

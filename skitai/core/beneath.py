@@ -20,7 +20,7 @@ import errno
 import os
 from collections.abc import Sequence
 
-__all__ = ["open_beneath"]
+__all__ = ["open_anywhere", "open_beneath"]
 
 
 def _flags(*names: str) -> int:
@@ -53,6 +53,11 @@ def open_beneath(root: bytes, segments: Sequence[bytes]) -> int:
             raise
     root, segments = _resolve(root, segments)
     return _walk(root, segments) if segments else os.open(root, _FILE)
+
+
+def open_anywhere(root: bytes, segments: Sequence[bytes]) -> int:
+    """The same wherever links lead to: for a root whose links all are the administrator's."""
+    return os.open(b"/".join([root, *segments]), _FILE & ~_flags("O_NOFOLLOW"))
 
 
 def _walk(root: bytes, segments: Sequence[bytes]) -> int:

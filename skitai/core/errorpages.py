@@ -56,7 +56,7 @@ def error_answer(
     headers.append(("X-Content-Type-Options", "nosniff"))
     if status >= 500 or detail:
         headers.append(("Cache-Control", "no-store"))
-    return Answer(status, [*headers, *extra_headers], body)
+    return Answer(status, [*headers, *extra_headers], body, is_error_page=not detail)
 
 
 def busy_answer(why: str, accept: str) -> Answer:

@@ -61,6 +61,7 @@ class Gateway:
             self.coroutines,
             self.reports,
             body=body,
+            roots=None,
             burns=False,
             lasts=False,
             parks=False,
