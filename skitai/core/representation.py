@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import os
 import secrets
-from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
 from time import time
@@ -24,29 +23,33 @@ from skitai.core.ranges import Span, content_range, multipart, wanted_spans
 __all__ = ["Representation"]
 
 
-@dataclass(slots=True)
 class Representation:
-    """``descriptor``, of a file with ``status``, as ``content_type`` with ``coding`` (empty: as it is).
+    __slots__ = ("_modified", "coding", "content_type", "descriptor", "etag", "own", "shared", "size")
 
-    ``shared``: fields that caches are told with 304 too (RFC 9110 section 15.4.5): Cache-Control, Vary;
-    ``own``: fields of 200 and 206 only.
-    """
+    def __init__(
+        self,
+        descriptor: int,
+        status: os.stat_result,
+        content_type: str,
+        *,
+        coding: str = "",
+        shared: http1.Headers,
+        own: http1.Headers,
+    ) -> None:
+        """``descriptor``: of a file with ``status``, as ``content_type`` with ``coding`` (empty: as it is).
 
-    descriptor: int
-    status: os.stat_result
-    content_type: str
-    coding: str = ""
-    shared: http1.Headers = field(default_factory=list)
-    own: http1.Headers = field(default_factory=list)
-
-    @property
-    def size(self) -> int:
-        return self.status.st_size
-
-    @property
-    def etag(self) -> str:
-        status = self.status
-        return _entity_tag(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size, self.coding)
+        ``shared``: fields that caches are told with 304 too (RFC 9110 section 15.4.5), as Cache-Control and
+        Vary; ``own``: further ones of 200 and 206.
+        """
+        self.descriptor = descriptor
+        self.size = status.st_size
+        self.etag = _entity_tag(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size, coding)
+        self.content_type = content_type
+        self.coding = coding
+        self.shared = shared
+        self.own = own
+        # A date in the future is replaced by now (RFC 9110 section 8.8.2.1).
+        self._modified = max(0, min(status.st_mtime_ns // 1_000_000_000, int(time())))
 
     def answer(self, head: http1.RequestHead, ranges_max: int) -> Answer:
         """To a GET or HEAD.  The descriptor is closed, or is the answer's ``file``.
@@ -72,30 +75,29 @@ class Representation:
         return [
             *content,
             *coding,
-            ("Last-Modified", format_date(self._modified())),
+            ("Last-Modified", format_date(self._modified)),
             ("ETag", self.etag),
             ("Accept-Ranges", "bytes"),
             *self.shared,
             *self.own,
         ]
 
+    def partial(self) -> http1.Headers:
+        """The fields of 206 for one range, but for Content-Range and Content-Length."""
+        return self.fields(("Content-Type", self.content_type))
+
     def unchanged(self) -> http1.Headers:
         """The fields of 304: only what the client's cache may have to update."""
         return [("ETag", self.etag), *self.shared]
 
-    def _modified(self) -> int:
-        # A date in the future is replaced by now (RFC 9110 section 8.8.2.1).
-        return max(0, min(self.status.st_mtime_ns // 1_000_000_000, int(time())))
-
     def _answer(self, head: http1.RequestHead, ranges_max: int) -> Answer:
-        modified = self._modified()
-        verdict = evaluate(head, self.etag, modified)
+        verdict = evaluate(head, self.etag, self._modified)
         if verdict == 412:
             return self._refused(head, 412, "The file is another one by now.")
         if verdict == 304:
             return Answer(304, self.unchanged())
         wanted = head.get("range") if head.method == "GET" else None
-        if wanted is None or not range_holds(head.get("if-range"), self.etag, modified, time()):
+        if wanted is None or not range_holds(head.get("if-range"), self.etag, self._modified, time()):
             return self.whole()
         spans = wanted_spans(wanted, self.size, ranges_max)
         if spans is None:

@@ -25,7 +25,7 @@ from skitai.core.errorpages import accept_of, error_answer
 from skitai.core.listing import entries_of, listing_answer
 from skitai.core.mediatypes import media_type
 from skitai.core.negotiation import preferred_coding
-from skitai.core.precompressed import SUFFIXES, codings_beside
+from skitai.core.precompressed import SUFFIXES, current_codings, look_beside
 from skitai.core.redirects import quote_path, redirect
 from skitai.core.representation import Representation
 from skitai.limits import Limits
@@ -148,12 +148,16 @@ class StaticFolder:
         if not stat.S_ISREG(status.st_mode):
             os.close(descriptor)
             return _No.FOLDER if stat.S_ISDIR(status.st_mode) else _No.FILE
-        representation, is_only_form = self._representation(descriptor, status, names, segments, head)
+        representation, witnesses = self._representation(descriptor, status, names, segments, head)
         answer = representation.answer(head, self._ranges_max)
-        if answer.status == 200 and is_only_form:
-            path = b"/".join([self._root, *names])
+        if answer.status == 200:
             answer.lasting = engine.LastingFile(
-                answer.headers, representation.unchanged(), None, representation.etag, ((path, status),)
+                answer.headers,
+                representation.unchanged(),
+                representation.partial(),
+                representation.etag,
+                witnesses,
+                varies=_VARY in representation.shared,
             )
         return answer
 
@@ -172,33 +176,40 @@ class StaticFolder:
         names: list[bytes],
         segments: list[str],
         head: http1.RequestHead,
-    ) -> tuple[Representation, bool]:
-        """The form of the file that the client likes best, and whether that is the only one there is."""
-        codings = codings_beside(b"/".join([self._root, *names]), status) if self._precompressed else ()
-        cache_control = ("Cache-Control", self._policy.field("/" + "/".join(segments)))
+    ) -> tuple[Representation, tuple[engine.Witness, ...]]:
+        """The form of the file that the client likes best, and all that was looked at to find it.
+        ``descriptor``, which is of the file, is closed where another one takes its place."""
+        path = b"/".join([self._root, *names])
+        beside = look_beside(path) if self._precompressed else ()
+        codings = current_codings(beside, status)
+        witnesses = {path: status, **dict(beside)}
+        shared = [("Cache-Control", self._policy.field("/" + "/".join(segments)))]
+        coding = ""
+        if codings:
+            shared.append(_VARY)
+            coding = preferred_coding(head.get("accept-encoding"), codings) or ""
+            form = self._form([*names[:-1], names[-1] + SUFFIXES[coding]]) if coding else None
+            if form is None:
+                coding = ""
+            else:
+                os.close(descriptor)
+                descriptor, status = form
+                witnesses[path + SUFFIXES[coding]] = status
         representation = Representation(
-            descriptor,
-            status,
-            media_type(segments[-1]),
-            shared=[cache_control, _VARY] if codings else [cache_control],
-            own=[_NOSNIFF],
+            descriptor, status, media_type(segments[-1]), coding=coding, shared=shared, own=[_NOSNIFF]
         )
-        coding = preferred_coding(head.get("accept-encoding"), codings) if codings else None
-        if coding is not None:
-            self._compress(representation, coding, [*names[:-1], names[-1] + SUFFIXES[coding]])
-        return representation, not codings
+        return representation, tuple(witnesses.items())
 
-    def _compress(self, representation: Representation, coding: str, names: list[bytes]) -> None:
-        """Put the file ``names``, which has the same content in ``coding``, in the place of the file."""
+    def _form(self, names: list[bytes]) -> tuple[int, os.stat_result] | None:
+        """A compressed form of a file; None if it is gone in between, or not for us."""
         try:
             descriptor, status = self._opened(names)
         except OSError:
-            return  # gone in between, or not for us: the client takes the file as it is
-        if not stat.S_ISREG(status.st_mode):
-            os.close(descriptor)
-            return
-        os.close(representation.descriptor)
-        representation.descriptor, representation.status, representation.coding = descriptor, status, coding
+            return None
+        if stat.S_ISREG(status.st_mode):
+            return descriptor, status
+        os.close(descriptor)
+        return None
 
     # -- listings -------------------------------------------------------------------------------
 

@@ -188,6 +188,19 @@ def test_forms_come_and_go_while_the_file_stays(wire: Wire, module_path: Path) -
     assert wire.get("/stays.js", "Accept-Encoding: gzip").get("Content-Encoding") is None
 
 
+def test_a_form_that_is_put_beside_a_file_that_is_kept_ready(wire: Wire, module_path: Path) -> None:
+    file, form = module_path / "www" / "alone.js", module_path / "www" / "alone.js.br"
+    form.unlink(missing_ok=True)  # of the other build
+    write(file, PAGE)
+    end = time.monotonic() + 3.5  # a file is not kept before it has settled
+    while time.monotonic() < end:
+        assert wire.get("/alone.js", "Accept-Encoding: br").get("Content-Encoding") is None
+        time.sleep(0.2)
+    write(form, FORMS["br"])
+    time.sleep(1.1)
+    assert wire.get("/alone.js", "Accept-Encoding: br").body == FORMS["br"]
+
+
 # What the field Cache-Control says; immutable = yes at /.
 KEPT = """
 # path                       Cache-Control
