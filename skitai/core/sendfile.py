@@ -29,6 +29,8 @@ __all__ = ["NamedFile", "SendfileRoots"]
 _FIELDS = frozenset({"x-sendfile", "x-accel-redirect"})
 #: Of the body that the file replaces.
 _OF_THE_BODY = frozenset({"accept-ranges", "content-length", "content-range", "etag", "last-modified"})
+#: What only the application knows of the file.
+_OF_THE_FILE = frozenset({"content-encoding", "content-type"})
 #: Said with 304 too (RFC 9110 section 15.4.5); cookies are the application's own wish.
 _SHARED = frozenset({"cache-control", "content-location", "expires", "set-cookie", "vary"})
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
@@ -69,13 +71,14 @@ class SendfileRoots:
         ``warn(text)`` tells the operator.
         """
         descriptor, file_status, name = self._open(named, warn)
-        of_the_file = media_type(os.fsdecode(name))
+        said = {field.lower(): value for field, value in named.headers if field.lower() in _OF_THE_FILE}
         representation = Representation(
             descriptor,
             file_status,
-            next((value for field, value in named.headers if field.lower() == "content-type"), of_the_file),
+            said.get("content-type") or media_type(os.fsdecode(name)),
+            coding=said.get("content-encoding", ""),
             shared=[item for item in named.headers if item[0].lower() in _SHARED],
-            own=[item for item in named.headers if item[0].lower() not in _SHARED | {"content-type"}],
+            own=[item for item in named.headers if item[0].lower() not in _SHARED | _OF_THE_FILE],
         )
         if status == 200 and head.method in ("GET", "HEAD"):
             return representation.answer(head, self._ranges_max)

@@ -25,6 +25,8 @@ def app(environ, start_response):
     headers.append((field, value))
     if "type" in query:
         headers.append(("Content-Type", query["type"][0]))
+    if "coding" in query:
+        headers.append(("Content-Encoding", query["coding"][0]))
     if "length" in query:
         headers.append(("Content-Length", query["length"][0]))
     how = query.get("how", ["list"])[0]
@@ -155,6 +157,14 @@ def test_a_coroutine_may_name_one_too(wire: Wire) -> None:
 def test_the_type_is_what_the_application_says_or_else_the_name(wire: Wire) -> None:
     assert wire.get(TEN).get("Content-Type") == "text/plain; charset=utf-8"
     assert wire.get(f"{TEN}&type=text/x-own").get_all("Content-Type") == ["text/x-own"]
+
+
+def test_a_file_that_is_compressed_says_the_application(wire: Wire) -> None:
+    reply = wire.get(f"{TEN}&coding=br", "Range: bytes=0-1,4-5")
+    assert (reply.status, reply.get_all("Content-Encoding"), reply.body) == (200, ["br"], b"0123456789")
+    part = wire.get(f"{TEN}&coding=br", "Range: bytes=4-5")
+    assert (part.status, part.get_all("Content-Encoding"), part.body) == (206, ["br"], b"45")
+    assert part.get("ETag") != wire.get(TEN).get("ETag")
 
 
 def test_ranges_and_conditions(wire: Wire) -> None:
