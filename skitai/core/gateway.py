@@ -424,9 +424,9 @@ class Run:
     def finish(self) -> None:
         if not self._status:
             raise AssertionError("the application never called start_response (PEP 3333)")
-        if self._named is not None and self._roots is not None:
+        if self._named is not None:
             warn = functools.partial(self._reports.warn_about, self._environ)
-            send(self._exchange, self._roots.answer(self._exchange.head, self._status, self._named, warn))
+            send(self._exchange, self._named.answer(self._exchange.head, self._status, warn))
             self._head_sent = True
         elif self._remaining and self._body_allowed():
             self._reports.warn(

@@ -46,7 +46,8 @@ def wanted_spans(value: str, size: int, most: int) -> list[Span] | None:
     """
     if value[: len(_UNIT)].lower() != _UNIT:
         return None
-    specs = [spec for spec in map(_trimmed, value[len(_UNIT) :].split(",")) if spec]
+    # Of more elements, empty ones among them, the last one keeps its commas and is no range.
+    specs = [spec for spec in map(_trimmed, value[len(_UNIT) :].split(",", 2 * most)) if spec]
     if not 0 < len(specs) <= most:
         return None
     spans: list[Span] = []

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from skitai._kernels import http1, percent_decode
 from skitai.core.answer import Answer
-from skitai.core.beneath import open_beneath
+from skitai.core.beneath import open_beneath, with_status
 from skitai.core.config import SendfileRoot
 from skitai.core.mediatypes import media_type
 from skitai.core.representation import Representation
@@ -40,9 +40,19 @@ _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLO
 class NamedFile:
     """What a field of an application asks for; ``headers`` are those of its response that stay."""
 
+    roots: SendfileRoots
     field: str
     value: str
     headers: http1.Headers
+
+    def answer(self, head: http1.RequestHead, status: int, warn: Callable[[str], None]) -> Answer:
+        """The file in the place of a response with ``status``: with 200 conditions and ranges are
+        honoured, with any other it is sent whole.
+
+        Raises HTTPError: 404 for a file that is not there, 500 for one that may not be sent, of which
+        ``warn(text)`` tells the operator.
+        """
+        return self.roots.answer(head, status, self, warn)
 
 
 class SendfileRoots:
@@ -58,18 +68,13 @@ class SendfileRoots:
         for name, value in headers:
             if name.lower() in _FIELDS and status >= 200 and status not in (204, 304):
                 rest = [item for item in headers if item[0].lower() not in _FIELDS | _OF_THE_BODY]
-                return NamedFile(name, value, rest)
+                return NamedFile(self, name, value, rest)
         return None
 
     def answer(
         self, head: http1.RequestHead, status: int, named: NamedFile, warn: Callable[[str], None]
     ) -> Answer:
-        """The file in the place of a response with ``status``: with 200 conditions and ranges are
-        honoured, with any other it is sent whole.
-
-        Raises HTTPError: 404 for a file that is not there, 500 for one that may not be sent, of which
-        ``warn(text)`` tells the operator.
-        """
+        """For `NamedFile.answer`."""
         descriptor, file_status, name = self._open(named, warn)
         said = {field.lower(): value for field, value in named.headers if field.lower() in _OF_THE_FILE}
         representation = Representation(
@@ -91,13 +96,12 @@ class SendfileRoots:
             raise _refusal()
         root, segments = place
         try:
-            descriptor = open_beneath(root, segments)
+            descriptor, status = with_status(open_beneath(root, segments))
         except OSError as error:
             if error.errno in _MISSING:
                 raise _nothing_there() from None
             warn(f"{named.field}: {named.value} cannot be opened ({error.strerror})")
             raise _refusal() from None
-        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             os.close(descriptor)
             raise _nothing_there()

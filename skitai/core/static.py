@@ -19,7 +19,7 @@ from pathlib import Path
 
 from skitai._kernels import engine, http1
 from skitai.core.answer import Answer
-from skitai.core.beneath import open_anywhere, open_beneath
+from skitai.core.beneath import open_anywhere, open_beneath, with_status
 from skitai.core.caching import CachePolicy
 from skitai.core.errorpages import accept_of, error_answer
 from skitai.core.listing import entries_of, listing_answer
@@ -162,12 +162,7 @@ class StaticFolder:
         return answer
 
     def _opened(self, names: list[bytes]) -> tuple[int, os.stat_result]:
-        descriptor = self._open(self._root, names) if names else os.open(self._root, os.O_RDONLY)
-        try:
-            return descriptor, os.fstat(descriptor)
-        except OSError:
-            os.close(descriptor)
-            raise
+        return with_status(self._open(self._root, names) if names else os.open(self._root, os.O_RDONLY))
 
     def _representation(
         self,

@@ -58,6 +58,12 @@ def test_a_multipart_body_is_as_long_as_it_says(spans: list[tuple[int, int]]) ->
     assert length == sum(len(part) if isinstance(part, bytes) else part[1] for part in parts)
 
 
+def test_elements_are_counted_the_empty_ones_too() -> None:
+    assert wanted_spans("bytes=,,,0-1,", SIZE, 8) == [Span(0, 2)]
+    assert wanted_spans("bytes=" + "," * 60_000 + "0-1", SIZE, 8) is None
+    assert wanted_spans("bytes=" + "0-1," * 15_000, SIZE, 8) is None
+
+
 def test_numbers_of_thousands_of_digits_are_behind_the_end() -> None:
     assert wanted_spans("bytes=0-" + "9" * 9000, SIZE, 1) == [Span(0, SIZE)]
     assert wanted_spans("bytes=" + "0" * 9000 + "1-2", SIZE, 1) == [Span(1, 2)]
