@@ -19,7 +19,6 @@ import enum
 import functools
 import os
 import stat
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -29,15 +28,13 @@ from skitai.core.apps import WSGIApplication
 from skitai.core.bodies import RequestBody
 from skitai.core.coroutines import Coroutines, Sent, is_asynchronous
 from skitai.core.filewrapper import FileWrapper
+from skitai.core.runreports import RunReports, report_of
 from skitai.core.sendfile import NamedFile, SendfileRoots
 from skitai.core.wsgichecks import as_bytes, check_headers, parse_status
 from skitai.errors import AppLoadError, ClientDisconnected, HTTPError, LocalProtocolError
 
-__all__ = ["Run", "RunReports"]
+__all__ = ["Run"]
 
-#: Where the frames are ours; those of a compiled module have its source's path in the project.
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_OURS = (os.path.join(_PACKAGE, "core", ""), os.path.join(_PACKAGE, "_pure", ""), "skitai/_speedups/")
 #: In place of a request's own context, once nothing of it runs any more.
 _NO_CONTEXT = contextvars.Context()
 #: Lists of small pieces are sent as one when they are no longer than this.
@@ -63,29 +60,6 @@ class _Pulled(enum.Enum):
     ALL = "the response is complete"
     NO_ROOM = "the client is slower than the application"
     TURN = "threads = 0: the other connections are next"
-
-
-class RunReports:
-    """Where a run tells what went wrong; handed in by the service."""
-
-    def __init__(
-        self,
-        failure: Callable[[str], None],
-        warn: Callable[[str], None],
-        error_page: Callable[[engine.Exchange, int, str, str], tuple[http1.Headers, bytes]],
-    ) -> None:
-        """``failure(text)`` logs a traceback; ``warn(text)`` a line;
-        ``error_page(exchange, status, why, detail)`` makes a page."""
-        self.failure = failure
-        self.warn = warn
-        self.error_page = error_page
-
-    def failure_in(self, environ: dict[str, Any], where: str, error: BaseException) -> None:
-        """The same for a request that has no run."""
-        self.failure(f"{environ['REQUEST_METHOD']} {environ['REQUEST_URI']}{where}\n{_report_of(error)}")
-
-    def warn_about(self, environ: dict[str, Any], text: str) -> None:
-        self.warn(f"{environ['REQUEST_METHOD']} {environ['REQUEST_URI']}: {text}")
 
 
 class Run:
@@ -447,7 +421,7 @@ class Run:
 
     def fail(self, error: BaseException) -> None:
         if not isinstance(error, (HTTPError, AppLoadError)):
-            self._reports.failure(f"{self._name()}\n{_report_of(error)}")
+            self._reports.failure(f"{self._name()}\n{report_of(error)}")
         try:
             if self._head_sent and self._remaining == 0:
                 self._exchange.end()  # it failed behind its body: the client has all that was announced
@@ -462,7 +436,7 @@ class Run:
         except BaseException as second:
             # ``debug`` is the application's and may raise.  A response that nobody ends would
             # keep its client waiting for ever.
-            self._reports.failure(f"{self._name()}: its error page\n{_report_of(second)}")
+            self._reports.failure(f"{self._name()}: its error page\n{report_of(second)}")
             self._exchange.abort()
 
     def _failure_page(self, error: BaseException) -> tuple[http1.Headers, bytes]:
@@ -473,7 +447,7 @@ class Run:
             why = "The application gave a response that HTTP does not allow; its error log says which."
         detail = ""
         if self._debug():
-            detail = error.report if isinstance(error, AppLoadError) else _report_of(error)
+            detail = error.report if isinstance(error, AppLoadError) else report_of(error)
         return self._reports.error_page(self._exchange, 500, why, detail)
 
     def leave(self) -> None:
@@ -498,16 +472,8 @@ class Run:
     def fail_closing(self, error: BaseException) -> None:
         # One that waited for the client is told that it has gone: no failure.
         if not isinstance(error, ClientDisconnected):
-            self._reports.failure(f"{self._name()}: close()\n{_report_of(error)}")
+            self._reports.failure(f"{self._name()}: close()\n{report_of(error)}")
 
     def _name(self) -> str:
         head = self._exchange.head
         return f"{head.method} {head.target}"
-
-
-def _report_of(error: BaseException) -> str:
-    """The traceback from where the application begins."""
-    step = error.__traceback__
-    while step is not None and step.tb_frame.f_code.co_filename.startswith(_OURS):
-        step = step.tb_next
-    return "".join(traceback.format_exception(type(error), error, step or error.__traceback__))

@@ -21,11 +21,12 @@ from skitai.core.bodies import RequestBody
 from skitai.core.coroutines import Coroutines
 from skitai.core.environ import build_environ, wsgi_string
 from skitai.core.errorpages import accept_of, busy_answer, error_answer
-from skitai.core.gateway import Run, RunReports
+from skitai.core.gateway import Run
 from skitai.core.limitlog import LimitLog
 from skitai.core.logs.facade import Logs
 from skitai.core.plans import ListenerInfo, Plan
 from skitai.core.routes import Mount
+from skitai.core.runreports import RunReports
 from skitai.core.sendfile import SendfileRoots
 from skitai.core.tls import connection_fields
 from skitai.errors import AppLoadError

@@ -17,7 +17,8 @@ import pytest
 from skitai._kernels import engine
 from skitai.core.bodies import RequestBody, Spool
 from skitai.core.coroutines import Coroutines
-from skitai.core.gateway import Run, RunReports
+from skitai.core.gateway import Run
+from skitai.core.runreports import RunReports
 from skitai.limits import Limits
 from tests.pure.engine_world import world
 from tests.waiting import wait_until

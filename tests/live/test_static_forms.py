@@ -118,6 +118,7 @@ def test_the_form_that_a_client_likes_best(wire: Wire, path: str, accepted: str,
     assert reply.get("Vary") == "Accept-Encoding"
     assert (reply.get("Content-Type") or "").startswith("text/")
     assert reply.get("Accept-Ranges") == "bytes"
+    assert wire.get(path, *fields).body == FORMS[form or "-"]
     # Each form has a tag of its own, and is not sent again to whoever has it.
     again = wire.get(path, *fields, f"If-None-Match: {reply.get('ETag')}")
     assert (again.status, again.get("Vary")) == (304, "Accept-Encoding")

@@ -134,14 +134,15 @@ bytes=0-0,2-2,4-4,6-6,8-8,1-1,3-3,5-5,7-7   200  -  0123456789
 
 @pytest.mark.parametrize(("value", "status", "content_range", "body"), cases(RANGES, 4))
 def test_a_range_of_ten_bytes(wire: Wire, value: str, status: str, content_range: str, body: str) -> None:
-    raw = value.replace("\\u0660", "\u0660").encode("utf-8").decode("latin-1")
+    raw = value.encode("utf-8").decode("latin-1")
+    whole = wire.get("/ten.txt")
     reply = wire.get("/ten.txt", f"Range: {raw}")
     assert (reply.status, reply.get("Content-Range") or "") == (int(status), content_range)
     if status == "416":
         assert reply.get("ETag") is None  # it would be that of the page
         return
     assert reply.get("Accept-Ranges") == "bytes"
-    assert reply.get("ETag")
+    assert reply.get("ETag") == whole.get("ETag")
     assert reply.get("Last-Modified") == LAST_MODIFIED
     assert reply.get("Cache-Control") == "max-age=300"
     if content_range or status == "200":

@@ -1,0 +1,51 @@
+"""Where a request that an application answers tells what went wrong with it.
+
+Tracebacks begin where the application does: frames of ours in front of it say nothing to whoever wrote it.
+For any thread.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from skitai._kernels import engine, http1
+
+__all__ = ["RunReports", "report_of"]
+
+#: Where the frames are ours; those of a compiled module have its source's path in the project.
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_OURS = (os.path.join(_PACKAGE, "core", ""), os.path.join(_PACKAGE, "_pure", ""), "skitai/_speedups/")
+
+
+class RunReports:
+    """Where a run tells what went wrong; handed in by the service."""
+
+    def __init__(
+        self,
+        failure: Callable[[str], None],
+        warn: Callable[[str], None],
+        error_page: Callable[[engine.Exchange, int, str, str], tuple[http1.Headers, bytes]],
+    ) -> None:
+        """``failure(text)`` logs a traceback; ``warn(text)`` a line;
+        ``error_page(exchange, status, why, detail)`` makes a page."""
+        self.failure = failure
+        self.warn = warn
+        self.error_page = error_page
+
+    def failure_in(self, environ: dict[str, Any], where: str, error: BaseException) -> None:
+        """The same for a request that has no run."""
+        self.failure(f"{environ['REQUEST_METHOD']} {environ['REQUEST_URI']}{where}\n{report_of(error)}")
+
+    def warn_about(self, environ: dict[str, Any], text: str) -> None:
+        self.warn(f"{environ['REQUEST_METHOD']} {environ['REQUEST_URI']}: {text}")
+
+
+def report_of(error: BaseException) -> str:
+    """The traceback from where the application begins."""
+    step = error.__traceback__
+    while step is not None and step.tb_frame.f_code.co_filename.startswith(_OURS):
+        step = step.tb_next
+    return "".join(traceback.format_exception(type(error), error, step or error.__traceback__))
