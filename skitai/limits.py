@@ -82,6 +82,19 @@ class Limits:
         0, "connections", "open at once from one client address; 0 is no limit"
     )
 
+    # Files
+    ranges_max: int = _limit(
+        64, "ranges", "of a file that one request may ask for; more are answered with the whole file"
+    )
+
+    listing_max: int = _limit(
+        1000, "names", "of a folder that a listing looks at; it says that there are more"
+    )
+
+    error_page_max: int = _limit(
+        256 << 10, "bytes", "page of error_pages; Skitai's own is sent for a longer one"
+    )
+
     # Files that are kept ready (compiled build)
     file_cache_max: int = _limit(
         32 << 20,

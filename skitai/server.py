@@ -35,6 +35,7 @@ from skitai._kernels import engine, implementation
 from skitai.core import tls
 from skitai.core.apps import MountedApp, refusing_green_threads
 from skitai.core.bodies import Spool
+from skitai.core.caching import CachePolicy
 from skitai.core.config import AppTarget, ConfigErrors, ListenSettings, Settings, StaticTarget
 from skitai.core.coroutines import Coroutines
 from skitai.core.forwarded import TrustedProxies
@@ -202,7 +203,18 @@ class Instance:
         mounts = [mount for mount in table.mounts if mount.problem is None]
         folders = {
             mount: StaticFolder(
-                mount.target.folder, max_age=mount.options.static_max_age, index=mount.options.index
+                mount.target.folder,
+                limits,
+                policy=CachePolicy(
+                    mount.options.cache_control,
+                    max_age=mount.options.static_max_age,
+                    immutable=mount.options.immutable,
+                ),
+                index=mount.options.index,
+                precompressed=mount.options.precompressed,
+                listing=mount.options.listing,
+                dotfiles=mount.options.dotfiles,
+                follow_links=mount.options.follow_links == "any",
             )
             for mount in mounts
             if isinstance(mount.target, StaticTarget)

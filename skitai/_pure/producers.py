@@ -40,11 +40,16 @@ class Sender(Protocol):
 
 
 class FileRange:
-    """``count`` bytes of ``file`` from ``offset`` on.  It owns the file: `close` it."""
+    """``count`` bytes of ``file`` from ``offset`` on.
 
-    __slots__ = ("count", "file", "offset")
+    It owns the file: `close` it.  Of several ranges of one file that are sent one after the other,
+    only the last does (``owns``).
+    """
 
-    def __init__(self, file: BinaryIO, offset: int, count: int) -> None:
+    __slots__ = ("_owns", "count", "file", "offset")
+
+    def __init__(self, file: BinaryIO, offset: int, count: int, *, owns: bool = True) -> None:
+        self._owns = owns
         self.file = file
         self.offset = offset
         #: What is left.
@@ -77,7 +82,8 @@ class FileRange:
         return data
 
     def close(self) -> None:
-        self.file.close()
+        if self._owns:
+            self.file.close()
 
     def _sendfile(self, sock: socket.socket) -> int | None:
         """``None``: it cannot be done here."""

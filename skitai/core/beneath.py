@@ -20,7 +20,7 @@ import errno
 import os
 from collections.abc import Sequence
 
-__all__ = ["open_beneath"]
+__all__ = ["open_anywhere", "open_beneath", "with_status"]
 
 
 def _flags(*names: str) -> int:
@@ -53,6 +53,20 @@ def open_beneath(root: bytes, segments: Sequence[bytes]) -> int:
             raise
     root, segments = _resolve(root, segments)
     return _walk(root, segments) if segments else os.open(root, _FILE)
+
+
+def open_anywhere(root: bytes, segments: Sequence[bytes]) -> int:
+    """The same wherever links lead to: for a root whose links all are the administrator's."""
+    return os.open(b"/".join([root, *segments]), _FILE & ~_flags("O_NOFOLLOW"))
+
+
+def with_status(descriptor: int) -> tuple[int, os.stat_result]:
+    """``descriptor`` and what is open there; it is closed where the system cannot say."""
+    try:
+        return descriptor, os.fstat(descriptor)
+    except OSError:
+        os.close(descriptor)
+        raise
 
 
 def _walk(root: bytes, segments: Sequence[bytes]) -> int:

@@ -1,4 +1,4 @@
-"""Conditional requests: whether the client has it already (RFC 9110 section 13).
+"""Conditional requests: whether the client has it already, or a part of it (RFC 9110 section 13).
 
 Pure functions, called by whatever has a representation with validators.
 """
@@ -10,11 +10,14 @@ import re
 from skitai._httpdate import parse_date
 from skitai._kernels import http1
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "range_holds"]
 
 # entity-tag = [ weak ] opaque-tag                                       RFC 9110 section 8.8.3
 # An opaque-tag may contain commas: a list of them is searched for tags, never split.
 _ENTITY_TAG = re.compile('(W/)?("[!#-~\x80-\xff]*")')
+
+#: Seconds: times of files are as coarse as 2 s (FAT).
+_SETTLED = 2
 
 
 def evaluate(head: http1.RequestHead, etag: str, modified: int) -> int:
@@ -25,7 +28,7 @@ def evaluate(head: http1.RequestHead, etag: str, modified: int) -> int:
     is ignored (sections 13.1.3 and 13.1.4).
     """
     if not any(name[:3].lower() == "if-" for name, _ in head.headers):
-        return 200
+        return 200  # as most requests are
     if_match = head.get("if-match")
     if if_match is not None:
         if not _names(if_match, etag, strong=True):
@@ -39,6 +42,18 @@ def evaluate(head: http1.RequestHead, etag: str, modified: int) -> int:
         return 304 if _names(if_none_match, etag, strong=False) else 200
     modified_since = parse_date(head.get("if-modified-since") or "")
     return 304 if modified_since is not None and modified <= modified_since else 200
+
+
+def range_holds(if_range: str | None, etag: str, modified: int, now: float) -> bool:
+    """Whether the client's part is one of this very representation, so that its Range may be followed
+    (section 13.1.5).
+
+    A date is good for that only where nothing can have changed twice within its second (section
+    8.8.2.2): a file that was changed just now may be changed again.
+    """
+    if if_range is None or if_range == etag:
+        return True
+    return parse_date(if_range) == modified and modified + _SETTLED < now
 
 
 def _names(value: str, etag: str, *, strong: bool) -> bool:

@@ -17,18 +17,21 @@ from __future__ import annotations
 
 import contextvars
 import enum
+import functools
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from skitai._kernels import coders, engine, http1
+from skitai.core.answer import send
 from skitai.core.apps import WSGIApplication
 from skitai.core.bodies import RequestBody
 from skitai.core.compression import CodedBody, Coding, Compression, blocks, takes_long
 from skitai.core.coroutines import Coroutines, Sent, is_asynchronous
 from skitai.core.filewrapper import FileWrapper
 from skitai.core.runreports import RunReports, report_of
+from skitai.core.sendfile import NamedFile, SendfileRoots
 from skitai.core.wsgichecks import as_bytes, check_headers, parse_status
 from skitai.errors import AppLoadError, ClientDisconnected, HTTPError
 
@@ -79,10 +82,12 @@ class Run:
         "_headers",
         "_iterable",
         "_iterator",
+        "_named",
         "_on_overload",
         "_reason",
         "_remaining",
         "_reports",
+        "_roots",
         "_stage",
         "_status",
         "context",
@@ -104,6 +109,7 @@ class Run:
         *,
         body: RequestBody | None,
         compression: Compression | None,
+        roots: SendfileRoots | None,
         burns: bool,
         lasts: bool,
         parks: bool,
@@ -111,9 +117,9 @@ class Run:
         on_overload: Callable[[engine.Exchange, str, str], None],
     ) -> None:
         """``application()`` gives the WSGI callable (it may load it first); ``body`` is closed at
-        the end; ``compression``: None for none; ``burns``, ``lasts``, ``parks``: see `Job`; ``debug()`` says
-        whether a failure may be shown; ``on_overload(exchange, limit, why)`` answers when ``limit`` does
-        not let this run in."""
+        the end; ``compression``: None for none; ``roots``: of the files that it may name; ``burns``,
+        ``lasts``, ``parks``: see `Job`; ``debug()`` says whether a failure may be shown;
+        ``on_overload(exchange, limit, why)`` answers when ``limit`` does not let this run in."""
         self._exchange = exchange
         self._application = application
         self._environ = environ
@@ -125,6 +131,9 @@ class Run:
         self._compression = compression
         #: Once the head is out: what codes the pieces of the body.
         self._coder: coders.Coder | None = None
+        self._roots = roots
+        #: The file that is sent in the place of what it gives.
+        self._named: NamedFile | None = None
         self._debug = debug
         self._on_overload = on_overload
         self._burns = burns
@@ -250,6 +259,8 @@ class Run:
             raise AssertionError("start_response was called twice without exc_info (PEP 3333)")
         self._status, self._reason = parse_status(status)
         self._headers, self._remaining = check_headers(headers, self._reports.warn)
+        if self._roots is not None:
+            self._named = self._roots.named(self._status, self._headers)
         return self._write
 
     def _write(self, data: bytes) -> None:
@@ -259,6 +270,8 @@ class Run:
                 "write() waits for the client, and a coroutine must not: "
                 "give the pieces by an asynchronous generator"
             )
+        if self._named is not None:
+            return
         data = as_bytes(data)
         if data:
             self._send_head()
@@ -305,6 +318,8 @@ class Run:
         return _Pulled.ALL
 
     def send_piece(self, piece: Any) -> Sent:
+        if self._named is not None:
+            return _ENOUGH
         if piece:
             whole = as_bytes(piece)
             self._send_head(whole)
@@ -330,7 +345,7 @@ class Run:
     def _send_whole(self, pieces: list[bytes]) -> bool:
         """All of the body is there: its length is known, and head and body leave at once."""
         size = sum(map(len, pieces))
-        if self._head_sent or not self._status or not self._body_allowed():
+        if self._head_sent or not self._status or not self._body_allowed() or self._named is not None:
             return False
         announced = self._remaining
         if announced is not None and announced > size:
@@ -352,7 +367,7 @@ class Run:
 
     def _send_file(self, wrapper: FileWrapper) -> bool:
         """Let the system send it, if it is a regular file with a descriptor."""
-        if self._head_sent or not self._status or self._status in (204, 304):
+        if self._head_sent or not self._status or self._status in (204, 304) or self._named is not None:
             return False
         try:
             descriptor = wrapper.file.fileno()
@@ -433,7 +448,11 @@ class Run:
     def finish(self) -> None:
         if not self._status:
             raise AssertionError("the application never called start_response (PEP 3333)")
-        if self._remaining and self._body_allowed():
+        if self._named is not None:
+            warn = functools.partial(self._reports.warn_about, self._environ)
+            send(self._exchange, self._named.answer(self._exchange.head, self._status, warn))
+            self._head_sent = True
+        elif self._remaining and self._body_allowed():
             self._reports.warn(
                 f"{self._name()}: the application sent {self._remaining} bytes less than its "
                 "Content-Length; the connection was closed"

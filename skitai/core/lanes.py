@@ -2,8 +2,8 @@
 
 The compiled engine calls applications itself (`skitai._kernels.engine.Lane`), once it has learnt
 here, by host and mount, that nobody else has a word: no folder in front of the
-application, no redirect, no early refusal by the application, no reloading, no proxy to be
-believed.  Everything else comes to `HttpService` as ever.
+application, no redirect, no early refusal by the application, no reloading, no file that it
+may name, no proxy to be believed.  Everything else comes to `HttpService` as ever.
 
 Loop thread.
 """
@@ -53,7 +53,7 @@ def make_lane(
     callbacks: LaneCallbacks,
 ) -> engine.Lane | None:
     """The lane of ``app`` at ``mount`` for requests to ``host``; None if it cannot have one."""
-    if app.reloads or admission_hook(app) is not None:
+    if app.reloads or mount.options.sendfile_roots or admission_hook(app) is not None:
         return None
     try:
         application = app.application

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-__all__ = ["preferred_coding", "weighted"]
+__all__ = ["preferred_coding", "preferred_type", "weighted"]
 
 #: Characters that are looked at; browsers send some 150.
 _LENGTH_MAX = 1000
@@ -46,6 +46,27 @@ def preferred_coding(accept_encoding: str | None, available: Sequence[str]) -> s
         if quality > best_quality or (best is None and quality == best_quality > 0.0):
             best, best_quality = coding, quality
     return best
+
+
+def preferred_type(accept: str, available: Sequence[str]) -> str:
+    """Which of the media types ``available`` the field Accept likes best (RFC 9110 section 12.5.1).
+
+    Among equals: what is named over what a wildcard covers, the first named, the first of
+    ``available``; to a client that takes none of them that is sent, as the section allows.
+    """
+    ranges = weighted(accept)
+
+    def liking(media_type: str) -> tuple[float, int, int]:
+        wildcards = ("*/*", media_type.partition("/")[0] + "/*", media_type)
+        best = (0.0, 0, 0)
+        specificity = -1
+        for position, (name, quality) in enumerate(ranges):
+            if name in wildcards and wildcards.index(name) > specificity:
+                specificity = wildcards.index(name)
+                best = (quality, specificity, -position)
+        return best
+
+    return max(available, key=liking)
 
 
 def _item(item: str) -> tuple[str, float]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from skitai.core.answer import Answer
@@ -63,6 +64,8 @@ class Plan:
     otherwise `HttpService.execute` asks the ``chain``."""
 
     client: ClientView
+    #: Where the site has its error pages.
+    error_pages: Path | None = None
     path: str = ""
     chain: Chain = NOBODY
     slash_redirect: str | None = None

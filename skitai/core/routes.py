@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from skitai.core.compression import Compression, compression_of
@@ -58,12 +59,26 @@ class VirtualHost:
 
     ``redirect_to`` is ``https://www.example.com`` where every request is to be sent there with
     its path and query, else empty; ``https_only`` and ``hsts`` are None where the listener's hold.
+    ``error_pages`` are for paths where nothing is mounted.
     """
 
-    __slots__ = ("_chains", "_redirects", "depth", "hsts", "https_only", "mounts", "name", "redirect_to")
+    __slots__ = (
+        "_chains",
+        "_redirects",
+        "depth",
+        "error_pages",
+        "hsts",
+        "https_only",
+        "mounts",
+        "name",
+        "redirect_to",
+    )
 
-    def __init__(self, settings: HostSettings, mounts: Iterable[Mount]) -> None:
+    def __init__(
+        self, settings: HostSettings, mounts: Iterable[Mount], error_pages: Path | None = None
+    ) -> None:
         self.name = settings.name
+        self.error_pages = error_pages
         self.mounts = tuple(sorted(mounts, key=_order))
         self.redirect_to = settings.redirect_to
         self.https_only = settings.https_only
@@ -107,7 +122,7 @@ class VirtualHost:
 class RouteTable:
     """All virtual hosts of an instance."""
 
-    __slots__ = ("_hosts", "_remembered")
+    __slots__ = ("_hosts", "_remembered", "error_pages")
 
     def __init__(
         self,
@@ -117,11 +132,13 @@ class RouteTable:
         hosts: Iterable[HostSettings] = (),
     ) -> None:
         sections = {(section.host, section.path): section for section in mounts}
+        #: For hosts that are not known.
+        self.error_pages = defaults.error_pages
         said = {host.name: host for host in hosts}
         by_host: dict[str, list[Mount]] = {name: [] for name in said}
         for route in routes:
             for name in route.hosts:
-                options = _options(name, route.path, defaults, sections)
+                options = _options(name, route.path, _of_host(said.get(name), defaults), sections)
                 by_host.setdefault(name, []).append(
                     Mount(
                         route.path,
@@ -133,7 +150,12 @@ class RouteTable:
                     )
                 )
         self._hosts = {
-            name: VirtualHost(said.get(name) or HostSettings(name), found) for name, found in by_host.items()
+            name: VirtualHost(
+                said.get(name) or HostSettings(name),
+                found,
+                _of_host(said.get(name), defaults).error_pages,
+            )
+            for name, found in by_host.items()
         }
         self._remembered: dict[str, VirtualHost | None] = {}
 
@@ -148,6 +170,8 @@ class RouteTable:
             compress_level=settings.server.compress_level,
             compress_min=settings.server.compress_min,
             compress_types=settings.server.compress_types,
+            cache_control=settings.server.cache_control,
+            error_pages=settings.server.error_pages,
         )
         return cls(settings.routes, defaults, settings.mounts, settings.hosts)
 
@@ -185,10 +209,16 @@ def host_name(authority: str) -> str:
     return authority.partition(":")[0].removesuffix(".").lower()
 
 
+def _of_host(host: HostSettings | None, defaults: MountSettings) -> MountSettings:
+    if host is None or host.error_pages is None:
+        return defaults
+    return replace(defaults, error_pages=host.error_pages)
+
+
 def _options(
     host: str, path: str, defaults: MountSettings, sections: Mapping[tuple[str, str], MountSection]
 ) -> MountSettings:
-    """Key by key: the section of this host and path, else that of the path, else the server's."""
+    """Key by key: the section of this host and path, else that of the path, else the host's or server's."""
     options = defaults
     for place in (("", path), (host, path)):
         if place in sections:

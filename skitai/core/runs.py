@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from skitai._kernels import engine, http1
@@ -29,6 +29,7 @@ from skitai.core.logs.facade import Logs
 from skitai.core.plans import ListenerInfo, Plan
 from skitai.core.routes import Mount
 from skitai.core.runreports import RunReports
+from skitai.core.sendfile import SendfileRoots
 from skitai.core.tls import connection_fields
 from skitai.errors import AppLoadError
 
@@ -38,18 +39,21 @@ __all__ = ["Runs"]
 class Runs:
     def __init__(
         self,
-        apps: Iterable[MountedApp],
+        apps: Mapping[Mount, MountedApp],
         template: dict[str, Any],
+        dressed: Callable[[engine.Exchange, Answer], Answer],
         *,
         executor: engine.Executor,
         coroutines: Coroutines,
         logs: Logs,
         limit_log: LimitLog,
         debug: bool,
+        ranges_max: int,
         binding: Binding,
     ) -> None:
-        """``template``: what is the same in every environ."""
+        """``template``: what is the same in every environ; ``dressed`` gives an error page its look."""
         self._template = template
+        self._dressed = dressed
         self._executor = executor
         self._coroutines = coroutines
         self._logs = logs
@@ -57,7 +61,12 @@ class Runs:
         self._debug = debug
         self._binding = binding
         #: Whether clients may see tracebacks.  Made here once: thousands of runs may wait at once.
-        self._debugs = {app: functools.partial(self._may_show, app) for app in apps}
+        self._debugs = {app: functools.partial(self._may_show, app) for app in apps.values()}
+        self._roots = {
+            mount: SendfileRoots(mount.options.sendfile_roots, ranges_max)
+            for mount in apps
+            if mount.options.sendfile_roots
+        }
         self._watching_queue = False
         self.reports = RunReports(
             failure=functools.partial(logs.app, kind="expt"),
@@ -141,6 +150,7 @@ class Runs:
             self.reports,
             body=body,
             compression=mount.compression,
+            roots=self._roots.get(mount),
             burns=exchange.burns or mount.options.lane == "burns",
             lasts=exchange.lasts or mount.options.lane in ("waits", "burns"),
             parks=mount.options.park,
@@ -170,12 +180,13 @@ class Runs:
     def _shed(self, exchange: engine.Exchange, limit: str, why: str) -> None:
         head = exchange.head
         self._limit_log.note(limit, f"{head.method} {head.target} was not let in; the client got 503")
-        send(exchange, busy_answer(why, accept_of(head)))
+        send(exchange, self._dressed(exchange, busy_answer(why, accept_of(head))))
 
     def _error_page(
         self, exchange: engine.Exchange, status: int, why: str, detail: str
     ) -> tuple[http1.Headers, bytes]:
         answer = error_answer(status, why, accept=accept_of(exchange.head), detail=detail)
+        answer = self._dressed(exchange, answer)
         return answer.headers, answer.body
 
 

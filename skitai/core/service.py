@@ -22,6 +22,7 @@ from skitai.core.bodies import RequestBody, Spool
 from skitai.core.codedfiles import negotiate
 from skitai.core.coroutines import Coroutines
 from skitai.core.environ import make_template
+from skitai.core.errorfolders import ErrorFolders
 from skitai.core.errorpages import accept_of, busy_answer, error_answer
 from skitai.core.forwarded import ClientView, TrustedProxies
 from skitai.core.gateway import Run
@@ -43,6 +44,7 @@ from skitai.limits import Limits
 __all__ = ["HttpService"]
 
 _FILE_METHODS = frozenset({"GET", "HEAD"})
+_ALLOW = ("Allow", "GET, HEAD, OPTIONS")  # where there are only files
 
 #: Whether the server is alive, for whoever watches it; in front of everything, as in Skitai 0.11.
 _PONG = engine.StandingAnswer("/ping", [("Content-Type", "text/plain"), ("Content-Length", "4")], b"pong")
@@ -88,14 +90,17 @@ class HttpService:
         )
         self._limit_log = LimitLog(logs.server)
         self._habit_log = HabitLog(logs.server)
+        self._error_folders = ErrorFolders(limits.error_page_max)
         self._runs = Runs(
-            apps.values(),
+            apps,
             self._template,
+            self._dressed,
             executor=executor,
             coroutines=coroutines,
             logs=logs,
             limit_log=self._limit_log,
             debug=debug,
+            ranges_max=limits.ranges_max,
             binding=binding,
         )
         self._lane_callbacks = LaneCallbacks(
@@ -108,7 +113,7 @@ class HttpService:
     # -- the engine's callbacks -----------------------------------------------------------
 
     def admit(self, exchange: engine.Exchange) -> None:
-        exchange.context = plan = Plan(self._client_of(exchange))
+        exchange.context = plan = Plan(self._client_of(exchange), self._table.error_pages)
         try:
             self._route(exchange, plan)
             mount, app = plan.chain.mount, plan.chain.app
@@ -121,7 +126,7 @@ class HttpService:
             if exchange.head.form == "authority":
                 # What comes behind CONNECT is meant for a tunnel; it must not be read as requests.
                 answer.headers.append(("Connection", "close"))
-            send(exchange, answer)
+            send(exchange, self._dressed(exchange, answer))
 
     def execute(self, exchange: engine.Exchange) -> None:
         plan: Plan = exchange.context
@@ -140,7 +145,7 @@ class HttpService:
         if answer is not None and answer.coding is not None:
             self._runs.send_coded(exchange, answer, answer.coding)
             return
-        send(exchange, answer or _nothing_here(exchange.head))
+        send(exchange, self._dressed(exchange, answer or _nothing_here(exchange.head)))
 
     def finished(self, exchange: engine.Exchange) -> None:
         plan: Plan = exchange.context
@@ -172,6 +177,8 @@ class HttpService:
             self._logs.request((time.time(), *peer, "-", "-", "-", error.status, 0, 0.0, 0.0))
         accept = accept_of(exchange.head) if exchange else ""
         answer = error_answer(error.status, str(error), accept=accept)
+        if exchange is not None:
+            answer = self._dressed(exchange, answer)
         return answer.headers, answer.body
 
     def overdue(self, exchange: engine.Exchange) -> engine.Refusal:
@@ -184,6 +191,7 @@ class HttpService:
         if plan.run is not None:
             self._overdue.add(plan.run)
         answer = busy_answer("The application did not answer in time.", accept_of(head))
+        answer = self._dressed(exchange, answer)
         return answer.headers, answer.body
 
     def limited(self, limit: str, text: str) -> None:
@@ -236,7 +244,7 @@ class HttpService:
         )
 
     def go_on(self, exchange: engine.Exchange, begun: engine.Begun, context: contextvars.Context) -> Run:
-        exchange.context = plan = Plan(self._client_of(exchange))
+        exchange.context = plan = Plan(self._client_of(exchange), self._table.error_pages)
         self._route(exchange, plan)
         mount, app = plan.chain.mount, plan.chain.app
         if mount is None or app is None:
@@ -276,6 +284,7 @@ class HttpService:
             return
         if site is None:
             raise HTTPError(421, f"No site is configured for the host {plan.client.host!r}.")
+        plan.error_pages = site.error_pages
         if needs_https(site, listener, plan.client.scheme) and not is_exempt(plan.path):
             plan.answer = to_https(head, plan.client, listener.https_port)
             return
@@ -287,6 +296,7 @@ class HttpService:
         mounts = site.match(plan.path)
         if not mounts:
             raise HTTPError(404, "Nothing is mounted at this path.")
+        plan.error_pages = mounts[0].options.error_pages
         plan.chain = self._chains.of(mounts)
         if plan.chain.is_broken:
             raise HTTPError(503, "What is mounted here cannot be served; the server log says why.")
@@ -309,6 +319,13 @@ class HttpService:
             exchange.sink = LimitedSink(plan.body, body_max, self._limit_log.note)
 
     # -- answering ------------------------------------------------------------------------
+
+    def _dressed(self, exchange: engine.Exchange, answer: Answer) -> Answer:
+        """With the site's page, where it has one for this error of ours.  Any thread."""
+        if not answer.is_error_page:
+            return answer
+        plan: Plan | None = exchange.context
+        return self._error_folders.dressed(answer, (plan or self._table).error_pages)
 
     def _find_file(self, exchange: engine.Exchange, plan: Plan) -> Answer | None:
         chain = plan.chain
@@ -335,9 +352,11 @@ def _raw(path: str) -> bytes:
 def _nothing_here(head: http1.RequestHead) -> Answer:
     if head.method in _FILE_METHODS:
         return error_answer(404, "There is no such file.", accept=accept_of(head))
+    if head.method == "OPTIONS":
+        return Answer(204, [_ALLOW])
     return error_answer(
         405,
         f"{head.method} is not possible here: there are only files.",
         accept=accept_of(head),
-        extra_headers=[("Allow", "GET, HEAD")],
+        extra_headers=[_ALLOW],
     )

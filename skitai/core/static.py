@@ -1,8 +1,9 @@
-"""Files of a mounted folder as answers to GET and HEAD.
+"""What of a mounted folder is the answer to GET and HEAD: a file, its index, or a listing.
 
 Called by the service in the loop thread, so nothing here may wait: fifos and devices are not
 opened blocking, and the file itself is sent by the engine.  What lies outside the folder is never
-opened (`skitai.core.beneath`), hidden names are not there at all.
+opened (`skitai.core.beneath`) unless all links are trusted, hidden names are not there at all.  What
+is said about a file is the matter of `skitai.core.representation`.
 
 A missing file is None and not 404: behind a folder there may be an application on the same path.
 """
@@ -10,23 +11,24 @@ A missing file is None and not 404: behind a folder there may be an application 
 from __future__ import annotations
 
 import errno
-import io
 import os
 import stat
+from collections.abc import Sequence
 from enum import Enum
-from functools import lru_cache
-from hashlib import blake2b
 from pathlib import Path
-from time import time
 
-from skitai._httpdate import format_date
 from skitai._kernels import engine, http1
 from skitai.core.answer import Answer
-from skitai.core.beneath import open_beneath
-from skitai.core.conditional import evaluate
-from skitai.core.errorpages import error_answer
+from skitai.core.beneath import open_anywhere, open_beneath, with_status
+from skitai.core.caching import CachePolicy
+from skitai.core.errorpages import accept_of, error_answer
+from skitai.core.listing import entries_of, listing_answer
 from skitai.core.mediatypes import media_type
+from skitai.core.negotiation import preferred_coding
+from skitai.core.precompressed import SUFFIXES, current_codings, look_beside
 from skitai.core.redirects import quote_path, redirect
+from skitai.core.representation import Representation
+from skitai.limits import Limits
 
 __all__ = ["StaticFolder"]
 
@@ -40,6 +42,10 @@ _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 #: Hidden names begin with a dot; this one is made for being asked for (RFC 8615).
 _WELL_KNOWN = ".well-known"
 
+_VARY = ("Vary", "Accept-Encoding")
+#: A file is what its name says, whatever a browser makes of the content.
+_NOSNIFF = ("X-Content-Type-Options", "nosniff")
+
 
 class _No(Enum):
     """What was found instead of a file."""
@@ -52,16 +58,31 @@ class StaticFolder:
     """The files beneath ``root``.  Immutable; for any thread."""
 
     def __init__(
-        self, root: Path, *, max_age: int = 300, index: tuple[str, ...] = ("index.html", "index.htm")
+        self,
+        root: Path,
+        limits: Limits,
+        *,
+        policy: CachePolicy,
+        index: Sequence[str] = ("index.html", "index.htm"),
+        precompressed: bool = True,
+        listing: bool = False,
+        dotfiles: bool = False,
+        follow_links: bool = False,
     ) -> None:
-        """``max_age``: seconds that clients may keep an answer without asking; ``index``: names of
-        the file that is shown for its folder, first come first served.
+        """``index``: names of the file that is shown for its folder, first come first served;
+        ``follow_links``: wherever they lead to.
 
         ``root`` is looked up by name at each request, so that a deployment may replace it.
         """
         self._root = os.fsencode(root.absolute())
+        self._policy = policy
         self._index = index
-        self._cache_control = f"max-age={max_age}"
+        self._precompressed = precompressed
+        self._listing = listing and os.scandir in os.supports_fd  # not on Windows
+        self._dotfiles = dotfiles
+        self._open = open_anywhere if follow_links else open_beneath
+        self._ranges_max = limits.ranges_max
+        self._listing_max = limits.listing_max
 
     def answer(self, path: str, head: http1.RequestHead, url_path: str) -> Answer | None:
         """The file at ``path``, a redirect to a folder's slash, 304 or an error; None if there is
@@ -72,12 +93,15 @@ class StaticFolder:
         alike, for redirects.  ``head``: of a GET or HEAD request; its conditions are honoured.
         """
         segments = _segments(path)
-        if segments is None:
+        if segments is None or not (self._dotfiles or not any(map(_is_hidden, segments))):
             return None
         try:
-            if path.endswith("/"):
-                return self._index_of(segments, head)
-            return self._at(segments, head, url_path)
+            if not path.endswith("/"):
+                return self._at(segments, head, url_path)
+            answer = self._index_of(segments, head)
+            if answer is None and self._listing:
+                answer = self._list(segments, head, url_path)
+            return answer
         except OSError as error:
             return _failure(error, head)
 
@@ -97,6 +121,8 @@ class StaticFolder:
                 if index.file is not None:
                     index.file.close()
                 return _redirect(url_path, head.query)
+            if self._listing and unreadable is None:
+                return _redirect(url_path, head.query)
         if unreadable is not None:
             raise unreadable
         # A folder without an index is no page to be redirected to: the application may have one.
@@ -112,76 +138,136 @@ class StaticFolder:
         return None
 
     def _file(self, segments: list[str], head: http1.RequestHead) -> Answer | _No:
-        # Bytes: names of files are bytes, whatever the locale of the process makes of them.
-        names = [segment.encode("utf-8", "surrogateescape") for segment in segments]
+        names = _names(segments)
         try:
-            descriptor = open_beneath(self._root, names)
+            descriptor, status = self._opened(names)
         except OSError as error:
             if error.errno in _NOT_THERE:
                 return _No.FILE
             raise
-        taken_over = False
-        try:
-            status = os.fstat(descriptor)
-            if stat.S_ISDIR(status.st_mode):
-                return _No.FOLDER
-            if not stat.S_ISREG(status.st_mode):
-                return _No.FILE
-            path = b"/".join([self._root, *names])
-            answer = self._represent(descriptor, status, path, segments[-1], head)
-            taken_over = answer.file is not None
-            return answer
-        finally:
-            if not taken_over:
-                os.close(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(descriptor)
+            return _No.FOLDER if stat.S_ISDIR(status.st_mode) else _No.FILE
+        representation, witnesses = self._representation(descriptor, status, names, segments, head)
+        answer = representation.answer(head, self._ranges_max)
+        if answer.status == 200:
+            answer.lasting = engine.LastingFile(
+                answer.headers,
+                representation.unchanged(),
+                representation.partial(),
+                representation.etag,
+                witnesses,
+                varies=_VARY in representation.shared,
+            )
+        return answer
 
-    def _represent(
-        self, descriptor: int, status: os.stat_result, path: bytes, name: str, head: http1.RequestHead
-    ) -> Answer:
-        # A date in the future is replaced by now (RFC 9110 section 8.8.2.1).
-        modified = max(0, min(status.st_mtime_ns // 1_000_000_000, int(time())))
-        etag = _entity_tag(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
-        verdict = evaluate(head, etag, modified)
-        if verdict == 412:
-            return error_answer(412, "The file is another one by now.", accept=head.get("accept") or "")
-        # Only what the client's cache may have to update (RFC 9110 section 15.4.5).
-        unchanged = [("ETag", etag), ("Cache-Control", self._cache_control)]
-        if verdict == 304:
-            return Answer(304, unchanged)
-        headers = [
-            ("Content-Type", media_type(name)),
-            ("Content-Length", str(status.st_size)),
-            ("Last-Modified", format_date(modified)),
-            ("ETag", etag),
-            ("Cache-Control", self._cache_control),
-            ("X-Content-Type-Options", "nosniff"),
-        ]
-        lasting = engine.LastingFile(headers, unchanged, None, etag, ((path, status),))
-        return Answer(200, headers, file=io.FileIO(descriptor), count=status.st_size, lasting=lasting)
+    def _opened(self, names: list[bytes]) -> tuple[int, os.stat_result]:
+        return with_status(self._open(self._root, names) if names else os.open(self._root, os.O_RDONLY))
+
+    def _representation(
+        self,
+        descriptor: int,
+        status: os.stat_result,
+        names: list[bytes],
+        segments: list[str],
+        head: http1.RequestHead,
+    ) -> tuple[Representation, tuple[engine.Witness, ...]]:
+        """The form of the file that the client likes best, and all that was looked at to find it.
+        ``descriptor``, which is of the file, is closed where another one takes its place."""
+        path = b"/".join([self._root, *names])
+        beside = look_beside(path) if self._precompressed else ()
+        codings = current_codings(beside, status)
+        witnesses = {path: status, **dict(beside)}
+        shared = [("Cache-Control", self._policy.field("/" + "/".join(segments)))]
+        coding = ""
+        if codings:
+            shared.append(_VARY)
+            coding = preferred_coding(head.get("accept-encoding"), codings) or ""
+            form = self._form([*names[:-1], names[-1] + SUFFIXES[coding]]) if coding else None
+            if form is None:
+                coding = ""
+            else:
+                os.close(descriptor)
+                descriptor, status = form
+                witnesses[path + SUFFIXES[coding]] = status
+        representation = Representation(
+            descriptor, status, media_type(segments[-1]), coding=coding, shared=shared, own=[_NOSNIFF]
+        )
+        return representation, tuple(witnesses.items())
+
+    def _form(self, names: list[bytes]) -> tuple[int, os.stat_result] | None:
+        """A compressed form of a file; None if it is gone in between, or not for us."""
+        try:
+            descriptor, status = self._opened(names)
+        except OSError:
+            return None
+        if stat.S_ISREG(status.st_mode):
+            return descriptor, status
+        os.close(descriptor)
+        return None
+
+    # -- listings -------------------------------------------------------------------------------
+
+    def _list(self, segments: list[str], head: http1.RequestHead, url_path: str) -> Answer | None:
+        names = _names(segments)
+        folder = self._open_folder(names)
+        if folder is None:
+            return None
+        try:
+            entries, is_cut = entries_of(
+                folder, self._is_visible, lambda name: self._look([*names, name]), self._listing_max
+            )
+        finally:
+            os.close(folder)
+        return listing_answer(url_path, entries, is_cut=is_cut, is_top=not names, accept=accept_of(head))
+
+    def _open_folder(self, names: list[bytes]) -> int | None:
+        try:
+            descriptor, status = self._opened(names)
+        except OSError as error:
+            if error.errno in _NOT_THERE:
+                return None
+            raise
+        if stat.S_ISDIR(status.st_mode):
+            return descriptor
+        os.close(descriptor)
+        return None
+
+    def _is_visible(self, name: bytes) -> bool:
+        return b"\\" not in name and (
+            self._dotfiles or not _is_hidden(name.decode("utf-8", "surrogateescape"))
+        )
+
+    def _look(self, names: list[bytes]) -> os.stat_result | None:
+        try:
+            descriptor, status = self._opened(names)
+        except OSError:
+            return None
+        os.close(descriptor)
+        return status
 
 
 def _segments(path: str) -> list[str] | None:
     """The names that ``path`` leads through; None for a path that no client needs to send.
 
-    Backslashes separate on Windows and in the eyes of browsers; empty segments and dots would
-    give one file many names.
+    Backslashes separate on Windows and in the eyes of browsers; empty segments and those of dots
+    would give one file many names.
     """
     if "\0" in path or "\\" in path:
         return None
     if path in ("", "/"):
         return []
     segments = path.removeprefix("/").removesuffix("/").split("/")
-    for segment in segments:
-        if not segment or (segment[0] == "." and segment != _WELL_KNOWN):
-            return None
-    return segments
+    return None if any(segment in ("", ".", "..") for segment in segments) else segments
 
 
-@lru_cache(maxsize=4096)
-def _entity_tag(device: int, inode: int, mtime_ns: int, size: int) -> str:
-    """Strong: another file, another time or another size is another tag.  Hashed, because numbers
-    of inodes are nobody's business (CVE-2003-1418)."""
-    return f'"{blake2b(b"%d %d %d %d" % (device, inode, mtime_ns, size), digest_size=12).hexdigest()}"'
+def _names(segments: list[str]) -> list[bytes]:
+    """Names of files are bytes, whatever the locale of the process makes of them."""
+    return [segment.encode("utf-8", "surrogateescape") for segment in segments]
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") and name != _WELL_KNOWN
 
 
 def _redirect(url_path: str, query: str) -> Answer:

@@ -338,6 +338,12 @@ body_max = 1m
             "x.conf:6: [host www.x.com] has a keyfile but no certfile; name both",
         ),
         (
+            "[mount /shop]\ncache_control = *.js: no-cahce",
+            "x.conf:6: cache_control = *.js: no-cahce: 'no-cahce' is no directive of Cache-Control; "
+            "did you mean 'no-cache'?",
+        ),
+        ("[host www.x.com]\nerror_pages = none", "x.conf:6: error_pages = none: there is no such folder"),
+        (
             "[host www.x.com]\nredirect_to = http://a\n[host WWW.x.com]\nredirect_to = http://b",
             "x.conf:7: [host WWW.x.com]: www.x.com has a section already; keep one",
         ),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from skitai.core.config import kinds
+from skitai.core.config import CacheRule, SendfileRoot, kinds
 from skitai.core.config.address import Address, read_address
 from skitai.core.config.kinds import Kind
 from skitai.core.config.problems import Mistake
@@ -59,6 +59,21 @@ BASE = Path("/base")
         (kinds.HSTS, "730d;INCLUDESUBDOMAINS; preload", "max-age=63072000; includeSubDomains; preload"),
         (kinds.VERIFY, "Optional", "optional"),
         (kinds.TLS_VERSION, "1.3", "1.3"),
+        (kinds.SITE, "", ""),
+        (kinds.FOLDER, "", None),
+        (kinds.FOLDER, "/", Path("/")),
+        (kinds.LINKS, "Any", "any"),
+        (kinds.CACHE_RULES, "", ()),
+        (
+            kinds.CACHE_RULES,
+            "*.html: no-cache,/a b/[xy]?.js :  public   max-age=60",
+            (CacheRule("*.html", "no-cache"), CacheRule("/a b/[xy]?.js", "public, max-age=60")),
+        ),
+        (
+            kinds.SENDFILE_ROOTS,
+            "/, /protected/ = /",
+            (SendfileRoot(Path("/")), SendfileRoot(Path("/"), "/protected")),
+        ),
         (kinds.ADDRESSES, ":80, unix:x.sock", (Address(port=80), Address(path=Path("/base/x.sock")))),
     ],
 )
@@ -103,6 +118,21 @@ def test_a_value_is_read_and_reads_the_same_when_written(kind: Kind, text: str, 
         (kinds.NETWORKS, "10.0.0.1/8", "bits below its mask"),
         (kinds.NETWORKS, "everyone", "no address"),
         (kinds.FILE_NAMES, "../index.html", "not a plain file name"),
+        (kinds.FOLDER, "none", "there is no such folder"),
+        (kinds.FOLDER, __file__, "there is no such folder"),
+        (kinds.LINKS, "yes", "not one of its words"),
+        (kinds.CACHE_RULES, "no-cache", "not 'pattern: directives'"),
+        (kinds.CACHE_RULES, "*.html:", "not 'pattern: directives'"),
+        (kinds.CACHE_RULES, "assets/*: no-cache", "neither a path nor a name"),
+        (kinds.CACHE_RULES, "*.html: nocache", "no directive of Cache-Control"),
+        (kinds.CACHE_RULES, "*.html: no-cache=1", "no-cache has no value"),
+        (kinds.CACHE_RULES, "*.html: max-age", "lacks its seconds"),
+        (kinds.CACHE_RULES, "*.html: max-age=1h", "lacks its seconds"),
+        (kinds.CACHE_RULES, "*.html: no-store max-age=60, *.css", "not 'pattern: directives'"),
+        (kinds.SENDFILE_ROOTS, "none", "there is no folder /base/none"),
+        (kinds.SENDFILE_ROOTS, "protected = /", "not a path"),
+        (kinds.SENDFILE_ROOTS, "/ = /srv", "would be every path"),
+        (kinds.SENDFILE_ROOTS, "/protected =", "lacks its folder"),
     ],
 )
 def test_a_value_is_refused(kind: Kind, text: str, complaint: str) -> None:

@@ -63,6 +63,7 @@ class Gateway:
             self.reports,
             body=body,
             compression=None,
+            roots=None,
             burns=False,
             lasts=False,
             parks=False,

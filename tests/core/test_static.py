@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,10 @@ from skitai._httpdate import format_date, parse_date
 from skitai._kernels import http1
 from skitai.core import beneath
 from skitai.core.answer import Answer
+from skitai.core.caching import CachePolicy
 from skitai.core.mediatypes import media_type
 from skitai.core.static import StaticFolder
+from skitai.limits import Limits
 
 SECRET = b"only the server may read this"
 MODIFIED = 1_000_000_000
@@ -61,6 +64,10 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
+def folder_of(root: Path, max_age: int = 300, **options: Any) -> StaticFolder:
+    return StaticFolder(root, Limits(), policy=CachePolicy(max_age=max_age), **options)
+
+
 class Client:
     """Asks a folder, and closes the files of its answers."""
 
@@ -94,7 +101,7 @@ class Client:
 @pytest.fixture
 def client(root: Path) -> Iterator[Client]:
     before = len(os.listdir("/dev/fd"))
-    client = Client(StaticFolder(root, max_age=77))
+    client = Client(folder_of(root, max_age=77))
     yield client
     client.close()
     assert len(os.listdir("/dev/fd")) == before, "a descriptor was left open"
@@ -263,7 +270,7 @@ def test_a_folder_shows_its_index_and_redirects_to_its_slash(client: Client) -> 
 
 def test_the_first_index_name_wins(root: Path) -> None:
     (root / "sub" / "default.txt").write_bytes(b"default")
-    client = Client(StaticFolder(root, index=("none", "default.txt", "index.html")))
+    client = Client(folder_of(root, index=("none", "default.txt", "index.html")))
     assert client.read("/sub/") == b"default"
     client.close()
 
@@ -276,7 +283,7 @@ def test_a_folder_without_an_index_is_left_to_the_application(client: Client, ro
 
 def test_the_mount_itself_without_its_slash(root: Path) -> None:
     (root / "index.html").write_bytes(b"home")
-    answer = StaticFolder(root).answer("", head(), "/files")
+    answer = folder_of(root).answer("", head(), "/files")
     assert answer is not None
     assert dict(answer.headers)["Location"] == "/files/"
 
@@ -292,7 +299,7 @@ def test_the_mount_itself_without_its_slash(root: Path) -> None:
     ],
 )
 def test_a_redirect_stays_on_this_site(root: Path, url_path: str, location: str) -> None:
-    answer = StaticFolder(root).answer("/sub", head(), url_path)
+    answer = folder_of(root).answer("/sub", head(), url_path)
     assert answer is not None
     assert dict(answer.headers)["Location"] == location
 
@@ -386,7 +393,7 @@ def test_a_root_that_is_a_link_may_be_switched(root: Path, tmp_path: Path) -> No
     """How releases are deployed."""
     current = tmp_path / "current"
     current.symlink_to(root)
-    client = Client(StaticFolder(current))
+    client = Client(folder_of(current))
     assert client.read("/page.html") == b"<p>page"
     assert client.read("/sub/deep/data.json") == b"{}"
     (tmp_path / "next").symlink_to(tmp_path / "root-secret")
@@ -440,7 +447,7 @@ def test_only_regular_files_are_served_and_nothing_blocks(client: Client, root: 
         assert client.get("/fifo") is None
         assert client.get("/socket") is None
         assert time.monotonic() - started < 1
-    client_of_devices = Client(StaticFolder(Path("/dev")))
+    client_of_devices = Client(folder_of(Path("/dev")))
     assert client_of_devices.get("/null") is None
 
 
@@ -468,13 +475,13 @@ def guarded() -> Iterator[Path]:
 
 
 def test_an_unreadable_file_is_403(guarded: Path) -> None:
-    answer = StaticFolder(guarded).answer("/page.html", head(), "/page.html")
+    answer = folder_of(guarded).answer("/page.html", head(), "/page.html")
     assert answer is not None
     assert answer.status == 403
 
 
 def test_a_folder_that_may_only_be_passed_through(guarded: Path) -> None:
-    client = Client(StaticFolder(guarded))
+    client = Client(folder_of(guarded))
     assert client.read("/passage/") == b"index"
     assert client.found("/passage").status == 301
     client.close()
@@ -489,13 +496,13 @@ def test_a_folder_that_may_only_be_passed_through(guarded: Path) -> None:
     ],
 )
 def test_what_the_system_says_becomes_a_status(
-    client: Client, monkeypatch: pytest.MonkeyPatch, error: OSError, status: int
+    root: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, status: int
 ) -> None:
     def fail(*_args: object, **_options: object) -> int:
         raise error
 
     monkeypatch.setattr("skitai.core.static.open_beneath", fail)
-    answer = client.found("/page.html", ("Accept", "text/html"))
+    answer = Client(folder_of(root)).found("/page.html", ("Accept", "text/html"))
     assert answer.status == status
     assert dict(answer.headers)["Content-Type"] == "text/html; charset=utf-8"
 

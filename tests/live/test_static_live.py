@@ -117,7 +117,7 @@ def test_other_methods_are_405_where_there_are_only_files(site: None, serve_conf
         wire.request(method, "/page.html", body=b"x")
         reply = wire.read_reply()
     assert reply.status == 405
-    assert reply.get("Allow") == "GET, HEAD"
+    assert reply.get("Allow") == "GET, HEAD, OPTIONS"
 
 
 def test_a_directory_redirects_to_its_slash_and_shows_its_index(wire: Wire) -> None:

@@ -361,6 +361,45 @@ def test_a_range_of_a_file_and_head() -> None:
         wait_until(lambda: all(file.closed for file in files))
 
 
+def test_several_ranges_of_a_file_with_bytes_around_them() -> None:
+    files = []
+    content = bytes(range(256)) * 4000
+    parts = [b"<", (1_000_000, 24_000), b"|", (5, 0), (256, 700_000), (3, 1), b">"]
+    body = b"<" + content[1_000_000:1_024_000] + b"|" + content[256:700_256] + content[3:4] + b">"
+
+    def work(exchange: engine.Exchange) -> None:
+        file = temporary_file(content)
+        files.append(file)
+        exchange.respond_parts(206, [("Content-Length", str(len(body)))], file, parts)
+
+    with world(work) as w:
+        client = w.client()
+        client.get()
+        assert client.response()[2] == body
+        client.get(method="HEAD")
+        assert client.response(has_body=False)[1]["content-length"] == str(len(body))
+        client.get()
+        assert len(client.response()[2]) == len(body)
+        wait_until(lambda: all(file.closed for file in files))
+
+
+def test_a_file_that_shrinks_between_its_ranges_ends_the_connection_and_is_closed() -> None:
+    files = []
+
+    def work(exchange: engine.Exchange) -> None:
+        files.append(temporary_file(b"x" * 1000))
+        exchange.respond_parts(
+            206, [("Content-Length", "1100")], files[0], [(0, 100), (990, 100), (100, 900)]
+        )
+
+    with world(work) as w:
+        client = w.client()
+        client.get()
+        with pytest.raises((AssertionError, ConnectionResetError)):
+            client.response()
+        wait_until(lambda: files[0].closed)
+
+
 def test_a_file_that_shrinks_ends_the_connection() -> None:
     def work(exchange: engine.Exchange) -> None:
         file = temporary_file(b"x" * 1000)

@@ -31,6 +31,7 @@ from skitai._pure import engine as pure_engine
 from skitai._pure.accessline import access_line
 from skitai.core.apps import MountedApp
 from skitai.core.bodies import Spool
+from skitai.core.caching import CachePolicy
 from skitai.core.compression import Compression
 from skitai.core.config import for_app
 from skitai.core.coroutines import Coroutines
@@ -309,7 +310,11 @@ class Server:
         self.coroutines = Coroutines(LIMITS.coroutines_max, pytest.fail)
         table = RouteTable.of(for_app(str(files or "tests.live.apps.lanes:app"), base=REPO))
         apps = {} if files else {mount: MountedApp(mount.target) for mount in table.mounts}  # type: ignore[arg-type]  # an app's
-        folders = {mount: StaticFolder(files) for mount in table.mounts} if files else {}
+        folders = (
+            {mount: StaticFolder(files, LIMITS, policy=CachePolicy()) for mount in table.mounts}
+            if files
+            else {}
+        )
         for app in apps.values():
             app.load()
         service = HttpService(

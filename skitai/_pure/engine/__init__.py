@@ -4,7 +4,7 @@ The compiled build has the same names over the same rules; `skitai._kernels` cho
 """
 
 from skitai._pure.engine.engine import Engine, Listener
-from skitai._pure.engine.exchange import BodySink, Exchange, Meter, Progress
+from skitai._pure.engine.exchange import BodySink, Exchange, Meter, Part, Progress
 from skitai._pure.engine.keeping import LastingFile, StandingAnswer, Witness
 from skitai._pure.engine.loop import EventLoop, Timer
 from skitai._pure.engine.service import Begun, Habit, Lane, Refusal, Service
@@ -27,6 +27,7 @@ __all__ = [
     "LastingFile",
     "Listener",
     "Meter",
+    "Part",
     "Pool",
     "Progress",
     "Refusal",

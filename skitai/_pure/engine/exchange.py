@@ -21,9 +21,9 @@ import enum
 import selectors
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Any, BinaryIO, Final, Protocol
+from typing import Any, BinaryIO, Final, Protocol, TypeAlias
 
 from skitai._pure.engine.keeping import LastingFile
 from skitai._pure.engine.loop import EventLoop, Timer
@@ -43,9 +43,13 @@ __all__ = [
     "BodySink",
     "Exchange",
     "Meter",
+    "Part",
     "Progress",
     "Wire",
 ]
+
+#: Of a body that comes from a file: bytes, or offset and count of a range.
+Part: TypeAlias = bytes | tuple[int, int]
 
 #: A body up to this is copied behind its head: one plain send costs less than gathering two.
 _COPY_MAX = 16384
@@ -239,16 +243,32 @@ class Exchange:
 
         ``headers`` must carry the Content-Length.  The file is closed also when this raises.
         """
+        self.respond_parts(status, headers, file, ((offset, count),), reason=reason)
+
+    def respond_parts(
+        self,
+        status: int,
+        headers: Headers,
+        file: BinaryIO,
+        parts: Sequence[Part],
+        *,
+        reason: str | None = None,
+    ) -> None:
+        """The same with several ranges of ``file``, the last of them not empty, and bytes around them."""
         connection = self.connection
         try:
             with connection.lock:
                 self._check_current(PENDING)
                 outgoing, http = connection.outgoing, connection.http
                 outgoing.append(self._open(status, headers, reason))
-                if http.skip_data(count):
-                    outgoing.append_file(file, offset, count)
-                else:  # HEAD: the length is told, the bytes stay
-                    file.close()
+                last = max(place for place, part in enumerate(parts) if type(part) is tuple)
+                for place, part in enumerate(parts):
+                    if isinstance(part, bytes):
+                        outgoing.append(http.send_data(part))
+                    elif http.skip_data(part[1]):
+                        outgoing.append_file(file, *part, is_last=place == last)
+                    elif place == last:  # HEAD: the length is told, the bytes stay
+                        file.close()
                 outgoing.append(http.end_of_message())
                 self._move(ENDED)
                 self._flush()

@@ -47,12 +47,14 @@ class Outgoing:
             self.size += len(data)
             self.total += len(data)
 
-    def append_file(self, file: BinaryIO, offset: int, count: int) -> None:
-        """Take over ``file``: it is closed once its ``count`` bytes have left, or on `clear`."""
+    def append_file(self, file: BinaryIO, offset: int, count: int, *, is_last: bool = True) -> None:
+        """``count`` bytes of ``file``.  With those that are its last it is taken over: it is closed
+        once they have left, or on `clear`."""
         if count == 0:
-            file.close()
+            if is_last:
+                file.close()
             return
-        self._pieces.append(FileRange(file, offset, count))
+        self._pieces.append(FileRange(file, offset, count, owns=is_last))
         self.size += count
         self.total += count
 

@@ -10,11 +10,13 @@ in the main thread; what comes out is immutable and read from any thread.
 """
 
 from skitai.core.config.address import Address
+from skitai.core.config.cacherules import CacheRule
 from skitai.core.config.describe import describe
 from skitai.core.config.flags import add_flags, given_flags
 from skitai.core.config.loading import for_app, load, text_of
 from skitai.core.config.problems import ConfigErrors
 from skitai.core.config.routelines import Route
+from skitai.core.config.sendroots import SendfileRoot
 from skitai.core.config.settings import (
     HostSettings,
     ListenSettings,
@@ -28,12 +30,14 @@ from skitai.core.config.targets import AppTarget, StaticTarget
 __all__ = [
     "Address",
     "AppTarget",
+    "CacheRule",
     "ConfigErrors",
     "HostSettings",
     "ListenSettings",
     "MountSection",
     "MountSettings",
     "Route",
+    "SendfileRoot",
     "ServerSettings",
     "Settings",
     "StaticTarget",

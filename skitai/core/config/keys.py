@@ -120,6 +120,7 @@ _LEAST = {
     "write_queue_max": 1,
     "send_stall_timeout": 0.001,
     "response_timeout": 0.001,
+    "ranges_max": 1,
     "coroutines_max": 1,
     "start_timeout": 0.001,
 }

@@ -16,18 +16,23 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from skitai.core.config.address import read_address, read_host
+from skitai.core.config.cacherules import parse_cache_rule
 from skitai.core.config.paths import below
 from skitai.core.config.problems import Mistake
+from skitai.core.config.sendroots import parse_sendfile_root
 
 __all__ = [
     "ADDRESS",
     "ADDRESSES",
     "BYTES",
+    "CACHE_RULES",
     "FILE_NAMES",
+    "FOLDER",
     "HOST",
     "HSTS",
     "INT",
     "LANE",
+    "LINKS",
     "MASTER",
     "MEDIA_TYPES",
     "MODE",
@@ -36,6 +41,7 @@ __all__ = [
     "PATHS",
     "PEM_FILE",
     "SECONDS",
+    "SENDFILE_ROOTS",
     "SITE",
     "TEXT",
     "TLS_VERSION",
@@ -149,6 +155,13 @@ def _parse_pem_file(text: str, base: Path) -> Path | None:
     return in_cert if os.path.exists(in_cert) else path
 
 
+def _parse_folder(text: str, base: Path) -> Path | None:
+    folder = _parse_path(text, base)
+    if folder is not None and not folder.is_dir():
+        raise Mistake("there is no such folder")
+    return folder
+
+
 def _write_path(value: Path | None) -> str:
     return "" if value is None else str(value)
 
@@ -224,6 +237,7 @@ def _write_many(values: tuple[Any, ...]) -> str:
 INT = Kind("whole number", _parse_int)
 YES_NO = Kind("yes or no", _parse_yes_no, lambda value: "yes" if value else "no")
 LANE = Kind("auto, fast, waits or burns", _one_of("auto", "fast", "waits", "burns"))
+LINKS = Kind("inside or any", _one_of("inside", "any"))
 MASTER = Kind("auto, yes or no", _one_of("auto", "yes", "no"))
 SECONDS = Kind("time", _parse_seconds, _write_seconds)
 WHOLE_SECONDS = Kind("whole seconds", _parse_whole_seconds)
@@ -236,10 +250,13 @@ PEM_FILE = Kind("path", _parse_pem_file, _write_path, optional=True)
 VERIFY = Kind("no, optional or required", _one_of("no", "optional", "required"))
 TLS_VERSION = Kind("1.2 or 1.3", _one_of("1.2", "1.3"))
 HSTS = Kind("time; words", _parse_hsts, lambda value: value.removeprefix("max-age="), optional=True)
+FOLDER = Kind("folder", _parse_folder, _write_path, optional=True)
 SITE = Kind("address of a site", _parse_site, optional=True)
 ADDRESS = Kind("address", read_address)
 ADDRESSES = Kind("addresses", _many(read_address), _write_many, optional=True, many=True)
 PATHS = Kind("paths", _many(_parse_path), _write_many, optional=True, many=True)
 NETWORKS = Kind("networks", _many(_parse_network), _write_many, optional=True, many=True)
 MEDIA_TYPES = Kind("media types", _many(_parse_media_type), _write_many, optional=True, many=True)
+CACHE_RULES = Kind("cache rules", _many(parse_cache_rule), _write_many, optional=True, many=True)
+SENDFILE_ROOTS = Kind("folders", _many(parse_sendfile_root), _write_many, optional=True, many=True)
 FILE_NAMES = Kind("file names", _many(_parse_file_name), _write_many, optional=True, many=True)

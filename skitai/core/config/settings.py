@@ -15,15 +15,19 @@ from types import MappingProxyType
 from typing import Any
 
 from skitai.core.config.address import Address
+from skitai.core.config.cacherules import CacheRule
 from skitai.core.config.keys import Key, key, keys_of, limit_keys
 from skitai.core.config.kinds import (
     ADDRESS,
     ADDRESSES,
     BYTES,
+    CACHE_RULES,
     FILE_NAMES,
+    FOLDER,
     HOST,
     INT,
     LANE,
+    LINKS,
     MASTER,
     MEDIA_TYPES,
     MODE,
@@ -31,12 +35,14 @@ from skitai.core.config.kinds import (
     PATH,
     PATHS,
     SECONDS,
+    SENDFILE_ROOTS,
     SITE,
     TEXT,
     WHOLE_SECONDS,
     YES_NO,
 )
 from skitai.core.config.routelines import Route, write_host_rule
+from skitai.core.config.sendroots import SendfileRoot
 from skitai.core.config.tlskeys import tls_key
 from skitai.core.mediatypes import COMPRESSIBLE
 from skitai.errors import ConfigError
@@ -137,6 +143,18 @@ class ServerSettings:
     compress_types: tuple[str, ...] = field(
         default=COMPRESSIBLE,
         metadata=key(MEDIA_TYPES, "that are compressed; * stands for any part of a name"),
+    )
+    cache_control: tuple[CacheRule, ...] = field(
+        default=(),
+        metadata=key(
+            CACHE_RULES,
+            "of static files, the first that fits: *.html: no-cache, /assets/*: max-age=31536000 immutable; "
+            "else static_max_age",
+        ),
+    )
+    error_pages: Path | None = field(
+        default=None,
+        metadata=key(FOLDER, "of pages (404.html, 50x.html, 5xx.html) in place of Skitai's own ones"),
     )
     num_result_cache_max: int = field(
         default=200, metadata=key(INT, "of was requests that are kept", unit="results")
@@ -252,6 +270,45 @@ class MountSettings:
     compress_types: tuple[str, ...] = field(
         metadata=key(MEDIA_TYPES, "that are compressed; * stands for any part of a name", inherits=True)
     )
+    cache_control: tuple[CacheRule, ...] = field(
+        default=(),
+        metadata=key(
+            CACHE_RULES,
+            "of static files, the first that fits; else immutable, then static_max_age",
+            inherits=True,
+        ),
+    )
+    immutable: bool = field(
+        default=False,
+        metadata=key(
+            YES_NO, "files with a hash of their content in the name (app.3f2a9c1b.js) may be kept for a year"
+        ),
+    )
+    precompressed: bool = field(
+        default=True,
+        metadata=key(
+            YES_NO, "send app.js.zst, .br or .gz beside app.js in its place, to clients that take it"
+        ),
+    )
+    listing: bool = field(default=False, metadata=key(YES_NO, "show what is in a folder that has no index"))
+    dotfiles: bool = field(
+        default=False, metadata=key(YES_NO, "serve names that begin with a dot; .well-known always is")
+    )
+    follow_links: str = field(
+        default="inside",
+        metadata=key(LINKS, "symbolic links in the folder are followed: to what lies in it, or wherever"),
+    )
+    error_pages: Path | None = field(
+        default=None, metadata=key(FOLDER, "of pages in place of Skitai's own ones", inherits=True)
+    )
+    sendfile_roots: tuple[SendfileRoot, ...] = field(
+        default=(),
+        metadata=key(
+            SENDFILE_ROOTS,
+            "from which applications may have files sent: /folder for X-Sendfile, "
+            "/path = /folder for X-Accel-Redirect; empty: the fields are the client's",
+        ),
+    )
     index: tuple[str, ...] = field(
         default=("index.html", "index.htm"),
         metadata=key(FILE_NAMES, "files that stand for their folder, the first that exists"),
@@ -283,6 +340,9 @@ class HostSettings:
     redirect_to: str = field(
         default="",
         metadata=key(SITE, "all requests are sent there, path and query kept: https://www.example.com"),
+    )
+    error_pages: Path | None = field(
+        default=None, metadata=key(FOLDER, "of pages in place of Skitai's own ones", inherits=True)
     )
     certfile: Path | None = field(default=None, metadata=tls_key("certfile"))
     keyfile: Path | None = field(default=None, metadata=tls_key("keyfile"))
