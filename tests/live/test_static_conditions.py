@@ -132,7 +132,8 @@ def test_a_condition(wire: Wire, fields: str, status: str, method: str) -> None:
         status = "200"  # Range is for GET
     assert reply.status == int(status)
     if reply.status in (200, 206, 304):
-        assert reply.get("ETag") == etag
+        # Who names the weak form has a response that was compressed on its way.
+        assert reply.get("ETag") == (f"W/{etag}" if fields == "INM: W/ETAG" else etag)
         assert reply.get("Cache-Control") == "max-age=300"
     if reply.status == 304:
         assert reply.get("Content-Type") is None
