@@ -20,7 +20,8 @@ from skitai.errors import HTTPError
 from skitai.saddle.authorization import BasicRealm
 from skitai.saddle.handlers import Handler
 from skitai.saddle.request import Request
-from skitai.saddle.response import Closing, Response, body_of
+from skitai.saddle.response import Closing, Response
+from skitai.saddle.returns import body_of, discard
 from skitai.saddle.rules import Rules
 
 __all__ = ["Saddle"]
@@ -165,7 +166,7 @@ class Saddle:
                 response["Content-Length"] = str(len(body))
         start_response(response.status, response.decide_head())
         if is_head or not response.has_body:
-            _close(body)
+            discard(body)
             return []
         return [body] if isinstance(body, bytes) else body
 
@@ -188,8 +189,8 @@ class Saddle:
         value = handler.function(services, **arguments)
         error = services.response.error
         if error is None:
-            return body_of(value, environ, handler.name)
-        _close(value)
+            return body_of(value, services.response, environ, handler.name)
+        discard(value)
         return _apply_page(services.response, environ, *error)
 
     def _redirect_slash(self, response: Response, environ: dict[str, Any], path: str, method: str) -> bytes:
@@ -223,7 +224,8 @@ def _other_method(
 
 def _apply_page(response: Response, environ: dict[str, Any], status: int, why: str) -> bytes:
     line, headers, page = _page(environ, status, why, ())
-    response.set_status(line)
+    if not response.status.startswith(line[:3]):  # a phrase of the application's own stays
+        response.set_status(line)
     for name, value in headers:
         response[name] = value
     return page
@@ -234,9 +236,3 @@ def _page(
 ) -> tuple[str, Headers, bytes]:
     answer = error_answer(status, why, accept=environ.get("HTTP_ACCEPT", ""), extra_headers=list(extra))
     return f"{status} {reason_phrase(status)}", answer.headers, answer.body
-
-
-def _close(body: Any) -> None:
-    close = getattr(body, "close", None)
-    if close is not None:
-        close()
