@@ -126,8 +126,7 @@ def test_many_rules_are_found_as_quickly_as_few():
         rules._root.literals = Counting(rules._root.literals)
         Counting.looks = 0
         found = rules.find(f"/section{count - 1}/x/edit", "GET")
-        assert found is not None
-        assert found.handlers["GET"] == str(count - 1)
+        assert found == (str(count - 1), ("x",))
         looks.append(Counting.looks)
     assert looks[0] == looks[1]
 

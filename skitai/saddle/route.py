@@ -1,0 +1,96 @@
+"""One rule with its function, as one application knows it: all that can be settled before a request.
+
+A route belongs to scopes, the application and the packages around it (`skitai.saddle.scope`).  What it
+takes from them (hooks, fields of every answer) is settled anew whenever one of them changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from skitai.saddle.cors import CORS
+from skitai.saddle.handlers import Handler, query_arguments
+from skitai.saddle.hooks import Hooks
+from skitai.saddle.rules import Variable, parse
+from skitai.saddle.security import SecurityHeaders
+from skitai.was import Services
+
+if TYPE_CHECKING:
+    from skitai.saddle.scope import Scope
+
+__all__ = ["Definition", "Route"]
+
+#: Values of CONTENT_LENGTH where nothing follows the head.
+_NO_BODY = frozenset({None, "", "0"})
+
+
+class Definition(NamedTuple):
+    """What ``@route`` was told.  ``scopes``: outermost first; the rule is as the outermost sees it."""
+
+    rule: str
+    methods: tuple[str, ...]
+    handler: Handler
+    cors: CORS | None
+    security: SecurityHeaders | None
+    scopes: tuple[Scope, ...]
+
+    def within(self, scope: Scope, prefix: str) -> Definition:
+        """As ``scope`` sees it, where it stands below ``prefix``."""
+        return self._replace(rule=prefix + self.rule, scopes=(scope, *self.scopes))
+
+
+class Route:
+    """``is_plain``: nothing but the function has a word about its answer.
+
+    ``hooks``, ``cors``, ``security``: what stands around the function, see `settle`.
+    """
+
+    __slots__ = (
+        "_is_complete",
+        "_is_direct",
+        "_variables",
+        "cors",
+        "definition",
+        "handler",
+        "hooks",
+        "is_plain",
+        "parts",
+        "security",
+    )
+
+    def __init__(self, definition: Definition) -> None:
+        self.definition = definition
+        self.handler = handler = definition.handler
+        self.parts = parse(definition.rule)
+        self._variables = tuple(part.name for part in self.parts if isinstance(part, Variable))
+        #: The path alone has all that the function needs; it is given as it is.
+        self._is_complete = handler.required.issubset(self._variables)
+        self._is_direct = all(map(handler.accepts, self._variables)) and not handler.converts(self._variables)
+        self.settle()
+
+    def settle(self) -> None:
+        """Take over what the scopes say by now; the innermost is heard first."""
+        scopes = self.definition.scopes
+        self.hooks: Sequence[Hooks] = tuple(scope.hooks for scope in scopes if scope.hooks)
+        self.cors = self.definition.cors or next((scope.cors for scope in scopes[::-1] if scope.cors), None)
+        self.security = self.definition.security or next(
+            (scope.security for scope in scopes[::-1] if scope.security), None
+        )
+        self.is_plain = not (self.hooks or self.cors or self.security or self.handler.is_async)
+
+    def call(self, services: Services, environ: dict[str, Any], values: tuple[Any, ...]) -> Any:
+        """What the function gives for this request; ``values`` are those of the path's variables.
+
+        Raises:
+            HTTPError: 400, an argument does not fit.
+        """
+        query = environ.get("QUERY_STRING")
+        if not query and self._is_complete and environ.get("CONTENT_LENGTH") in _NO_BODY:
+            if not values:
+                return self.handler.function(services)
+            if self._is_direct:
+                return self.handler.function(services, **dict(zip(self._variables, values, strict=True)))
+        variables = dict(zip(self._variables, values, strict=True))
+        sent = query_arguments(query) if query else {}
+        return self.handler.function(services, **self.handler.bind(sent, variables))
