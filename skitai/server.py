@@ -2,7 +2,8 @@
 
 Threads of an instance:
 
-    main      loads applications, then waits here for signals; decides when it is over
+    main      loads applications and tells them of start and stop; waits here for signals; decides
+              when it is over
     loop      sockets, HTTP, files (`skitai._kernels.engine`)
     workers   applications, at most ``threads`` of them (`engine.Executor`)
     async     applications written with ``async def`` (`skitai.core.coroutines`)
@@ -130,6 +131,7 @@ class Instance:
         #: When what is under way is cut, as monotonic seconds.
         self._cut_at = 0.0
         self._broken: list[str] = []
+        self._apps: list[MountedApp] = []
         self._is_worn = False
 
     # -- start ------------------------------------------------------------------------------
@@ -161,6 +163,8 @@ class Instance:
         self._events.catch(_SIGNALS_OF_A_WORKER if self._link else _SIGNALS)
         if self._link and not self._is_admitted(self._link):
             return False
+        for app in self._apps:
+            app.begin()
         self._loop_thread = threading.Thread(target=self._serve, name="skitai-loop", daemon=True)
         self._loop_thread.start()
         self._logs.server(
@@ -245,7 +249,12 @@ class Instance:
         return apps
 
     def _load(self, target: AppTarget, path: str) -> MountedApp:
-        app = MountedApp(target, use_reloader=self._settings.server.use_reloader)
+        app = MountedApp(
+            target,
+            use_reloader=self._settings.server.use_reloader,
+            report=lambda text: self._logs.app(f"{target}: {text}", "expt"),
+        )
+        self._apps.append(app)
         try:
             with refusing_green_threads(target):
                 app.load()
@@ -345,6 +354,8 @@ class Instance:
         self._executor.stop()
         # Not for long: with threads = 0 a handler that never returns is in it.
         self._loop_thread.join(_LOOP_PATIENCE)
+        for app in self._apps:
+            app.end()
         self._remove_unix_sockets()
         self._logs.server("stopped")
         self._logs.close()

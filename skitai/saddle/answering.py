@@ -17,12 +17,12 @@ from skitai.saddle.coroutines import AwaitedClosing, Pulled
 from skitai.saddle.cors import CORS
 from skitai.saddle.hooks import Hooks
 from skitai.saddle.response import Closing, Response
-from skitai.saddle.returns import body_of, discard
+from skitai.saddle.returns import body_of, discard, encode_json
 from skitai.saddle.route import Route
 from skitai.saddle.scope import Scope
 from skitai.saddle.security import SecurityHeaders
 
-__all__ = ["HTML", "Around", "Body", "apply_page", "body_from", "error_page", "finish", "log"]
+__all__ = ["HTML", "Around", "Body", "apply_page", "body_from", "error_page", "finish", "log", "quick_answer"]
 
 Body = Any  # bytes, an iterable of bytes, or an asynchronous one
 
@@ -44,6 +44,21 @@ class Around(NamedTuple):
         handler = route.handler
         scopes = route.definition.scopes
         return cls(route.hooks, scopes, route.cors, route.security, handler.name, handler.is_async)
+
+
+def quick_answer(content: Any) -> tuple[list[tuple[str, str]], bytes] | None:
+    """The fields and the body of what most functions give and need nothing else for; None for the rest."""
+    kind = type(content)
+    try:
+        if kind is str:
+            body, media_type = content.encode(), HTML
+        elif kind is dict:
+            body, media_type = encode_json(content), "application/json"
+        else:
+            return None
+    except (TypeError, ValueError, RecursionError):
+        return None  # who words the error knows the function
+    return [("Content-Type", media_type), ("Content-Length", str(len(body)))], body
 
 
 def body_from(content: Any, response: Response, environ: dict[str, Any], name: str) -> Body:

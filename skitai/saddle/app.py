@@ -19,7 +19,7 @@ from urllib.parse import quote
 from skitai import was
 from skitai.core.redirects import quote_path
 from skitai.errors import HTTPError, OutsideRequest
-from skitai.saddle.answering import HTML, Around, Body, apply_page, body_from, error_page, finish, log
+from skitai.saddle.answering import Around, Body, apply_page, body_from, error_page, finish, log, quick_answer
 from skitai.saddle.authorization import BasicRealm
 from skitai.saddle.coroutines import run_here
 from skitai.saddle.cors import CORS
@@ -39,6 +39,11 @@ __all__ = ["Saddle"]
 
 Headers = list[tuple[str, str]]
 StartResponse = Callable[..., Any]
+
+#: Attributes whose values are masked on debug pages.
+_SECRETS = ("password", "securekey")
+
+_CURRENT = was.BINDING.variable
 
 
 class _MethodNotAllowed(HTTPError):
@@ -153,11 +158,12 @@ class Saddle(Scope):
             if not services.__dict__:
                 services.app = self
                 return self._answer(services, environ, start_response)
-        token = was.activate(environ, self)
+        services = was.Services(environ, self)
+        token = _CURRENT.set(services)
         try:
-            return self._answer(was.current(), environ, start_response)
+            return self._answer(services, environ, start_response)
         finally:
-            was.deactivate(token)
+            _CURRENT.reset(token)
 
     @property
     def skitai_admit(self) -> Callable[[dict[str, Any]], tuple[str, Headers, bytes] | None] | None:
@@ -219,10 +225,12 @@ class Saddle(Scope):
             produce = functools.partial(_raise, error)
         else:
             made = services.__dict__
-            if type(content) is str and "response" not in made and "temp" not in made:
-                body = content.encode()
-                start_response("200 OK", [("Content-Type", HTML), ("Content-Length", str(len(body)))])
-                return [body]
+            if "response" not in made and "temp" not in made:
+                quick = quick_answer(content)
+                if quick is not None:
+                    headers, body = quick
+                    start_response("200 OK", headers)
+                    return [body]
             produce = functools.partial(_give, content)
         around = Around.of(route)
         return drive(self._respond(services, environ, start_response, around, produce))
@@ -325,7 +333,8 @@ class Saddle(Scope):
             return apply_page(response, environ, error.status, error.why)
         if self.debug:
             log(environ, error)
-            detail = detail_of(error, [str(self.password)])
+            secrets = _texts([getattr(self, name, "") for name in _SECRETS])
+            detail = detail_of(error, secrets)
             return apply_page(response, environ, 500, "The application failed.", detail)
         raise error
 
@@ -380,7 +389,13 @@ def _raise(error: Exception) -> Any:
     raise error
 
 
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, (list, tuple)):
+        return [text for item in value for text in _texts(item)]
+    return [value] if isinstance(value, str) else []
+
+
 async def _activated(services: was.Services, steps: Any) -> Any:
     """The task's context is a copy: `skitai.was` means this request there, and nowhere else."""
-    was.BINDING.variable.set(services)
+    _CURRENT.set(services)
     return await steps

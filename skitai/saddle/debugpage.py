@@ -113,14 +113,7 @@ def _locals(frame: FrameType) -> Iterator[str]:
     if frame.f_code.co_name == "<module>":
         return  # the whole module
     for name, value in frame.f_locals.items():
-        yield f"      {name} = {_MASK if _is_secret(name) else _shown(value)}"
-
-
-def _shown(value: Any) -> str:
-    try:
-        return _REPR.repr(value)
-    except Exception as error:  # __repr__ is the application's
-        return f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
+        yield f"      {name} = {_MASK if _is_secret(name) else _REPR.repr(value)}"
 
 
 def _is_secret(name: object) -> bool:

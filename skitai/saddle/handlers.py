@@ -27,7 +27,8 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 class Handler:
     """``function(was, ...)`` of one route; immutable.
 
-    ``parameters``: their names behind ``was``, in order.  ``required``: those without a default.
+    ``parameters``: their names behind ``was``, in order; the first ``positional`` of them need not be
+    given by name.  ``required``: those without a default.
     """
 
     __slots__ = (
@@ -38,6 +39,7 @@ class Handler:
         "is_async",
         "name",
         "parameters",
+        "positional",
         "required",
     )
 
@@ -53,6 +55,7 @@ class Handler:
         self._takes_all = False
         required: set[str] = set()
         names: list[str] = []
+        self.positional = 0
         self._converters: dict[str, Converter] = {}
         for parameter in parameters[1:]:
             if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
@@ -61,6 +64,7 @@ class Handler:
                 self._takes_all = True
             elif parameter.kind is not inspect.Parameter.VAR_POSITIONAL:
                 names.append(parameter.name)
+                self.positional += parameter.kind in _POSITIONAL
                 if parameter.default is inspect.Parameter.empty:
                     required.add(parameter.name)
                 convert = converter_of(_evaluated(parameter.annotation, function))

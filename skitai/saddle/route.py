@@ -47,7 +47,6 @@ class Route:
     """
 
     __slots__ = (
-        "_is_complete",
         "_is_direct",
         "_variables",
         "cors",
@@ -64,9 +63,14 @@ class Route:
         self.handler = handler = definition.handler
         self.parts = parse(definition.rule)
         self._variables = tuple(part.name for part in self.parts if isinstance(part, Variable))
-        #: The path alone has all that the function needs; it is given as it is.
-        self._is_complete = handler.required.issubset(self._variables)
-        self._is_direct = all(map(handler.accepts, self._variables)) and not handler.converts(self._variables)
+        count = len(self._variables)
+        #: The path alone has all that the function needs, in its order and as it takes it.
+        self._is_direct = (
+            handler.required.issubset(self._variables)
+            and handler.parameters[:count] == self._variables
+            and handler.positional >= count
+            and not handler.converts(self._variables)
+        )
         self.settle()
 
     def settle(self) -> None:
@@ -86,11 +90,8 @@ class Route:
             HTTPError: 400, an argument does not fit.
         """
         query = environ.get("QUERY_STRING")
-        if not query and self._is_complete and environ.get("CONTENT_LENGTH") in _NO_BODY:
-            if not values:
-                return self.handler.function(services)
-            if self._is_direct:
-                return self.handler.function(services, **dict(zip(self._variables, values, strict=True)))
+        if self._is_direct and not query and environ.get("CONTENT_LENGTH") in _NO_BODY:
+            return self.handler.function(services, *values)
         variables = dict(zip(self._variables, values, strict=True))
         sent = query_arguments(query) if query else {}
         return self.handler.function(services, **self.handler.bind(sent, variables))

@@ -13,6 +13,7 @@ Threads: `add` while the application is imported, by one thread; the others late
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -21,7 +22,6 @@ __all__ = ["CONVERTERS", "Rules", "Variable", "parse"]
 T = TypeVar("T")
 
 _VARIABLE = re.compile(r"<(?:(?P<type>[a-z]+):)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)>")
-_NUMBER = re.compile(r"[0-9]{1,300}(?:\.[0-9]{1,300})?")
 _DIGITS_MAX = 4000  # Python refuses to convert 4300 (sys.set_int_max_str_digits)
 
 
@@ -32,7 +32,10 @@ def _to_int(segment: str) -> int | None:
 
 
 def _to_float(segment: str) -> float | None:
-    return float(segment) if _NUMBER.fullmatch(segment) else None
+    whole, point, fraction = segment.partition(".")
+    is_number = whole.isdigit() and (fraction.isdigit() or not point) and segment.isascii()
+    # Beyond 308 digits it would be infinite.
+    return float(segment) if is_number and len(whole) <= sys.float_info.max_10_exp else None
 
 
 def _to_string(segment: str) -> str | None:
