@@ -133,9 +133,8 @@ def test_credentials_are_not_for_everybody():
 
 
 def test_security_fields(app):
-    app.security = SecurityHeaders(
-        content_security_policy="default-src 'self'", hsts=60, hsts_subdomains=True
-    )
+    policy = "default-src 'self'"
+    app.security = SecurityHeaders(content_security_policy=policy, hsts=60, hsts_subdomains=True)
     headers = ask(app, "/x").headers
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["content-security-policy"] == policy

@@ -25,8 +25,9 @@ from skitai.errors import AppLoadError
 
 __all__ = ["CHECK_INTERVAL", "MountedApp"]
 
-#: Seconds between two looks at the files: one `stat` of each, about 2 us.
-CHECK_INTERVAL = 0.3
+#: Seconds between two looks at the files: one `stat` of each, about 2 us.  So who saves a file and asks at
+#: once gets what the file says, and a hundred files cost a hundredth of the time of who asks all the time.
+CHECK_INTERVAL = 0.02
 
 
 class _Outcome(NamedTuple):
