@@ -154,7 +154,8 @@ def test_a_request_under_way_ends_on_the_code_it_began_with(
 def test_the_debug_page_is_shown_only_with_debug(
     tmp_path: Path, serve_conf: Serve, session: requests.Session
 ) -> None:
-    fail = "\n@app.route('/fail')\ndef fail(was, given='<b>'):\n  password = 'hunter' + '22'\n  return {}[given]\n"
+    fail = "\n@app.route('/fail')\ndef fail(was, given='<b>'):\n"
+    fail += "  password = 'hunter' + '22'\n  return {}[given]\n"
     folder_of(tmp_path / "open", app=APP + fail, sub=SUB)
     folder_of(tmp_path / "shut", app=APP.replace("debug = True", "debug = False") + fail, sub=SUB)
     server = serve_conf(f"[routes:line]\n/open = {tmp_path}/open/app:app\n/shut = {tmp_path}/shut/app:app\n")
