@@ -1,49 +1,28 @@
 """From what a function gave to what the server is given: the body, the head, the error page.
 
 Functions of one request's environ and `Response`; what else has a word about the answer stands in
-`Around`.
+`skitai.saddle.route.Around`.
 """
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
 from skitai._constants import reason_phrase
 from skitai.core.coroutines import is_async_iterable
 from skitai.core.errorpages import error_answer
 from skitai.saddle.coroutines import AwaitedClosing, Pulled
-from skitai.saddle.cors import CORS
-from skitai.saddle.hooks import Hooks
 from skitai.saddle.response import Closing, Response
 from skitai.saddle.returns import body_of, discard, encode_json
-from skitai.saddle.route import Route
-from skitai.saddle.scope import Scope
-from skitai.saddle.security import SecurityHeaders
+from skitai.saddle.route import Around
 
-__all__ = ["HTML", "Around", "Body", "apply_page", "body_from", "error_page", "finish", "log", "quick_answer"]
+__all__ = ["HTML", "Body", "apply_page", "body_from", "error_page", "finish", "log", "quick_answer"]
 
 Body = Any  # bytes, an iterable of bytes, or an asynchronous one
 
 HTML = "text/html; charset=utf-8"
-
-
-class Around(NamedTuple):
-    """What stands around an answer."""
-
-    hooks: Sequence[Hooks]
-    scopes: tuple[Scope, ...]
-    cors: CORS | None
-    security: SecurityHeaders | None
-    name: str
-    is_async: bool
-
-    @classmethod
-    def of(cls, route: Route) -> Around:
-        handler = route.handler
-        scopes = route.definition.scopes
-        return cls(route.hooks, scopes, route.cors, route.security, handler.name, handler.is_async)
 
 
 def quick_answer(content: Any) -> tuple[list[tuple[str, str]], bytes] | None:
@@ -77,9 +56,9 @@ def finish(
                 del response[name]
     else:
         if "Content-Type" not in response:
-            response["Content-Type"] = HTML
+            response.add("Content-Type", HTML)
         if isinstance(body, bytes) and "Content-Length" not in response:
-            response["Content-Length"] = str(len(body))
+            response.add("Content-Length", str(len(body)))
     if around.cors is not None:
         around.cors.apply(environ, response)
     if around.security is not None:

@@ -18,18 +18,18 @@ from urllib.parse import quote
 
 from skitai import was
 from skitai.core.redirects import quote_path
-from skitai.errors import HTTPError, OutsideRequest
-from skitai.saddle.answering import Around, Body, apply_page, body_from, error_page, finish, log, quick_answer
+from skitai.errors import ClientDisconnected, HTTPError, OutsideRequest
+from skitai.saddle.answering import Body, apply_page, body_from, error_page, finish, log, quick_answer
 from skitai.saddle.authorization import BasicRealm
 from skitai.saddle.coroutines import run_here
 from skitai.saddle.cors import CORS
 from skitai.saddle.debugpage import detail_of
 from skitai.saddle.handlers import is_coroutine_function
-from skitai.saddle.hooks import drive, run_within, settled
+from skitai.saddle.hooks import drive, must_be_awaited, run_within
 from skitai.saddle.request import Request
 from skitai.saddle.response import Response
 from skitai.saddle.returns import discard
-from skitai.saddle.route import Definition, Route
+from skitai.saddle.route import Around, Definition, Route
 from skitai.saddle.rules import Rules
 from skitai.saddle.scope import Scope
 from skitai.saddle.temp import Temp
@@ -221,7 +221,7 @@ class Saddle(Scope):
         services.route = route
         try:
             content = route.call(services, environ, values)
-        except Exception as error:
+        except BaseException as error:  # SystemExit too: who waits for the end of the request is to be told
             produce = functools.partial(_raise, error)
         else:
             made = services.__dict__
@@ -232,7 +232,7 @@ class Saddle(Scope):
                     start_response("200 OK", headers)
                     return [body]
             produce = functools.partial(_give, content)
-        around = Around.of(route)
+        around = route.around
         return drive(self._respond(services, environ, start_response, around, produce))
 
     def _answer_fully(
@@ -248,33 +248,31 @@ class Saddle(Scope):
 
     def _find(self, services: was.Services, environ: dict[str, Any]) -> tuple[Around, Callable[[], Any]]:
         """What stands around the answer, and what gives it."""
-        nowhere = Around(
-            (),
-            (self,),
-            self.cors,
-            self.security,
-            "an error handler",
-            any(map(is_coroutine_function, self._error_handlers.values())),
-        )
         method = environ["REQUEST_METHOD"]
         try:
             path = (environ.get("PATH_INFO") or "/").encode("latin-1").decode("utf-8")
         except UnicodeDecodeError:
-            return nowhere, functools.partial(_raise, HTTPError(400, "The path is not UTF-8."))
+            return self._nowhere(), functools.partial(_raise, HTTPError(400, "The path is not UTF-8."))
         found = self._rules.find(path, method)
         if found is None and method == "HEAD":
             found = self._rules.find(path, "GET")
         if found is not None:
             route, values = found
             services.route = route
-            return Around.of(route), functools.partial(route.call, services, environ, values)
+            return route.around, functools.partial(route.call, services, environ, values)
         if method == "OPTIONS":
             asked = self._rules.find(path, environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD", ""))
-            if asked is not None and asked[0].cors is not None:
+            cors = None if asked is None else asked[0].around.cors
+            if asked is not None and cors is not None:
+                produce = functools.partial(self._preflight, services, environ, path, cors)
                 # Without hooks: a preflight never carries what would let it in.
-                around = nowhere._replace(cors=asked[0].cors, security=asked[0].security)
-                return around, functools.partial(self._preflight, services, environ, path, asked[0].cors)
-        return nowhere, functools.partial(self._answer_nothing, services, environ, path, method)
+                return asked[0].around._replace(hooks=(), is_async=False), produce
+        return self._nowhere(), functools.partial(self._answer_nothing, services, environ, path, method)
+
+    def _nowhere(self) -> Around:
+        """What stands around an answer where there is no function."""
+        is_async = any(map(is_coroutine_function, self._error_handlers.values()))
+        return Around((), (self,), self.cors, self.security, self.import_name, is_async)
 
     async def _respond(
         self,
@@ -315,6 +313,8 @@ class Saddle(Scope):
 
         ``was_asked``: by ``send_error``, behind fields that are meant for it.
         """
+        if isinstance(error, ClientDisconnected):
+            raise error  # nobody is left to be answered
         response: Response = services.response
         if not was_asked:
             response.clear()
@@ -325,7 +325,9 @@ class Saddle(Scope):
         handler = next((handler for handler in handlers if handler is not None), None)
         if handler is not None:
             response.error = None
-            content = await settled(handler(services, error))
+            content = handler(services, error)
+            if must_be_awaited(content):
+                content = await content
             if not isinstance(error, HTTPError) and response.status >= "500":
                 log(environ, error)
             return body_from(content, response, environ, "an error handler")
@@ -385,7 +387,7 @@ def _give(content: Any) -> Any:
     return content
 
 
-def _raise(error: Exception) -> Any:
+def _raise(error: BaseException) -> Any:
     raise error
 
 

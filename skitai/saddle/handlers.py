@@ -32,6 +32,7 @@ class Handler:
     """
 
     __slots__ = (
+        "_accepted",
         "_converters",
         "_first",
         "_takes_all",
@@ -72,10 +73,11 @@ class Handler:
                     self._converters[parameter.name] = convert
         self.parameters = tuple(names)
         self.required = frozenset(required)
+        self._accepted = frozenset(names)
 
     def accepts(self, name: str) -> bool:
         """Whether an argument of this name can be given."""
-        return name in self.parameters or (self._takes_all and name != self._first)
+        return name in self._accepted or (self._takes_all and name != self._first)
 
     def converts(self, names: Iterable[str]) -> bool:
         """Whether one of ``names`` has an annotation that a text must be converted to."""
@@ -87,17 +89,18 @@ class Handler:
         Raises:
             HTTPError: 400, naming the argument that is missing, unknown, or of the wrong type.
         """
-        given: dict[str, Any] = {}
-        for name, value in sent.items():
+        for name in sent:
             if name in variables:
                 raise HTTPError(400, f"The argument {name!r} is in the path already.")
-            if not self.accepts(name):
+            if name not in self._accepted and not self.accepts(name):
                 raise HTTPError(400, f"There is no argument {name!r} here.")
-            given[name] = value
+        given = dict(sent)
         # README's `def hello(was)` of `/hello/<name>` leaves a path variable out; a query may not.
-        given.update((name, value) for name, value in variables.items() if self.accepts(name))
-        missing = self.required - given.keys()
-        if missing:
+        for name, value in variables.items():
+            if self.accepts(name):
+                given[name] = value
+        if not given.keys() >= self.required:
+            missing = self.required - given.keys()
             names = ", ".join(repr(name) for name in sorted(missing))
             raise HTTPError(400, f"Missing: {names}.")
         for name, convert in self._converters.items():

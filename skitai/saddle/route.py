@@ -19,7 +19,7 @@ from skitai.was import Services
 if TYPE_CHECKING:
     from skitai.saddle.scope import Scope
 
-__all__ = ["Definition", "Route"]
+__all__ = ["Around", "Definition", "Route"]
 
 #: Values of CONTENT_LENGTH where nothing follows the head.
 _NO_BODY = frozenset({None, "", "0"})
@@ -40,22 +40,28 @@ class Definition(NamedTuple):
         return self._replace(rule=prefix + self.rule, scopes=(scope, *self.scopes))
 
 
-class Route:
-    """``is_plain``: nothing but the function has a word about its answer.
+class Around(NamedTuple):
+    """What stands around an answer.  ``scopes``: the outermost first; ``name``: who is named in errors."""
 
-    ``hooks``, ``cors``, ``security``: what stands around the function, see `settle`.
-    """
+    hooks: Sequence[Hooks]
+    scopes: tuple[Scope, ...]
+    cors: CORS | None
+    security: SecurityHeaders | None
+    name: str
+    is_async: bool
+
+
+class Route:
+    """``is_plain``: nothing but the function has a word about its answer."""
 
     __slots__ = (
         "_is_direct",
         "_variables",
-        "cors",
+        "around",
         "definition",
         "handler",
-        "hooks",
         "is_plain",
         "parts",
-        "security",
     )
 
     def __init__(self, definition: Definition) -> None:
@@ -75,13 +81,15 @@ class Route:
 
     def settle(self) -> None:
         """Take over what the scopes say by now; the innermost is heard first."""
-        scopes = self.definition.scopes
-        self.hooks: Sequence[Hooks] = tuple(scope.hooks for scope in scopes if scope.hooks)
-        self.cors = self.definition.cors or next((scope.cors for scope in scopes[::-1] if scope.cors), None)
-        self.security = self.definition.security or next(
-            (scope.security for scope in scopes[::-1] if scope.security), None
+        definition, handler = self.definition, self.handler
+        inner_first = definition.scopes[::-1]
+        cors = definition.cors or next((scope.cors for scope in inner_first if scope.cors), None)
+        security = definition.security or next(
+            (scope.security for scope in inner_first if scope.security), None
         )
-        self.is_plain = not (self.hooks or self.cors or self.security or self.handler.is_async)
+        hooks = tuple(scope.hooks for scope in definition.scopes if scope.hooks)
+        self.around = Around(hooks, definition.scopes, cors, security, handler.name, handler.is_async)
+        self.is_plain = not (hooks or cors or security or handler.is_async)
 
     def call(self, services: Services, environ: dict[str, Any], values: tuple[Any, ...]) -> Any:
         """What the function gives for this request; ``values`` are those of the path's variables.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from skitai.errors import HTTPError
+from skitai.errors import ClientDisconnected, HTTPError
 from skitai.saddle import EVEXCEPT, EVOK, EVREQEND, Package, Saddle
 from tests.saddle.asking import ask
 
@@ -210,4 +210,30 @@ def test_one_function_may_be_bound_to_several_events(app):
 def test_what_is_no_event_is_refused(app, event):
     app.route("/")(lambda was: was.temp.bind(event, print))
     with pytest.raises(ValueError, match="is no"):
+        ask(app)
+
+
+def test_the_end_of_a_request_is_told_whatever_it_ends_with(app):
+    steps: list[str] = []
+
+    @app.route("/")
+    def index(was):
+        was.response.at_close(lambda: steps.append("over"))
+        was.temp.bind(EVREQEND, lambda was: steps.append("end"))
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        ask(app)
+    assert steps == ["end", "over"]
+
+
+def test_nobody_is_answered_when_the_client_has_left(app):
+    app.debug = True
+    app.errorhandler(500)(lambda was, error: "for nobody")
+
+    @app.route("/")
+    def index(was):
+        raise ClientDisconnected
+
+    with pytest.raises(ClientDisconnected):
         ask(app)
