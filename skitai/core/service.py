@@ -84,7 +84,7 @@ class HttpService:
         self._chains = Chains(apps, folders)
         self._overdue = OverdueRuns(counts, 0 if executor.inline else max(1, threads // 2), on_worn)
         self._template = make_template(
-            threads=threads, processes=processes, errors=logs.wsgi_errors, was=binding.face
+            threads=threads, processes=processes, errors=logs.wsgi_errors, was=binding.face, spool=spool
         )
         self._limit_log = LimitLog(logs.server)
         self._habit_log = HabitLog(logs.server)

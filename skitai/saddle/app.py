@@ -19,6 +19,7 @@ from urllib.parse import quote
 from skitai import was
 from skitai.core.redirects import quote_path
 from skitai.errors import ClientDisconnected, HTTPError, OutsideRequest
+from skitai.limits import FormLimits
 from skitai.saddle.answering import Body, apply_page, body_from, error_page, finish, log, quick_answer
 from skitai.saddle.authorization import BasicRealm
 from skitai.saddle.coroutines import run_here
@@ -63,13 +64,14 @@ class Saddle(Scope):
         use_reloader: the server looks for changed files before each request.
         realm, user, password: with a user or a password set, every request needs them by basic
             authorization; with one of the two missing, none is let in.
+        limits: of forms, uploads and other bodies: ``app.limits.upload_max = 1 << 30``.
     """
 
     #: What makes ``was.NAME`` of the services of a request, when it is first asked for.
     skitai_services: ClassVar[dict[str, Callable[[was.Services], Any]]] = {
         "ab": lambda services: services.app.build_url,
         "redirect": lambda services: functools.partial(_redirect, services),
-        "request": lambda services: Request(services.env),
+        "request": lambda services: Request(services.env, services),
         "response": lambda services: Response(),
         "temp": lambda services: Temp(),
     }
@@ -82,6 +84,7 @@ class Saddle(Scope):
         self.realm = "Saddle"
         self.user = ""
         self.password = ""
+        self.limits = FormLimits()
         self._authorization = ""
         self._guard: tuple[tuple[str, str, str], BasicRealm] | None = None
         self._routes: list[Route] = []
@@ -101,6 +104,15 @@ class Saddle(Scope):
                 f'use "basic", behind TLS, for it sends the password with each request'
             )
         self._authorization = scheme
+
+    @property
+    def upload_file_max_size(self) -> int:
+        """``limits.upload_file_max``, under its name of 0.11."""
+        return self.limits.upload_file_max
+
+    @upload_file_max_size.setter
+    def upload_file_max_size(self, size: int) -> None:
+        self.limits.upload_file_max = size
 
     def build_url(self, name: str, /, *args: Any, **keywords: Any) -> str:
         """The URL of the function ``name``, with the mount of the request that is being answered.
