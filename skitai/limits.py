@@ -142,6 +142,7 @@ class FormLimits:
     upload_files_max: int = _limit(100, "files", "files of one form; more is 413")
     json_max: int = _limit(5 << 20, "bytes", "a body that `was.request.json()` reads; more is 413")
     xmlrpc_max: int = _limit(5 << 20, "bytes", "an XML-RPC call, which is all in memory; more is 413")
+    xmlrpc_calls_max: int = _limit(1000, "calls", "calls of one `system.multicall`; more is a fault")
 
     @classmethod
     def table(cls) -> tuple[Field[Any], ...]:

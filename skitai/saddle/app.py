@@ -25,6 +25,7 @@ from skitai.saddle.authorization import BasicRealm
 from skitai.saddle.coroutines import run_here
 from skitai.saddle.cors import CORS
 from skitai.saddle.debugpage import detail_of
+from skitai.saddle.forms import early_refusal
 from skitai.saddle.handlers import is_coroutine_function
 from skitai.saddle.hooks import drive, must_be_awaited, run_within
 from skitai.saddle.request import Request
@@ -198,6 +199,11 @@ class Saddle(Scope):
         return error_page(
             environ, 401, "User and password are needed.", [("WWW-Authenticate", realm.challenge)]
         )
+
+    def skitai_admit_body(self, environ: dict[str, Any]) -> tuple[str, Headers, bytes] | None:
+        """The same for a request with a long body that has not come yet: of a form that is too long."""
+        error = early_refusal(environ, self.limits)
+        return None if error is None else error_page(environ, error.status, error.why, ())
 
     def skitai_started(self) -> None:
         """The server begins to serve: in its main thread, before the first request."""

@@ -7,7 +7,7 @@ list of them in their order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from skitai.core.bodies import Spool
 from skitai.errors import HTTPError
@@ -17,24 +17,23 @@ from skitai.saddle.contenttype import known_charset, parse_content_type
 from skitai.saddle.multiparts import parse_multipart
 from skitai.saddle.urlencoded import parse_urlencoded
 
-if TYPE_CHECKING:
-    from skitai.saddle.request import Request
-
-__all__ = ["body_arguments", "early_refusal", "gather", "merged", "read_form"]
+__all__ = ["early_refusal", "gather", "has_form", "merged", "read_form"]
 
 _URLENCODED = "application/x-www-form-urlencoded"
 _MULTIPART = "multipart/form-data"
+_FORMS = frozenset({_URLENCODED, _MULTIPART})
 #: RFC 9110 section 9.3.1: a body of these has no meaning.
 _WITHOUT_FORMS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
-def body_arguments(request: Request) -> dict[str, Any]:
-    """What the body of ``request`` adds to a function's arguments: its form.  JSON adds nothing.
-
-    Raises:
-        HTTPError: as `read_form`.
-    """
-    return {} if request.method in _WITHOUT_FORMS else request.form()
+def has_form(environ: Mapping[str, Any]) -> bool:
+    """Whether the body is a form, by its type and the method.  Only forms become arguments; JSON does not."""
+    content_type: str = environ.get("CONTENT_TYPE", "")
+    return (
+        content_type != ""
+        and environ["REQUEST_METHOD"] not in _WITHOUT_FORMS
+        and parse_content_type(content_type)[0] in _FORMS
+    )
 
 
 def read_form(
@@ -51,7 +50,7 @@ def read_form(
             415, the charset is none that forms have; 507, there is no room for files.
     """
     media_type, parameters = parse_content_type(content_type)
-    if media_type not in (_URLENCODED, _MULTIPART):
+    if media_type not in _FORMS:
         return {}
     charset = known_charset(parameters.get("charset", "utf-8"))
     if charset is None:

@@ -16,7 +16,7 @@ from urllib.parse import unquote_plus
 from skitai.errors import HTTPError
 from skitai.saddle.conversion import TYPED_NAMES, Converter, converter_of
 
-__all__ = ["Handler", "is_coroutine_function", "name_of", "query_arguments"]
+__all__ = ["Handler", "convert_typed", "is_coroutine_function", "name_of", "query_arguments"]
 
 #: Arguments of one query: more cost memory and time, and no form has them.
 _ARGUMENTS_MAX = 1000
@@ -28,7 +28,7 @@ class Handler:
     """``function(was, ...)`` of one route; immutable.
 
     ``parameters``: their names behind ``was``, in order; the first ``positional`` of them need not be
-    given by name.  ``required``: those without a default.
+    given by name.  ``required``: those without a default.  ``takes_any``: there are some, or ``**``.
     """
 
     __slots__ = (
@@ -42,6 +42,7 @@ class Handler:
         "parameters",
         "positional",
         "required",
+        "takes_any",
     )
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -72,6 +73,7 @@ class Handler:
                 if convert is not None:
                     self._converters[parameter.name] = convert
         self.parameters = tuple(names)
+        self.takes_any = bool(names) or self._takes_all
         self.required = frozenset(required)
         self._accepted = frozenset(names)
 
@@ -116,7 +118,7 @@ def query_arguments(query: str) -> dict[str, Any]:
     """The arguments of a query (WHATWG URL, section 5.1): several of one name are a list.
 
     Raises:
-        HTTPError: 400, if there are too many, or one does not fit the type that its name carries.
+        HTTPError: 400, if there are too many.
     """
     if query.count("&") >= _ARGUMENTS_MAX:
         raise HTTPError(400, f"There are more than {_ARGUMENTS_MAX} arguments.")
@@ -128,11 +130,19 @@ def query_arguments(query: str) -> dict[str, Any]:
             given[name].append(value)
         else:
             given[name] = [given[name], value]
+    return given
+
+
+def convert_typed(given: dict[str, Any]) -> None:
+    """Have ``{"int:n": "3"}`` say ``{"n": 3}``, where ``n`` is not there itself.
+
+    Raises:
+        HTTPError: 400, a value does not fit the type that its name carries.
+    """
     for typed in [name for name in given if ":" in name]:
         kind, _, name = typed.partition(":")
         if kind in TYPED_NAMES and name not in given:
             given[name] = _typed(name, given.pop(typed), TYPED_NAMES[kind])
-    return given
 
 
 def _fields(query: str) -> Iterator[tuple[str, str]]:
@@ -146,8 +156,11 @@ def _fields(query: str) -> Iterator[tuple[str, str]]:
 
 
 def _typed(name: str, value: Any, convert: Callable[[str], Any]) -> Any:
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(item, str) for item in values):
+        raise HTTPError(400, f"The argument {name!r} is a file.")
     try:
-        return [convert(item) for item in value] if isinstance(value, list) else convert(value)
+        return [convert(item) for item in values] if isinstance(value, list) else convert(value)
     except ValueError as error:
         raise HTTPError(400, f"The argument {name!r} {error}.") from None
 

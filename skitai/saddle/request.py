@@ -14,7 +14,7 @@ from skitai.errors import HTTPError
 from skitai.limits import FormLimits
 from skitai.saddle.body import Body
 from skitai.saddle.contenttype import parse_content_type
-from skitai.saddle.forms import body_arguments, gather, merged, read_form
+from skitai.saddle.forms import gather, has_form, merged, read_form
 from skitai.saddle.uploads import UploadedFile
 from skitai.saddle.urlencoded import parse_urlencoded
 from skitai.was import Services
@@ -98,7 +98,7 @@ class Request:
         # PEP 3333: the characters of the query stand for its bytes.
         query = self._environ.get("QUERY_STRING", "").encode("latin-1")
         given = gather(parse_urlencoded(query, self._limits.form_fields_max)) if query else {}
-        return merged(given, body_arguments(self))
+        return merged(given, self.form()) if has_form(self._environ) else given
 
     def form(self) -> dict[str, Any]:
         """The fields of the form in the body by name; empty if there is none.
@@ -109,12 +109,13 @@ class Request:
             HTTPError: 400, the body is not the form that it says; 413, a limit is passed.
         """
         if self._form is None:
+            services = self._answered
             self._form = read_form(
                 self._environ.get("CONTENT_TYPE", ""),
                 self._whole_body,
                 self._limits,
                 self._environ.get("skitai.spool"),
-                lambda call: self._answered.response.at_close(call),
+                lambda call: services.response.at_close(call),
             )
         return self._form
 

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from skitai.saddle.cors import CORS
-from skitai.saddle.handlers import Handler, query_arguments
+from skitai.saddle.forms import has_form, merged
+from skitai.saddle.handlers import Handler, convert_typed, query_arguments
 from skitai.saddle.hooks import Hooks
 from skitai.saddle.rules import Variable, parse
 from skitai.saddle.security import SecurityHeaders
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from skitai.saddle.scope import Scope
 
 __all__ = ["Around", "Definition", "Route"]
-
-#: Values of CONTENT_LENGTH where nothing follows the head.
-_NO_BODY = frozenset({None, "", "0"})
 
 
 class Definition(NamedTuple):
@@ -95,11 +93,19 @@ class Route:
         """What the function gives for this request; ``values`` are those of the path's variables.
 
         Raises:
-            HTTPError: 400, an argument does not fit.
+            HTTPError: 400, an argument does not fit, or the form is none; 413, it is too long.
         """
         query = environ.get("QUERY_STRING")
-        if self._is_direct and not query and environ.get("CONTENT_LENGTH") in _NO_BODY:
+        if self._is_direct and not query and not environ.get("CONTENT_TYPE"):
             return self.handler.function(services, *values)
         variables = dict(zip(self._variables, values, strict=True))
+        return self.handler.function(services, **self.handler.bind(self._sent(services, environ), variables))
+
+    def _sent(self, services: Services, environ: dict[str, Any]) -> dict[str, Any]:
+        """What query and form give by name.  A form is left to a function that takes no arguments."""
+        query = environ.get("QUERY_STRING")
         sent = query_arguments(query) if query else {}
-        return self.handler.function(services, **self.handler.bind(sent, variables))
+        if self.handler.takes_any and has_form(environ):
+            sent = merged(sent, services.request.form())
+        convert_typed(sent)
+        return sent

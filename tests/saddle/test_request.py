@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skitai.errors import HTTPError
 from skitai.saddle import Saddle
 from skitai.saddle.request import Request
 from tests.saddle.asking import Reply, ask
@@ -152,9 +151,9 @@ def test_no_json_is_a_failure_of_the_server(data):
 def test_a_form_that_is_too_long_is_refused_before_it_comes(content_type, length, limit):
     app = Saddle(__name__)
     environ = {"REQUEST_METHOD": "POST", "CONTENT_TYPE": content_type}
-    assert app.skitai_admit(environ) is None
-    assert app.skitai_admit({**environ, "CONTENT_LENGTH": str(length)}) is None
-    refusal = app.skitai_admit({**environ, "CONTENT_LENGTH": str(length + 1)})
+    assert app.skitai_admit_body(environ) is None
+    assert app.skitai_admit_body({**environ, "CONTENT_LENGTH": str(length)}) is None
+    refusal = app.skitai_admit_body({**environ, "CONTENT_LENGTH": str(length + 1)})
     assert refusal is not None
     assert refusal[0] == "413 Content Too Large"
     assert limit.encode() in refusal[2]
@@ -162,11 +161,11 @@ def test_a_form_that_is_too_long_is_refused_before_it_comes(content_type, length
 
 def test_other_bodies_have_the_limit_of_the_server():
     environ = {"REQUEST_METHOD": "PUT", "CONTENT_TYPE": "video/mp4", "CONTENT_LENGTH": str(1 << 29)}
-    assert Saddle(__name__).skitai_admit(environ) is None
+    assert Saddle(__name__).skitai_admit_body(environ) is None
 
 
-def test_a_length_that_is_none_is_an_error_of_the_client():
-    app = Saddle(__name__)
-    app.route("/")(lambda was: was.request.get_body())
-    with pytest.raises(HTTPError, match="400"):
-        Request({"wsgi.input": None, "CONTENT_LENGTH": "x"}, None, app.limits).get_body()
+def test_a_request_outside_an_application_has_a_head_only():
+    request = Request({"REQUEST_METHOD": "GET", "PATH_INFO": "/a"})
+    assert (request.command, request.uri) == ("get", "/a")
+    with pytest.raises(RuntimeError, match="outside an application"):
+        request.form()
