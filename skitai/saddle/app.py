@@ -32,6 +32,7 @@ from skitai.saddle.request import Request
 from skitai.saddle.response import Response
 from skitai.saddle.returns import discard
 from skitai.saddle.route import Around, Definition, Route
+from skitai.saddle.rpc import answer_call, is_call, procedures_of
 from skitai.saddle.rules import Rules
 from skitai.saddle.scope import Scope
 from skitai.saddle.temp import Temp
@@ -231,6 +232,9 @@ class Saddle(Scope):
     # -- one request ------------------------------------------------------------------------
 
     def _answer(self, services: was.Services, environ: dict[str, Any], start_response: StartResponse) -> Any:
+        if environ["REQUEST_METHOD"] == "POST" and is_call(environ):
+            around, produce = self._nowhere(), functools.partial(self._answer_call, services, environ)
+            return drive(self._respond(services, environ, start_response, around, produce))
         path = environ.get("PATH_INFO") or "/"
         found = self._rules.find(path, environ["REQUEST_METHOD"]) if path.isascii() else None
         if found is None or not found[0].is_plain:
@@ -291,6 +295,18 @@ class Saddle(Scope):
         """What stands around an answer where there is no function."""
         is_async = any(map(is_coroutine_function, self._error_handlers.values()))
         return Around((), (self,), self.cors, self.security, self.import_name, is_async)
+
+    def _answer_call(self, services: was.Services, environ: dict[str, Any]) -> bytes:
+        """By XML-RPC; the hooks run around each function that is called."""
+        procedures = procedures_of(services, self._rules, self._routes)
+        response: Response = services.response
+        try:
+            answer = answer_call(services.request.read_all, environ, procedures, self.limits, self.debug)
+        except HTTPError as error:
+            return apply_page(response, environ, error.status, error.why)
+        response.set_status(200)
+        response["Content-Type"] = "text/xml; charset=utf-8"
+        return answer
 
     async def _respond(
         self,

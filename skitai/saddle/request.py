@@ -140,7 +140,7 @@ class Request:
         # A page of another site may send any other type with the user's cookies, without CORS.
         if media_type != "application/json" and not media_type.endswith("+json"):
             raise HTTPError(415, "The Content-Type of the body is not application/json.")
-        body = self._whole_body.read_all(self._limits.json_max, "json_max")
+        body = self.read_all(self._limits.json_max, "json_max")
         try:
             return json.loads(body, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
@@ -149,6 +149,14 @@ class Request:
     def get_body(self) -> bytes:
         """The whole body; the same again when asked again."""
         return self._whole_body.read_all()
+
+    def read_all(self, limit: int, name: str) -> bytes:
+        """The whole body, if it is not longer than ``limit``, whose ``name`` the refusal gives.
+
+        Raises:
+            HTTPError: 413, it is longer.
+        """
+        return self._whole_body.read_all(limit, name)
 
     @property
     def _whole_body(self) -> Body:

@@ -154,10 +154,13 @@ def _by_calling(step: Callable[[], Any]) -> Iterator[Any]:
 
 def _close_all(parts: list[Any]) -> None:
     first: BaseException | None = None
+    seen: set[int] = set()  # a list may be in itself
     while parts:
         part = parts.pop()
         if isinstance(part, (list, tuple)):
-            parts.extend(reversed(part))
+            if id(part) not in seen:
+                seen.add(id(part))
+                parts.extend(reversed(part))
             continue
         try:
             close = getattr(part, "close", None)

@@ -98,8 +98,17 @@ class Route:
         query = environ.get("QUERY_STRING")
         if self._is_direct and not query and not environ.get("CONTENT_TYPE"):
             return self.handler.function(services, *values)
-        variables = dict(zip(self._variables, values, strict=True))
-        return self.handler.function(services, **self.handler.bind(self._sent(services, environ), variables))
+        arguments = self.handler.bind(self._sent(services, environ), self.variables(values))
+        return self.handler.function(services, **arguments)
+
+    def variables(self, values: tuple[Any, ...]) -> dict[str, Any]:
+        """The ``values`` of the path's variables by name."""
+        return dict(zip(self._variables, values, strict=True))
+
+    @property
+    def has_one_path(self) -> bool:
+        """There is no variable in its rule."""
+        return not self._variables
 
     def _sent(self, services: Services, environ: dict[str, Any]) -> dict[str, Any]:
         """What query and form give by name.  A form is left to a function that takes no arguments."""
