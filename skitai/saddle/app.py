@@ -21,13 +21,16 @@ from skitai.core.redirects import quote_path
 from skitai.errors import ClientDisconnected, HTTPError, OutsideRequest
 from skitai.limits import FormLimits
 from skitai.saddle.answering import Body, apply_page, body_from, error_page, finish, log, quick_answer
-from skitai.saddle.authorization import BasicRealm
+from skitai.saddle.authorization import AuthorizationSettings, Guard, Refusal
+from skitai.saddle.cookies import Cookies
 from skitai.saddle.coroutines import run_here
 from skitai.saddle.cors import CORS
+from skitai.saddle.csrf import csrf_input, csrf_token
 from skitai.saddle.debugpage import detail_of
 from skitai.saddle.forms import early_refusal
 from skitai.saddle.handlers import is_coroutine_function
 from skitai.saddle.hooks import drive, must_be_awaited, run_within
+from skitai.saddle.messages import MessageBox
 from skitai.saddle.request import Request
 from skitai.saddle.response import Response
 from skitai.saddle.returns import discard
@@ -35,7 +38,10 @@ from skitai.saddle.route import Around, Definition, Route
 from skitai.saddle.rpc import answer_call, is_call, procedures_of
 from skitai.saddle.rules import Rules
 from skitai.saddle.scope import Scope
+from skitai.saddle.sessions import SessionSettings
 from skitai.saddle.temp import Temp
+from skitai.saddle.templates import TemplateSettings
+from skitai.saddle.testclient import TestClient
 from skitai.saddle.urls import Names
 
 __all__ = ["Saddle"]
@@ -55,7 +61,7 @@ class _MethodNotAllowed(HTTPError):
         self.allow = allow
 
 
-class Saddle(Scope):
+class Saddle(AuthorizationSettings, SessionSettings, TemplateSettings, Scope):
     """A web application.
 
     Args:
@@ -64,17 +70,22 @@ class Saddle(Scope):
     Attributes:
         debug: clients are shown exceptions, with source lines and locals.
         use_reloader: the server looks for changed files before each request.
-        realm, user, password: with a user or a password set, every request needs them by basic
-            authorization; with one of the two missing, none is let in.
         limits: of forms, uploads and other bodies: ``app.limits.upload_max = 1 << 30``.
     """
 
     #: What makes ``was.NAME`` of the services of a request, when it is first asked for.
     skitai_services: ClassVar[dict[str, Callable[[was.Services], Any]]] = {
         "ab": lambda services: services.app.build_url,
+        "cookie": lambda services: Cookies(services.env, services.response),
+        "csrf_token": lambda services: csrf_token(services.session),
+        "csrf_token_input": lambda services: csrf_input(services.csrf_token),
+        "flash": lambda services: services.mbox,
+        "mbox": lambda services: MessageBox(services.session),
         "redirect": lambda services: functools.partial(_redirect, services),
+        "render": lambda services: services.app.renderer_of(services),
         "request": lambda services: Request(services.env, services),
         "response": lambda services: Response(),
+        "session": lambda services: services.app.session_of(services),
         "temp": lambda services: Temp(),
     }
 
@@ -83,29 +94,11 @@ class Saddle(Scope):
         self.import_name = import_name
         self.debug = False
         self.use_reloader = False
-        self.realm = "Saddle"
-        self.user = ""
-        self.password = ""
         self.limits = FormLimits()
-        self._authorization = ""
-        self._guard: tuple[tuple[str, str, str], BasicRealm] | None = None
+        self._has_guarded_routes = False
         self._routes: list[Route] = []
         self._rules: Rules[Route] = Rules()
         self._names = Names()
-
-    @property
-    def authorization(self) -> str:
-        """``"basic"``, or empty: then user and password decide whether there is any."""
-        return self._authorization
-
-    @authorization.setter
-    def authorization(self, scheme: str) -> None:
-        if scheme not in ("", "basic"):
-            raise ValueError(
-                f"authorization {scheme!r} is not in this version of Saddle; "
-                f'use "basic", behind TLS, for it sends the password with each request'
-            )
-        self._authorization = scheme
 
     @property
     def upload_file_max_size(self) -> int:
@@ -143,11 +136,18 @@ class Saddle(Scope):
             return quote(mount) + name
         return self._names.build(name, args, keywords, mount, scope)
 
+    def test_client(
+        self, base_url: str = "http://localhost", mount: str = "", *, raise_exceptions: bool = True
+    ) -> TestClient:
+        """A client that calls the application without a server: see `skitai.saddle.testclient`."""
+        return TestClient(self, base_url, mount, raise_exceptions=raise_exceptions)
+
     # -- told by its packages and itself -----------------------------------------------------
 
     def _take(self, definition: Definition) -> None:
         super()._take(definition)
         route = Route(definition)
+        self._has_guarded_routes |= route.guard is not None
         self._rules.add(definition.rule, definition.methods, route)
         self._routes.append(route)
         self._names.add(route)
@@ -180,26 +180,29 @@ class Saddle(Scope):
             _CURRENT.reset(token)
 
     @property
-    def skitai_admit(self) -> Callable[[dict[str, Any]], tuple[str, Headers, bytes] | None] | None:
+    def skitai_admit(self) -> Callable[[dict[str, Any]], Refusal | None] | None:
         """None where all are let in, so that a server need not ask.  Else gives None, or the refusal
         (status line, fields, body) of a request without authorization.
 
         A server may ask before it reads the body; ``wsgi.input`` is not touched.  Quick and
         without I/O, so it may run in the server's loop.
         """
-        return self._admit if self.user or self.password or self._authorization else None
+        return self._refusal if self._has_guarded_routes or self.guard is not None else None
 
-    def _admit(self, environ: dict[str, Any]) -> tuple[str, Headers, bytes] | None:
-        key = (self.realm, self.user, self.password)
-        guard = self._guard
-        if guard is None or guard[0] != key:
-            self._guard = guard = (key, BasicRealm(*key))
-        realm = guard[1]
-        if self.user and self.password and realm.admits(environ.get("HTTP_AUTHORIZATION", "")):
-            return None
-        return error_page(
-            environ, 401, "User and password are needed.", [("WWW-Authenticate", realm.challenge)]
-        )
+    def _refusal(self, environ: dict[str, Any]) -> Refusal | None:
+        guard = self.guard
+        refused = None if guard is None else guard.refusal(environ)
+        if refused is not None or not self._has_guarded_routes:
+            return refused
+        guard = self._guard_of_route(environ)
+        return None if guard is None else guard.refusal(environ)
+
+    def _guard_of_route(self, environ: dict[str, Any]) -> Guard | None:
+        path = (environ.get("PATH_INFO") or "/").encode("latin-1").decode("utf-8", "replace")
+        found = self._rules.find(path, environ["REQUEST_METHOD"])
+        if found is None and environ["REQUEST_METHOD"] == "HEAD":
+            found = self._rules.find(path, "GET")
+        return None if found is None else found[0].guard
 
     def skitai_admit_body(self, environ: dict[str, Any]) -> tuple[str, Headers, bytes] | None:
         """The same for a request with a long body that has not come yet: of a form that is too long."""
@@ -232,6 +235,8 @@ class Saddle(Scope):
     # -- one request ------------------------------------------------------------------------
 
     def _answer(self, services: was.Services, environ: dict[str, Any], start_response: StartResponse) -> Any:
+        if self._sealer is not None:
+            self.renew_session(services)
         if environ["REQUEST_METHOD"] == "POST" and is_call(environ):
             around, produce = self._nowhere(), functools.partial(self._answer_call, services, environ)
             return drive(self._respond(services, environ, start_response, around, produce))

@@ -27,8 +27,9 @@ class Response:
         self._at_close: list[Callable[[], None]] = []
 
     def at_head(self, call: Callable[[], None]) -> None:
-        """``call()`` when the handler is done and the head is about to be decided: it may add fields."""
-        self._at_head.append(call)
+        """``call()``, once, when the handler is done and the head about to be decided: it may add fields."""
+        if call not in self._at_head:
+            self._at_head.append(call)
 
     def at_close(self, call: Callable[[], None]) -> None:
         """``call()`` once, when nothing of the request is needed any more: all was sent, the client left, or

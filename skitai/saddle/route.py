@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from skitai.errors import HTTPError
+from skitai.saddle.authorization import guard_of
 from skitai.saddle.cors import CORS
+from skitai.saddle.csrf import FIELD, check_csrf, csrf_mark
 from skitai.saddle.forms import has_form, merged
 from skitai.saddle.handlers import Handler, convert_typed, query_arguments
 from skitai.saddle.hooks import Hooks
@@ -57,14 +60,17 @@ class Route:
         "_variables",
         "around",
         "definition",
+        "guard",
         "handler",
         "is_plain",
+        "needs_csrf_token",
         "parts",
     )
 
     def __init__(self, definition: Definition) -> None:
         self.definition = definition
         self.handler = handler = definition.handler
+        self.guard = guard_of(handler.function)
         self.parts = parse(definition.rule)
         self._variables = tuple(part.name for part in self.parts if isinstance(part, Variable))
         count = len(self._variables)
@@ -88,18 +94,34 @@ class Route:
         hooks = tuple(scope.hooks for scope in definition.scopes if scope.hooks)
         self.around = Around(hooks, definition.scopes, cors, security, handler.name, handler.is_async)
         self.is_plain = not (hooks or cors or security or handler.is_async)
+        marks = (csrf_mark(handler.function), *(scope.csrf for scope in inner_first))
+        self.needs_csrf_token = next((mark for mark in marks if mark is not None), False)
 
     def call(self, services: Services, environ: dict[str, Any], values: tuple[Any, ...]) -> Any:
         """What the function gives for this request; ``values`` are those of the path's variables.
 
         Raises:
-            HTTPError: 400, an argument does not fit, or the form is none; 413, it is too long.
+            HTTPError: 400, an argument does not fit, or the form is none; 413, it is too long; 403, it was
+                forged.
         """
+        if self.needs_csrf_token:
+            check_csrf(services)
         query = environ.get("QUERY_STRING")
         if self._is_direct and not query and not environ.get("CONTENT_TYPE"):
             return self.handler.function(services, *values)
         arguments = self.handler.bind(self._sent(services, environ), self.variables(values))
         return self.handler.function(services, **arguments)
+
+    def check_call(self, services: Services) -> None:
+        """That who calls the function by another way than its path may do so.
+
+        Raises:
+            HTTPError: 401 and 403.
+        """
+        if self.guard is not None and self.guard.refusal(services.env) is not None:
+            raise HTTPError(401, "User and password are needed.")
+        if self.needs_csrf_token:
+            check_csrf(services)
 
     def variables(self, values: tuple[Any, ...]) -> dict[str, Any]:
         """The ``values`` of the path's variables by name."""
@@ -116,5 +138,7 @@ class Route:
         sent = query_arguments(query) if query else {}
         if self.handler.takes_any and has_form(environ):
             sent = merged(sent, services.request.form())
+        if self.needs_csrf_token:
+            sent.pop(FIELD, None)
         convert_typed(sent)
         return sent

@@ -101,6 +101,7 @@ def procedures_of(services: Services, rules: Rules[Route], routes: Iterable[Rout
         if found is None:
             raise Refused(METHOD_NOT_FOUND, f"There is no method at {path}.")
         route, values = found
+        route.check_call(services)
         services.route = route
         steps = run_within(route.around.hooks, services, lambda: _call(services, route, values, args))
         content = run_here(steps) if route.handler.is_async else drive(steps)

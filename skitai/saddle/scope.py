@@ -14,7 +14,9 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from skitai.errors import HTTPError
+from skitai.saddle.authorization import Guard
 from skitai.saddle.cors import CORS
+from skitai.saddle.csrf import csrf_exempt, csrf_protect
 from skitai.saddle.handlers import Handler, is_coroutine_function, name_of
 from skitai.saddle.hooks import Hooks
 from skitai.saddle.route import Definition
@@ -41,6 +43,7 @@ class Scope:
         self._places: list[tuple[Scope, str]] = []
         self._cors: CORS | None = None
         self._security: SecurityHeaders | None = None
+        self._csrf: bool | None = None
         self._error_handlers: dict[int | type[BaseException], ErrorHandler] = {}
         self._startup: list[Callable[..., Any]] = []
         self._onreload: list[Callable[..., Any]] = []
@@ -55,6 +58,7 @@ class Scope:
         *,
         cors: CORS | None = None,
         security: SecurityHeaders | None = None,
+        authorization: Guard | None = None,
     ) -> Callable[[Function], Function]:
         """Have the decorated ``function(was, ...)`` answer at ``rule``; returns the function.
 
@@ -62,6 +66,7 @@ class Scope:
             rule: below the mount, see `rules`: ``/``, ``/hello/<name>``, ``/add/<int:n>``.
             methods: None for GET, POST, PUT, PATCH and DELETE.
             cors, security: instead of those of the application or package.
+            authorization: who may come in here, besides what the application asks for; see `authorized`.
 
         Raises:
             ValueError: the rule is malformed or there already.
@@ -72,6 +77,8 @@ class Scope:
         names = _DEFAULT_METHODS if methods is None else tuple(method.upper() for method in methods)
 
         def decorate(function: Function) -> Function:
+            if authorization is not None:
+                authorization(function)
             self._take(Definition(rule, names, Handler(function), cors, security, (self,)))
             return function
 
@@ -137,6 +144,19 @@ class Scope:
     def security(self, security: SecurityHeaders | None) -> None:
         self._security = security
         self._changed()
+
+    @property
+    def csrf(self) -> bool | None:
+        """Every POST, PUT, PATCH and DELETE here needs a token; None: as what is around this."""
+        return self._csrf
+
+    @csrf.setter
+    def csrf(self, csrf: bool | None) -> None:
+        self._csrf = csrf
+        self._changed()
+
+    csrf_protect = staticmethod(csrf_protect)
+    csrf_exempt = staticmethod(csrf_exempt)
 
     # -- around the functions -----------------------------------------------------------------
 

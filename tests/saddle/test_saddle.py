@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Callable
 from typing import Any
@@ -398,77 +397,6 @@ def test_what_a_handler_may_not_return_is_named(app, value):
 
     with pytest.raises(TypeError, match=r"index\(\) (returned|gave)"):
         ask(app)
-
-
-# -- authorization -----------------------------------------------------------------------------
-
-
-def basic(user: str, password: str) -> str:
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-
-
-@pytest.fixture
-def private(app):
-    app.authorization = "basic"
-    app.realm = 'The "inner" part'
-    app.user = "app"
-    app.password = "iamyour:가"
-    app.route("/")(lambda was: "inside")
-    return app
-
-
-def test_only_the_user_with_the_password_comes_in(private):
-    assert ask(private, HTTP_AUTHORIZATION=basic("app", "iamyour:가")).text == "inside"
-    assert ask(private, HTTP_AUTHORIZATION=basic("app", "iamyour:가").replace("Basic", "bASIC ")).code == 200
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "",
-        "Basic",
-        "Basic !",
-        "Basic YQ",
-        "Bearer x",
-        basic("app", ""),
-        basic("app", "x"),
-        basic("ap", "iamyour:가"),
-        "Basic 가",
-    ],
-)
-def test_everybody_else_is_told_how(private, value):
-    reply = ask(private, HTTP_AUTHORIZATION=value)
-    assert reply.status == "401 Unauthorized"
-    assert reply.headers["www-authenticate"] == r'Basic realm="The \"inner\" part", charset="UTF-8"'
-    assert "inside" not in reply.text
-
-
-def test_a_server_may_ask_before_it_reads_the_body(private):
-    status, headers, body = private.skitai_admit({"REQUEST_METHOD": "POST"})
-    assert status == "401 Unauthorized"
-    assert dict(headers)["Content-Length"] == str(len(body))
-    assert private.skitai_admit({"HTTP_AUTHORIZATION": basic("app", "iamyour:가")}) is None
-    private.password = "changed"
-    assert private.skitai_admit({"HTTP_AUTHORIZATION": basic("app", "iamyour:가")}) is not None
-
-
-def test_refusals_of_head_have_no_body(private):
-    assert ask(private, "/", "HEAD").body == b""
-
-
-def test_half_a_setting_lets_nobody_in(app):
-    app.route("/")(lambda was: "inside")
-    assert ask(app).text == "inside"
-    app.authorization = "basic"
-    assert ask(app, HTTP_AUTHORIZATION=basic("", "")).code == 401
-    app.authorization = ""
-    app.user = "app"
-    assert ask(app, HTTP_AUTHORIZATION=basic("app", "")).code == 401
-
-
-def test_a_scheme_that_is_not_there_is_an_error_and_not_an_open_door(app):
-    with pytest.raises(ValueError, match="'digest' is not in this version"):
-        app.authorization = "digest"
 
 
 def test_attributes_that_servers_look_at(app):
