@@ -86,15 +86,11 @@ def test_forms_and_uploads_arrive():
     app = Saddle(__name__)
 
     @app.route("/upload")
-    def upload(was, title, tags, file):
+    def upload(was, **form):
+        form = was.request.form()
+        file = form.pop("file")
         with open(file.file, "rb") as stored:
-            return {
-                "title": title,
-                "tags": tags,
-                "name": file.name,
-                "type": file.mimetype,
-                "text": stored.read().decode(),
-            }
+            return {**form, "name": file.name, "type": file.mimetype, "text": stored.read().decode()}
 
     form = {"title": "가 & b", "tags": ["1", "2"]}
     for given, name, kind in (
