@@ -29,11 +29,16 @@ ALGORITHMS: Final[dict[str, Callable[[bytes], str]]] = {
 }
 
 _PARAMETER = re.compile(
-    r"""[ \t,]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s",]*))[ \t]*(?:,|$)"""
+    r"""[ \t,]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*"""
+    r"""(?:"([^"\\]*(?:\\.[^"\\]*)*)"|([^\s",]*))[ \t]*(?:,|$)"""
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _COUNT = re.compile(r"[0-9a-fA-F]{8}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+#: Longer credentials, and those of more parameters, are none: the loop thread reads them.
+_CREDENTIALS_MAX: Final = 16384
+_PARAMETERS_MAX: Final = 32
 
 #: Stands for the password of users that there are not, so that they take as long.
 _NOBODY: Final = secrets.token_hex()
@@ -140,16 +145,21 @@ def _bytes(field: str) -> bytes:
 
 
 def parameters_of(credentials: str) -> dict[str, str] | None:
-    """``name=value, name="value"`` with names in lower case; None if it is not that, or says a name twice."""
+    """``name=value, name="value"``, with names in lower case.
+
+    None if it is something else, says a name twice, or is too long.
+    """
     found: dict[str, str] = {}
     position = 0
+    if len(credentials) > _CREDENTIALS_MAX:
+        return None
     while position < len(credentials):
         match = _PARAMETER.match(credentials, position)
         if match is None:
             return None if credentials[position:].strip(" \t,") else found
         name, in_quotes, token = match.groups()
         name = name.lower()
-        if name in found:
+        if name in found or len(found) == _PARAMETERS_MAX:
             return None
         found[name] = token if in_quotes is None else _ESCAPED.sub(r"\1", in_quotes)
         position = match.end()

@@ -21,13 +21,15 @@ from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Any, Final
 
 from skitai.saddle.cookies import COOKIE_MAX, Lifetime, cookie_line, is_secure, read_cookies
-from skitai.saddle.response import Response
 from skitai.saddle.sealing import Sealer, as_secrets, sealed_size
 from skitai.was import Services
 
 __all__ = ["COOKIE", "Session", "SessionSettings"]
 
 COOKIE: Final = "SESSION"
+
+#: A session that nobody has asked for yet stands in the services under this name.
+_OPENED: Final = "opened session"
 
 #: Clocks of two hosts with one secret may differ by so many seconds.
 _SKEW: Final = 60
@@ -64,25 +66,24 @@ class SessionSettings:
 
     def session_of(self, services: Services) -> Session | None:
         """``was.session`` of one request; None without a securekey."""
-        if self._sealer is None:
-            return None
-        sealed = services.cookie.get(COOKIE)
-        is_over_tls = is_secure(services.env)
-        session = Session(self._sealer, self.session_timeout, sealed, services.response, is_over_tls)
-        session.changed()
+        session: Session | None = vars(services).pop(_OPENED, None) or self._open(services)
+        if session is not None:
+            session.changed()
         return session
 
     def renew_session(self, services: Services) -> None:
         """Have the session of the client live on, whether or not its request will ask for it."""
-        field = services.env.get("HTTP_COOKIE", "")
-        if self._sealer is None or f"{COOKIE}=" not in field:
+        if f"{COOKIE}=" not in services.env.get("HTTP_COOKIE", ""):
             return
-        plain = self._sealer.open(read_cookies(field).get(COOKIE, ""))
-        if plain is None:
-            return
-        issued, lifetime = _STAMP.unpack_from(plain)
-        if _is_due(issued, lifetime, self.session_timeout):
-            vars(services)["session"] = self.session_of(services)
+        session = self._open(services)
+        if session is not None and session.is_due:
+            vars(services)["session"] = session
+            session.changed()
+        else:
+            vars(services)[_OPENED] = session
+
+    def _open(self, services: Services) -> Session | None:
+        return None if self._sealer is None else Session(self._sealer, self.session_timeout, services)
 
 
 class Session(MutableMapping[str, Any]):
@@ -92,26 +93,24 @@ class Session(MutableMapping[str, Any]):
         "_issued",
         "_lifetime",
         "_plain",
-        "_response",
         "_sealer",
-        "_secure",
+        "_services",
         "_timeout",
         "_values",
         "private",
     )
 
-    def __init__(
-        self, sealer: Sealer, timeout: float, sealed: str | None, response: Response, secure: bool
-    ) -> None:
+    def __init__(self, sealer: Sealer, timeout: float, services: Services) -> None:
         self._sealer = sealer
         self._timeout = timeout
-        self._response = response
-        self._secure = secure
+        #: For its response, which is not made as long as there is nothing to say in it.
+        self._services = services
         self._issued = 0.0
         self._lifetime = 0
         self._values: dict[str, Any] = {}
         #: What the framework keeps here for itself, by name.
         self.private: dict[str, Any] = {}
+        sealed = read_cookies(services.env.get("HTTP_COOKIE", "")).get(COOKIE)
         if sealed is not None:
             self._open(sealed)
         #: The content as it stands in the client's cookie; with another one at the head, it is sent.
@@ -134,23 +133,32 @@ class Session(MutableMapping[str, Any]):
             return b""
         return _as_json([self._values, self.private])
 
+    @property
+    def is_due(self) -> bool:
+        """It is not empty, and a tenth of its time has passed since it was issued."""
+        age = time.time() - self._issued
+        return bool(self._values or self.private) and age >= (self._lifetime or self._timeout) / 10
+
     def send(self) -> None:
         """At the head: send the cookie if the client's is not as good."""
-        self._response.add("Vary", "Cookie")
+        response = self._services.response
+        response.add("Vary", "Cookie")
         content = self._content()
-        if content == self._plain and not (content and _is_due(self._issued, self._lifetime, self._timeout)):
+        if content == self._plain and not self.is_due:
             return
         self._plain, self._issued = content, int(time.time())
         if not content:
-            line = cookie_line(COOKIE, "", lifetime="now", secure=self._secure)
+            line = cookie_line(COOKIE, "", lifetime="now", secure=is_secure(self._services.env))
         else:
             sealed = self._sealer.seal(_STAMP.pack(int(self._issued), self._lifetime) + content)
-            line = cookie_line(COOKIE, sealed, lifetime=self._lifetime or None, secure=self._secure)
-        self._response.add("Set-Cookie", line)
+            line = cookie_line(
+                COOKIE, sealed, lifetime=self._lifetime or None, secure=is_secure(self._services.env)
+            )
+        response.add("Set-Cookie", line)
 
     def changed(self) -> None:
         """Have it looked at when the head leaves; again after an error page forgot all who wanted that."""
-        self._response.at_head(self.send)
+        self._services.response.at_head(self.send)
 
     def set(self, name: str, val: Any) -> None:
         """Keep ``val``: text, numbers, booleans, None, and lists and dicts of these.
@@ -243,11 +251,6 @@ class Session(MutableMapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"<session {', '.join(self._values) or 'empty'}>"
-
-
-def _is_due(issued: float, lifetime: int, timeout: float) -> bool:
-    """A tenth of its time has passed since it was issued."""
-    return time.time() - issued >= (lifetime or timeout) / 10
 
 
 def _as_json(value: Any) -> bytes:

@@ -450,3 +450,9 @@ def test_a_realm_takes_part_in_the_answer():
     credentials = answer({**challenge, "realm": "two"})["Authorization"].partition(" ")[2]
     assert realm.verdict(credentials, "GET", "/hello/x", lambda user: PASSWORD).user is None
     assert re.fullmatch(r"[\w-]{43}", challenge["nonce"])
+
+
+def test_credentials_are_bounded():
+    assert parameters_of(",".join(f"a{number}=1" for number in range(32))) is not None
+    assert parameters_of(",".join(f"a{number}=1" for number in range(33))) is None
+    assert parameters_of('a="' + "x" * 16384 + '"') is None

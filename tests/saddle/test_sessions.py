@@ -19,6 +19,7 @@ from skitai.saddle.response import Response
 from skitai.saddle.sealing import Sealer, as_secrets, sealed_size
 from skitai.saddle.sessions import Session
 from skitai.saddle.testclient import TestClient
+from skitai.was import Services
 
 KEY = "ds8fdsflksdjf9879dsf;?<>Asda"  # as the README has it
 OTHER = "another key that is long enough"
@@ -100,8 +101,10 @@ def test_without_a_key_there_is_none():
 
 
 def new_session(sealed: str | None = None, key: Any = KEY) -> tuple[Session, Response]:
-    response = Response()
-    session = Session(Sealer(as_secrets(key), "test"), 1200, sealed, response, False)
+    cookie = {} if sealed is None else {"HTTP_COOKIE": f"SESSION={sealed}"}
+    services = Services({"wsgi.url_scheme": "http", **cookie})
+    vars(services)["response"] = response = Response()
+    session = Session(Sealer(as_secrets(key), "test"), 1200, services)
     session.changed()
     return session, response
 
