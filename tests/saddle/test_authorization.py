@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import xmlrpc.client
 from typing import Any
 
 import pytest
@@ -456,3 +457,29 @@ def test_credentials_are_bounded():
     assert parameters_of(",".join(f"a{number}=1" for number in range(32))) is not None
     assert parameters_of(",".join(f"a{number}=1" for number in range(33))) is None
     assert parameters_of('a="' + "x" * 16384 + '"') is None
+
+
+# -- XML-RPC comes by another path -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["basic", "digest"])
+def test_a_guarded_route_is_guarded_as_a_procedure_too(scheme):
+    app = Saddle(__name__)
+    app.route("/add", authorization=authorized(scheme, users={USER: PASSWORD}))(lambda was, a, b: a + b)
+    app.route("/open")(lambda was: 1)
+    client = app.test_client()
+
+    def call(name: str, *args: int, **headers: str) -> Any:
+        body = xmlrpc.client.dumps(args, name)
+        response = client.post("/", data=body, headers={"Content-Type": "text/xml", **headers})
+        return xmlrpc.client.loads(response.data)[0][0]
+
+    assert call("open") == 1
+    with pytest.raises(xmlrpc.client.Fault, match="User and password"):
+        call("add", 1, 2)
+    with pytest.raises(xmlrpc.client.Fault, match="User and password"):
+        call("add", 1, 2, **basic(USER, "wrong"))
+    if scheme == "basic":
+        assert (
+            call("add", 1, 2, **basic(USER, PASSWORD)) == 3
+        )  # ServerProxy("http://user:password@host/") does so

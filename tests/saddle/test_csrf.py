@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import xmlrpc.client
 
 import pytest
 from hypothesis import given
@@ -223,3 +224,12 @@ def test_messages_need_a_session():
     app.route("/")(lambda was: was.flash("x"))
     with pytest.raises(RuntimeError, match=r"set app\.securekey"):
         app.test_client().get("/")
+
+
+def test_a_procedure_needs_the_token_too(client):
+    body = xmlrpc.client.dumps((), "change")
+    headers = {"Content-Type": "text/xml"}
+    with pytest.raises(xmlrpc.client.Fault, match="form has expired"):
+        xmlrpc.client.loads(client.post("/", data=body, headers=headers).data)
+    body = xmlrpc.client.dumps((), "hook")
+    assert xmlrpc.client.loads(client.post("/", data=body, headers=headers).data)[0] == ("called",)
