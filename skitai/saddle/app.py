@@ -12,7 +12,7 @@ Threads: routes are added while the module is imported; requests come in any thr
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -50,7 +50,7 @@ Headers = list[tuple[str, str]]
 StartResponse = Callable[..., Any]
 
 #: Attributes whose values are masked on debug pages.
-_SECRETS = ("password", "securekey")
+_SECRETS = ("password", "securekey", "users")
 
 _CURRENT = was.BINDING.variable
 
@@ -431,6 +431,8 @@ def _raise(error: BaseException) -> Any:
 
 
 def _texts(value: Any) -> list[str]:
+    if isinstance(value, Mapping):
+        value = list(value.values())
     if isinstance(value, (list, tuple)):
         return [text for item in value for text in _texts(item)]
     return [value] if isinstance(value, str) else []

@@ -134,3 +134,50 @@ def test_a_browser_by_digest_and_with_a_form(server, require_program, tmp_path):
     with requests.Session() as session:
         session.get(f"{server.url}/me")
         assert session.get(f"{server.url}/me").text == "None, 2, []"
+
+
+SHARING_APP = """
+from skitai.saddle import Saddle
+app = Saddle(__name__)
+app.securekey = "ds8fdsflksdjf9879dsf;?<>Asda"
+
+@app.route("/set")
+def set_name(was, name):
+    was.session.set("name", name)
+    return was.render("page.html", title="<set>")
+
+@app.route("/get")
+def get(was):
+    return was.app.get_template("page.html").render(title="get")
+"""
+
+
+def test_applications_by_path_share_the_session_and_have_templates_of_their_own(serve_conf, tmp_path: Path):
+    for name in ("one", "two"):
+        (tmp_path / name / "templates").mkdir(parents=True)
+        (tmp_path / name / "app.py").write_text(SHARING_APP)
+        page = f"{name} {{{{ title }}}}: {{{{ was.session.get('name') }}}} at {{{{ was.request.uri }}}}"
+        (tmp_path / name / "templates" / "page.html").write_text(page)
+    server = serve_conf(f"[routes:line]\n/one = {tmp_path}/one/app:app\n/two = {tmp_path}/two/app:app\n")
+    with requests.Session() as session:
+        assert (
+            session.get(f"{server.url}/one/set?name=Hans").text
+            == "one &lt;set&gt;: Hans at /one/set?name=Hans"
+        )
+        assert session.get(f"{server.url}/two/get").text == "two get: Hans at /two/get"
+        assert session.cookies.get("SESSION")
+    assert requests.get(f"{server.url}/two/get").text == "two get: None at /two/get"
+
+
+@pytest.mark.parametrize("securekey", ["", "app.securekey = 'ds8fdsflksdjf9879dsf;?<>Asda'"])
+def test_digest_where_several_processes_serve(serve, curl, tmp_path: Path, securekey: str):
+    text = DIGEST_APP.format(algorithms="('SHA-256', 'MD5')") + securekey
+    (tmp_path / "several_app.py").write_text(text)
+    server = serve("several_app:app", "--processes", "2", cwd=tmp_path)
+    auth = HTTPDigestAuth(USER, PASSWORD)
+    with requests.Session() as session:
+        assert [session.get(f"{server.url}/hello/x", auth=auth).text for _ in range(20)] == ["Hello, x"] * 20
+    if securekey:  # each on a connection of its own, which any of the processes takes
+        assert [requests.get(f"{server.url}/hello/x", auth=auth).text for _ in range(20)] == ["Hello, x"] * 20
+    account = f"{USER}:{PASSWORD}"
+    assert curl("--digest", "-u", account, f"{server.url}/hello/x") == "Hello, x 200"

@@ -483,3 +483,18 @@ def test_a_guarded_route_is_guarded_as_a_procedure_too(scheme):
         assert (
             call("add", 1, 2, **basic(USER, PASSWORD)) == 3
         )  # ServerProxy("http://user:password@host/") does so
+
+
+def test_the_debug_page_hides_passwords():
+    app = Saddle(__name__)
+    app.debug = True
+    app.users = {"hans": "a secret of hans"}
+
+    @app.route("/")
+    def index(was):
+        found = app.users["hans"]
+        raise ValueError(f"{found} is shown")
+
+    page = app.test_client().get("/", auth=("hans", "a secret of hans")).text
+    assert "is shown" in page
+    assert "a secret of hans" not in page
