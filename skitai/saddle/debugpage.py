@@ -29,6 +29,8 @@ _AROUND = 3
 _SECRET_MIN = 4
 #: Frames of one exception: a runaway recursion has a thousand equal ones.
 _FRAMES_MAX = 20
+#: Characters of one local.
+_LOCAL_MAX = 1000
 
 
 class _Repr(reprlib.Repr):
@@ -113,7 +115,7 @@ def _locals(frame: FrameType) -> Iterator[str]:
     if frame.f_code.co_name == "<module>":
         return  # the whole module
     for name, value in frame.f_locals.items():
-        yield f"      {name} = {_MASK if _is_secret(name) else _REPR.repr(value)}"
+        yield f"      {name} = {_MASK if _is_secret(name) else _REPR.repr(value)[:_LOCAL_MAX]}"
 
 
 def _is_secret(name: object) -> bool:

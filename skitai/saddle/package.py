@@ -16,26 +16,20 @@ reloading, authorization and all else are the application's.
 
 from __future__ import annotations
 
-import inspect
-
 from skitai.saddle.scope import Scope, checked_prefix
 
 __all__ = ["Package"]
 
 
 class Package(Scope):
-    def __init__(self, prefix: str = "", *, name: str | None = None) -> None:
+    def __init__(self, prefix: str = "", *, name: str = "") -> None:
         """
         Args:
             prefix: below which its rules stand.
-            name: for URLs, ``was.ab("name.function")``; of the module that it is made in, if not given.
+            name: for URLs, ``was.ab("name.function")``; of the module that it is added from, if not given.
 
         Raises:
             ValueError: the prefix does not begin with a slash.
         """
-        if name is None:
-            caller = inspect.currentframe()
-            caller = caller.f_back if caller is not None else None
-            name = str(caller.f_globals.get("__name__", "")) if caller is not None else ""
         super().__init__(name)
         self.prefix = checked_prefix(prefix)

@@ -32,7 +32,7 @@ _DEFAULT_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class Scope:
-    """``name``: of the module, as URLs are built by it."""
+    """``name``: of the module, by whose last part URLs are built."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -101,6 +101,8 @@ class Scope:
             raise TypeError(f"{module!r} has no Package named {attribute!r}")
         if self in package.within():
             raise ValueError(f"the package {package.name!r} is added to itself")
+        if isinstance(module, ModuleType):
+            package.name = package.name or module.__name__
         place = package.prefix if prefix is None else checked_prefix(prefix)
         package._places.append((self, place))
         self._packages.append(package)

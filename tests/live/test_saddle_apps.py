@@ -295,3 +295,61 @@ async def pieces (was):
     reply = session.get(f"{server.url}/fail")
     assert (reply.status_code, reply.text) == (500, "missing 'it'")
     assert session.get(f"{server.url}/pieces").text == "0,1,2,"
+
+
+def test_functions_and_hooks_that_are_parked(
+    tmp_path: Path, serve_conf: Serve, session: requests.Session
+) -> None:
+    """Many stacks are then inside the coroutine that runs the hooks, in one thread."""
+    text = """
+import skitai
+from skitai import was as current
+from skitai.saddle import Saddle
+
+app = Saddle (__name__)
+here = 0
+
+@app.before_request
+def before (was):
+  global here
+  here += 1
+  was.temp.most = 0
+  skitai.sleep (0.1)
+
+@app.after_request
+def after (was):
+  skitai.sleep (0.1)
+  was.response ["X-Most"] = str (was.temp.most)
+
+@app.teardown_request
+def teardown (was):
+  global here
+  here -= 1
+
+@app.route ("/<name>")
+def index (was, name):
+  skitai.sleep (0.3)
+  was.temp.most = here
+  assert current.temp is was.temp
+  if name == "fail":
+    raise KeyError (name)
+  return name
+"""
+    site = folder_of(tmp_path / "site", app=text)
+    server = serve_conf(f"[server]\nthreads = 1\n[routes:line]\n/ = {site}/app:app\n[mount /]\npark = yes\n")
+    replies: list[requests.Response] = []
+
+    def ask(number: int) -> None:
+        name = "fail" if number == 5 else f"n{number}"
+        replies.append(requests.get(f"{server.url}/{name}", timeout=10))
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(reply.status_code for reply in replies) == [200] * 9 + [500]
+    texts = sorted(reply.text for reply in replies if reply.status_code == 200)
+    assert texts == [f"n{number}" for number in (0, 1, 2, 3, 4, 6, 7, 8, 9)]
+    if "compiled" in server.stderr_text():
+        assert max(int(reply.headers["X-Most"]) for reply in replies if reply.ok) > 1

@@ -177,3 +177,28 @@ def test_the_debug_page_shows_causes_and_survives_broken_reprs(app):
     text = ask(app, "/deep").text
     assert "RecursionError" in text
     assert len(text) < 100_000
+
+
+# -- redirects ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "location"),
+    [
+        ("/login?next=%2Fx&a=b#top", "/login?next=%2Fx&a=b#top"),
+        ("https://www.example.com:8443/a/한", "https://www.example.com:8443/a/%ED%95%9C"),
+        ("/x\r\nSet-Cookie: a=b", "/x%0D%0ASet-Cookie:%20a=b"),
+    ],
+)
+def test_a_redirect(app, url, location):
+    app.route("/")(lambda was: was.redirect(url))
+    app.route("/other")(lambda was: was.redirect(url, 303))
+    reply = ask(app)
+    assert (reply.status, reply.body, reply.headers["location"]) == ("302 Found", b"", location)
+    assert ask(app, "/other", "POST").status == "303 See Other"
+
+
+def test_a_status_that_does_not_redirect_is_refused(app):
+    app.route("/")(lambda was: was.redirect("/", 200))
+    with pytest.raises(ValueError, match="200 is no redirect"):
+        ask(app)

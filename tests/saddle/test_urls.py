@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import pytest
 
 from skitai.saddle import Package, Saddle
@@ -115,7 +117,9 @@ def test_of_several_rules_of_one_name_the_fullest_is_taken():
 
 
 def test_across_packages_in_both_directions(app):
-    package, other = Package(name="shop.sub"), Package("/other", name="shop.other")
+    package, other = Package(name="sub"), Package("/other")
+    module = ModuleType("shop.other")
+    module.package = other
     seen: dict[str, str] = {}
 
     @package.route("/hello2/<name>")
@@ -142,7 +146,7 @@ def test_across_packages_in_both_directions(app):
         return ""
 
     app.add_package(package)
-    app.add_package(other)
+    app.add_package(module)
     ask(app, "/hello2/x", SCRIPT_NAME="/m")
     ask(app, "/other/item", SCRIPT_NAME="/m")
     ask(app, "/from-app", SCRIPT_NAME="/m")
