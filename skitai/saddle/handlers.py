@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -81,9 +81,9 @@ class Handler:
         """Whether an argument of this name can be given."""
         return name in self._accepted or (self._takes_all and name != self._first)
 
-    def converts(self, names: Iterable[str]) -> bool:
-        """Whether one of ``names`` has an annotation that a text must be converted to."""
-        return not self._converters.keys().isdisjoint(names)
+    def converter(self, name: str) -> Converter | None:
+        """What the annotation of an argument makes of a text."""
+        return self._converters.get(name)
 
     def bind(self, sent: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         """Keyword arguments of a request: the path's ``variables``, and what was ``sent`` otherwise.

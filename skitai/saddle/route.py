@@ -79,7 +79,7 @@ class Route:
             handler.required.issubset(self._variables)
             and handler.parameters[:count] == self._variables
             and handler.positional >= count
-            and not handler.converts(self._variables)
+            and all(_is_taken_as_it_is(part, handler) for part in self.parts)
         )
         self.settle()
 
@@ -142,3 +142,12 @@ class Route:
             sent.pop(FIELD, None)
         convert_typed(sent)
         return sent
+
+
+def _is_taken_as_it_is(part: str | Variable, handler: Handler) -> bool:
+    """Whether the annotation makes nothing else of what the rule gives, as for ``<int:n>`` and ``n: int``."""
+    if isinstance(part, str):
+        return True
+    convert = handler.converter(part.name)
+    sample = {"int": 1, "float": 0.5}.get(part.kind)
+    return convert is None or (sample is not None and convert(sample) is sample)

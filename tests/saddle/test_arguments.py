@@ -165,3 +165,18 @@ def test_no_path_is_a_failure(segments):
         app.route(rule)(lambda was, **variables: repr(variables))
     reply = ask(app, "/" + "/".join(segments))
     assert reply.code in (200, 301, 404)
+
+
+def test_what_a_path_has_converted_is_converted_again_only_where_it_must_be():
+    app = Saddle(__name__)
+
+    @app.route("/<int:a>/<float:b>")
+    def one(was, a: int, b: float):
+        return repr((a, b))
+
+    @app.route("/list/<int:a>/<name>")
+    def two(was, a: list[int], name: list[str]):
+        return repr((a, name))
+
+    assert ask(app, "/3/4").text == "(3, 4.0)"
+    assert ask(app, "/list/3/x").text == "([3], ['x'])"
