@@ -24,7 +24,6 @@ from skitai.saddle.answering import Body, apply_page, body_from, error_page, fin
 from skitai.saddle.authorization import AuthorizationSettings, Guard, Refusal
 from skitai.saddle.cookies import Cookies
 from skitai.saddle.coroutines import run_here
-from skitai.saddle.cors import CORS
 from skitai.saddle.csrf import csrf_input, csrf_token
 from skitai.saddle.debugpage import detail_of
 from skitai.saddle.forms import early_refusal
@@ -192,6 +191,8 @@ class Saddle(AuthorizationSettings, SessionSettings, TemplateSettings, Scope):
     def _refusal(self, environ: dict[str, Any]) -> Refusal | None:
         guard = self.guard
         refused = None if guard is None else guard.refusal(environ)
+        if refused is not None and self._preflighted(environ) is not None:
+            return None  # browsers ask before they send a password
         if refused is not None or not self._has_guarded_routes:
             return refused
         guard = self._guard_of_route(environ)
@@ -287,13 +288,11 @@ class Saddle(AuthorizationSettings, SessionSettings, TemplateSettings, Scope):
             route, values = found
             services.route = route
             return route.around, functools.partial(route.call, services, environ, values)
-        if method == "OPTIONS":
-            asked = self._rules.find(path, environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD", ""))
-            cors = None if asked is None else asked[0].around.cors
-            if asked is not None and cors is not None:
-                produce = functools.partial(self._preflight, services, environ, path, cors)
-                # Without hooks: a preflight never carries what would let it in.
-                return asked[0].around._replace(hooks=(), is_async=False), produce
+        asked = self._preflighted(environ)
+        if asked is not None:
+            produce = functools.partial(self._preflight, services, environ, path, asked)
+            # Without hooks: a preflight never carries what would let it in.
+            return asked._replace(hooks=(), is_async=False), produce
         return self._nowhere(), functools.partial(self._answer_nothing, services, environ, path, method)
 
     def _nowhere(self) -> Around:
@@ -379,9 +378,20 @@ class Saddle(AuthorizationSettings, SessionSettings, TemplateSettings, Scope):
             return apply_page(response, environ, 500, "The application failed.", detail)
         raise error
 
-    def _preflight(self, services: was.Services, environ: dict[str, Any], path: str, cors: CORS) -> str:
+    def _preflighted(self, environ: dict[str, Any]) -> Around | None:
+        """What a browser asks about before a page of another origin gets it; None if this asks for no such
+        thing, or there is nothing that pages of other origins may have."""
+        wanted = environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD")
+        if environ["REQUEST_METHOD"] != "OPTIONS" or not wanted:
+            return None
+        path = (environ.get("PATH_INFO") or "/").encode("latin-1").decode("utf-8", "replace")
+        asked = None if self._rules.find(path, "OPTIONS") else self._rules.find(path, wanted)
+        return asked[0].around if asked is not None and asked[0].around.cors is not None else None
+
+    def _preflight(self, services: was.Services, environ: dict[str, Any], path: str, asked: Around) -> str:
+        assert asked.cors is not None
         services.response.set_status(204)
-        cors.answer_preflight(environ, services.response, self._rules.methods_at(path))
+        asked.cors.answer_preflight(environ, services.response, self._rules.methods_at(path))
         return ""
 
     def _answer_nothing(self, services: was.Services, environ: dict[str, Any], path: str, method: str) -> str:

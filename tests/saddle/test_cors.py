@@ -91,6 +91,18 @@ def test_a_preflight_needs_no_before_request(app):
     assert ask(app, "/x").text == "Not Authorized"
 
 
+def test_a_preflight_needs_no_password_and_what_it_asks_for_does(app):
+    app.user, app.password = "app", "secret"
+    assert preflight(app).code == 401
+    app.cors = CORS([SITE], credentials=True)
+    assert preflight(app).code == 204
+    assert preflight(app, "/nothing").code == 401
+    assert ask(app, "/x", HTTP_ORIGIN=SITE).code == 401
+    assert ask(app, "/x", "OPTIONS").code == 401
+    app.route("/own", methods=["OPTIONS", "PUT"])(lambda was: "secret")
+    assert preflight(app, "/own").code == 401
+
+
 def test_the_nearest_one_holds(app):
     package = Package("/p")
     app.add_package(package)
