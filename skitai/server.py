@@ -94,6 +94,8 @@ _ORDERS = {
 _INTERRUPT_PATIENCE = 0.5
 #: Seconds for the loop thread to close its sockets.
 _LOOP_PATIENCE = 0.2
+#: Seconds for what applications do when they are told to stop, after Ctrl-C.
+_SHUTDOWN_PATIENCE = 2.0
 #: Seconds for an application's own threads and atexit functions after that.
 _EXIT_PATIENCE = 0.3
 
@@ -354,17 +356,23 @@ class Instance:
         self._executor.stop()
         # Not for long: with threads = 0 a handler that never returns is in it.
         self._loop_thread.join(_LOOP_PATIENCE)
+        if code == ExitCode.INTERRUPTED:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # from here on the system's own, deadly one
+            _exit_within(_SHUTDOWN_PATIENCE, code)
         for app in self._apps:
             app.end()
         self._remove_unix_sockets()
         self._logs.server("stopped")
         self._logs.close()
         if code == ExitCode.INTERRUPTED:
-            # An application's own threads or atexit functions may hang; Ctrl-C has promised to end.
-            watchdog = threading.Timer(_EXIT_PATIENCE, os._exit, (code,))
-            watchdog.daemon = True
-            watchdog.start()
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # from here on the system's own, deadly one
+            _exit_within(_EXIT_PATIENCE, code)  # its own threads, and atexit functions
+
+
+def _exit_within(seconds: float, code: int) -> None:
+    """What applications do behind the last request may hang; Ctrl-C has promised to end."""
+    watchdog = threading.Timer(seconds, os._exit, (code,))
+    watchdog.daemon = True
+    watchdog.start()
 
 
 def _exit_code(error: SkitaiError) -> ExitCode:

@@ -353,3 +353,30 @@ def index (was, name):
     assert texts == [f"n{number}" for number in (0, 1, 2, 3, 4, 6, 7, 8, 9)]
     if "compiled" in server.stderr_text():
         assert max(int(reply.headers["X-Most"]) for reply in replies if reply.ok) > 1
+
+
+def test_ctrl_c_ends_a_server_whose_application_does_not(
+    tmp_path: Path, serve_conf: Serve, session: requests.Session
+) -> None:
+    text = """
+import time
+from skitai.saddle import Saddle
+app = Saddle (__name__)
+
+@app.shutdown
+def shutdown (wasc):
+  print ("it hangs")
+  time.sleep (60)
+
+@app.route ("/")
+def index (was):
+  return "serves"
+"""
+    site = folder_of(tmp_path / "site", app=text)
+    server = serve_conf(f"[server]\nmaster = no\n[routes:line]\n/ = {site}/app:app\n")
+    assert session.get(server.url).text == "serves"
+    began = time.monotonic()
+    server.press_ctrl_c()
+    assert server.wait(10) == 130
+    assert time.monotonic() - began < 6
+    assert "it hangs" in server.console_text()
