@@ -186,7 +186,7 @@ class Saddle(AuthorizationSettings, SessionSettings, TemplateSettings, Scope):
         A server may ask before it reads the body; ``wsgi.input`` is not touched.  Quick and
         without I/O, so it may run in the server's loop.
         """
-        return self._refusal if self._has_guarded_routes or self.guard is not None else None
+        return self._refusal if self._is_guarded or self._has_guarded_routes else None
 
     def _refusal(self, environ: dict[str, Any]) -> Refusal | None:
         guard = self.guard

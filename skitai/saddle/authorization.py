@@ -15,7 +15,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from skitai.core.errorpages import error_answer
 from skitai.saddle.digest import DigestRealm, Verdict, quoted
@@ -25,6 +25,7 @@ __all__ = ["AuthorizationSettings", "Guard", "Refusal", "Users", "authorized", "
 
 Refusal = tuple[str, list[tuple[str, str]], bytes]
 Users = Mapping[str, str] | Callable[[str], "str | None"]
+T = TypeVar("T")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _DIGEST_ALGORITHMS: Final = ("SHA-256", "MD5")
@@ -154,6 +155,26 @@ def _refuse_colon(scheme: str, user: str) -> None:
         raise ValueError(f"the user {user!r} has a colon, which basic authorization cannot carry")
 
 
+class _Setting(Generic[T]):
+    """An attribute whose change decides anew whether anybody is asked, so that no request has to."""
+
+    def __init__(self, default: T) -> None:
+        self._default = default
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, settings: AuthorizationSettings | None, owner: type) -> T:
+        if settings is None:
+            return self._default
+        value: T = vars(settings).get(self._name, self._default)
+        return value
+
+    def __set__(self, settings: AuthorizationSettings, value: T) -> None:
+        vars(settings)[self._name] = value
+        settings._settle()
+
+
 class AuthorizationSettings:
     """What an application says about who may come in.
 
@@ -162,14 +183,15 @@ class AuthorizationSettings:
     """
 
     realm: str = "Saddle"
-    user: str = ""
-    password: str = ""
+    user: _Setting[str] = _Setting("")
+    password: _Setting[str] = _Setting("")
     #: More users: a dict of passwords, or a function as `authorized` takes it.
-    users: Users | None = None
+    users: _Setting[Users | None] = _Setting(None)
     #: What digest authorization offers, the best first.
     digest_algorithms: Sequence[str] = _DIGEST_ALGORITHMS
 
     _scheme: str = ""
+    _is_guarded: bool = False
     #: Of app.securekey.
     _secrets: tuple[bytes, ...]
     _guard: tuple[tuple[Any, ...], Guard] | None = None
@@ -184,11 +206,15 @@ class AuthorizationSettings:
         if scheme not in ("", "basic", "digest"):
             raise ValueError(f'authorization {scheme!r}: there are "digest" and "basic"')
         self._scheme = scheme
+        self._settle()
+
+    def _settle(self) -> None:
+        self._is_guarded = bool(self._scheme or self.user or self.password or self.users is not None)
 
     @property
     def guard(self) -> Guard | None:
         """The guard of the whole application by its settings as they are now; None if it is open."""
-        if not (self._scheme or self.user or self.password or self.users is not None):
+        if not self._is_guarded:
             return None
         scheme = self._scheme or "digest"
         secret = self._secrets[0] if self._secrets else b""
