@@ -55,7 +55,7 @@ class Guard:
         self.scheme = scheme
         self._users = users
         self._basic_challenge = f'Basic realm={quoted(realm)}, charset="UTF-8"'
-        key = hmac.digest(secret or _PROCESS_SECRET, b"nonces of " + realm.encode(), hashlib.sha256)
+        key = hmac.digest(secret or _PROCESS_SECRET, b"nonces of " + realm.encode(), "sha256")
         self._digest = DigestRealm(realm, key, digest_algorithms) if scheme == "digest" else None
 
     def __call__(self, function: Function) -> Function:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 import os
 import struct
@@ -95,4 +94,4 @@ class Nonces:
         return made
 
     def _mac(self, body: bytes) -> bytes:
-        return hmac.digest(self._key, body, hashlib.sha256)[:_MAC]
+        return hmac.digest(self._key, body, "sha256")[:_MAC]
