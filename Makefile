@@ -46,6 +46,7 @@ lint: .venv/test.stamp .venv/lint.stamp
 bench: .venv/bench.stamp .venv/bjoern.stamp
 	$(BIN)/python -m benchmarks hello flask --rounds 10
 	$(BIN)/python -m pytest -q --benchmark-enable benchmarks/test_kernel.py benchmarks/test_environ.py
+	$(BIN)/python -m pytest -q -s --benchmark-enable benchmarks/test_saddle.py
 
 soak: .venv/test.stamp
 	$(BIN)/python -m pytest -q -p tests.soak --hypothesis-profile=soak --timeout=1800 -m "soak or not soak"

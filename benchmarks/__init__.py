@@ -6,7 +6,7 @@ machine than about the code.  ``python -m benchmarks`` is for whole servers (doc
 |---|---|
 | `scenarios.py` | what is asked of which servers: the table to change when a question is new |
 | `servers.py` | how each server is started, and whether it is there |
-| `apps.py`, `flaskhello.py`, `load/` | what servers run, what wrk sends |
+| `apps.py`, `flaskhello.py`, `saddlehello.py`, `load/` | what servers run, what wrk sends |
 | `process.py` | servers while they run |
 | `procfs.py`, `wrk.py` | what is read of Linux and of wrk |
 | `slices.py` | rounds of one-second slices |

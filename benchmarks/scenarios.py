@@ -184,6 +184,13 @@ SCENARIOS: dict[str, Scenario] = {
     "flask": Scenario(
         "Flask's hello", "benchmarks.flaskhello:app", len(HELLO), ours=("skitai-default", "skitai")
     ),
+    "saddle": Scenario(
+        "Saddle's hello; Flask's on the same server",
+        "benchmarks.saddlehello:app",
+        len(HELLO),
+        ours=("skitai-default", "skitai-flask"),
+        peers=(),
+    ),
     "static-1k": Scenario(
         "file of 1 KiB", FILES, FILE_SIZES["1k.bin"], Load(path="/1k.bin"), peers=("nginx",)
     ),

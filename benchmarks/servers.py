@@ -155,6 +155,8 @@ SERVERS: dict[str, Spec] = {
     "skitai-16": Spec(f"{_SKITAI} 16 --no-access-log"),
     "skitai-alone": Spec(f"{_SKITAI} 16 --no-access-log"),
     "skitai-default": Spec(f"{_SKITAI} 8 --no-access-log"),
+    # In place of the scenario's application.
+    "skitai-flask": Spec(f"{_SKITAI} 8 --no-access-log".replace("{app}", "benchmarks.flaskhello:app")),
     "skitai-pure": Spec(f"{_SKITAI} 0 --no-access-log", variables={"SKITAI_PURE": "1"}),
     "skitai-parks": Spec(
         "-m skitai.cli.instance -v -f {folder}/skitai-parks-{port}.conf --home {folder}", conf=_PARKS

@@ -1,6 +1,6 @@
-"""Every limit of a server instance: its name, default, unit and reason.
+"""Every limit of a server instance, and of a Saddle application: its name, default, unit and reason.
 
-One table for both builds, for the configuration (each field is a key of ``[server]``
+One table for both builds, for the configuration (each field of `Limits` is a key of ``[server]``
 with this name) and for the documentation.  Reaching a limit has a status of its own
 and a line in the log.  Zero means "no limit" only where the text says so.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
-__all__ = ["Limits"]
+__all__ = ["FormLimits", "Limits"]
 
 
 def _limit(default: float, unit: str, reason: str) -> Any:
@@ -136,4 +136,28 @@ class Limits:
     @classmethod
     def table(cls) -> tuple[Field[Any], ...]:
         """The fields in order, for configuration and documentation."""
+        return fields(cls)
+
+
+@dataclass(slots=True)
+class FormLimits:
+    """What a Saddle application takes of a body: ``app.limits``, so each application has its own.
+
+    Set while the application is imported; a name that is none is an AttributeError.
+    """
+
+    form_max: int = _limit(
+        5 << 20, "bytes", "a url-encoded form, or all texts of a multipart form together; more is 413"
+    )
+    form_fields_max: int = _limit(1000, "fields", "fields of one form; more is 413")
+    upload_max: int = _limit(100 << 20, "bytes", "a multipart form with all its files; more is 413")
+    upload_file_max: int = _limit(20 << 20, "bytes", "one file; more is 413")
+    upload_files_max: int = _limit(100, "files", "files of one form; more is 413")
+    json_max: int = _limit(5 << 20, "bytes", "a body that `was.request.json()` reads; more is 413")
+    xmlrpc_max: int = _limit(5 << 20, "bytes", "an XML-RPC call, which is all in memory; more is 413")
+    xmlrpc_calls_max: int = _limit(1000, "calls", "calls of one `system.multicall`; more is a fault")
+
+    @classmethod
+    def table(cls) -> tuple[Field[Any], ...]:
+        """The fields in order, for documentation."""
         return fields(cls)

@@ -2,7 +2,8 @@
 
 Threads of an instance:
 
-    main      loads applications, then waits here for signals; decides when it is over
+    main      loads applications and tells them of start and stop; waits here for signals; decides
+              when it is over
     loop      sockets, HTTP, files (`skitai._kernels.engine`)
     workers   applications, at most ``threads`` of them (`engine.Executor`)
     async     applications written with ``async def`` (`skitai.core.coroutines`)
@@ -94,6 +95,8 @@ _ORDERS = {
 _INTERRUPT_PATIENCE = 0.5
 #: Seconds for the loop thread to close its sockets.
 _LOOP_PATIENCE = 0.2
+#: Seconds for what applications do when they are told to stop, after Ctrl-C.
+_SHUTDOWN_PATIENCE = 2.0
 #: Seconds for an application's own threads and atexit functions after that.
 _EXIT_PATIENCE = 0.3
 
@@ -131,6 +134,7 @@ class Instance:
         #: When what is under way is cut, as monotonic seconds.
         self._cut_at = 0.0
         self._broken: list[str] = []
+        self._apps: list[MountedApp] = []
         self._is_worn = False
 
     # -- start ------------------------------------------------------------------------------
@@ -162,6 +166,8 @@ class Instance:
         self._events.catch(_SIGNALS_OF_A_WORKER if self._link else _SIGNALS)
         if self._link and not self._is_admitted(self._link):
             return False
+        for app in self._apps:
+            app.begin()
         self._loop_thread = threading.Thread(target=self._serve, name="skitai-loop", daemon=True)
         self._loop_thread.start()
         self._logs.server(
@@ -257,7 +263,12 @@ class Instance:
         return apps
 
     def _load(self, target: AppTarget, path: str) -> MountedApp:
-        app = MountedApp(target, use_reloader=self._settings.server.use_reloader)
+        app = MountedApp(
+            target,
+            use_reloader=self._settings.server.use_reloader,
+            report=lambda text: self._logs.app(f"{target}: {text}", "expt"),
+        )
+        self._apps.append(app)
         try:
             with refusing_green_threads(target):
                 app.load()
@@ -357,15 +368,23 @@ class Instance:
         self._executor.stop()
         # Not for long: with threads = 0 a handler that never returns is in it.
         self._loop_thread.join(_LOOP_PATIENCE)
+        if code == ExitCode.INTERRUPTED:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # from here on the system's own, deadly one
+            _exit_within(_SHUTDOWN_PATIENCE, code)
+        for app in self._apps:
+            app.end()
         self._remove_unix_sockets()
         self._logs.server("stopped")
         self._logs.close()
         if code == ExitCode.INTERRUPTED:
-            # An application's own threads or atexit functions may hang; Ctrl-C has promised to end.
-            watchdog = threading.Timer(_EXIT_PATIENCE, os._exit, (code,))
-            watchdog.daemon = True
-            watchdog.start()
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # from here on the system's own, deadly one
+            _exit_within(_EXIT_PATIENCE, code)  # its own threads, and atexit functions
+
+
+def _exit_within(seconds: float, code: int) -> None:
+    """What applications do behind the last request may hang; Ctrl-C has promised to end."""
+    watchdog = threading.Timer(seconds, os._exit, (code,))
+    watchdog.daemon = True
+    watchdog.start()
 
 
 def _exit_code(error: SkitaiError) -> ExitCode:

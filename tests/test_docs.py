@@ -1,7 +1,7 @@
 """The documentation is true: its code runs, its files load, its commands parse, its links lead somewhere.
 
-A fenced block says by its first word what it is: ``ini`` is a configuration file, ``python`` compiles
-and ``python app`` answers a request, ``sh`` has commands.
+A fenced block says by its first words what it is: ``ini`` is a configuration file, ``python`` compiles,
+``python app`` answers a request, ``python saddle`` those of its comments, ``sh`` has commands.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import io
 import re
 import shlex
+import textwrap
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,14 +27,17 @@ from skitai.core.coroutines import is_async_iterable, is_asynchronous
 from skitai.core.filewrapper import FileWrapper
 from skitai.launch import ExitCode
 from skitai.limits import Limits
+from tests.saddle.asking import ask
 
 REPO = Path(__file__).resolve().parent.parent
-DOCS = sorted((REPO / "docs").glob("*.md"))
+DOCS = sorted((REPO / "docs").rglob("*.md"))
 PAGES = [*DOCS, *(REPO / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"))]
 
 FENCE = re.compile(r"^```(?P<info>.*)\n(?P<text>(?:.*\n)*?)^```$", re.MULTILINE)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} (?P<text>.+)$", re.MULTILINE)
+#: ``# GET /hello?name=Hans -> 200 Hello Hans``
+REQUEST = re.compile(r"^# (?P<method>[A-Z]+) (?P<target>\S+) -> (?P<code>\d{3}) ?(?P<text>.*)$", re.MULTILINE)
 CODE = re.compile(r"`[^`\n]*`")
 
 
@@ -94,9 +98,22 @@ def test_a_configuration_loads(block: Block, tmp_path: Path) -> None:
     assert settings.listeners
 
 
-@pytest.mark.parametrize("block", blocks("python", "python app"), ids=str)
+@pytest.mark.parametrize("block", blocks("python"), ids=str)
 def test_code_compiles(block: Block) -> None:
-    compile(block.text, str(block), "exec")
+    # README's sequence of hooks is the body of a function.
+    compile(f"def body():\n{textwrap.indent(block.text, '    ')}", str(block), "exec")
+
+
+@pytest.mark.parametrize("block", blocks("python saddle"), ids=str)
+def test_a_saddle_application_answers_as_it_is_said(block: Block) -> None:
+    namespace: dict[str, Any] = {"__name__": "app", "__file__": __file__}
+    exec(compile(block.text, str(block), "exec"), namespace)
+    requests = list(REQUEST.finditer(block.text))
+    assert requests
+    for request in requests:
+        reply = ask(namespace["app"], request["target"], request["method"])
+        assert reply.code == int(request["code"]), request[0]
+        assert request["text"] in reply.text, request[0]
 
 
 async def awaited(result: Any) -> bytes:
@@ -198,10 +215,11 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_page_is_in_the_index() -> None:
-    index = (REPO / "docs" / "index.md").read_text("utf-8")
-    linked = {match["target"].partition("#")[0] for match in LINK.finditer(index)}
-    # The page about measuring is for those who work on Skitai; CONTRIBUTING leads there.
-    missing = {page.name for page in DOCS} - linked - {"index.md"}
+    docs = REPO / "docs"
+    indexes = [docs / "index.md", docs / "saddle.md"]
+    links = (match["target"] for index in indexes for match in LINK.finditer(index.read_text("utf-8")))
+    linked = {docs / link.partition("#")[0] for link in links}
+    missing = {*DOCS} - linked - {docs / "index.md"}
     assert not missing
 
 

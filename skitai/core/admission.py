@@ -2,7 +2,8 @@
 
 Loop thread.  An application may refuse a request early by a method ``skitai_admit(environ)``
 that returns None, or status line, headers and body of the refusal (Saddle's authorization does
-so): a client then learns of its missing password before it sends 100 MB.
+so): a client then learns of its missing password before it sends 100 MB.  ``skitai_admit_body`` is
+the same, asked only about bodies that would go to the disk.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from skitai.core.apps import MountedApp
 from skitai.core.bodies import RequestBody
 from skitai.errors import AppLoadError, HTTPError, SpoolFull
 
-__all__ = ["LimitedSink", "admission_hook", "early_refusal"]
+__all__ = ["LimitedSink", "admission_hook", "body_hook", "early_refusal"]
 
 AdmissionHook = Callable[[dict[str, Any]], "tuple[str, http1.Headers, bytes] | None"]
 
@@ -43,8 +44,17 @@ def early_refusal(
 
 def admission_hook(app: MountedApp) -> AdmissionHook | None:
     """The application's ``skitai_admit``, if it has one."""
+    return _hook(app, "skitai_admit")
+
+
+def body_hook(app: MountedApp) -> AdmissionHook | None:
+    """The application's ``skitai_admit_body``, if it has one."""
+    return _hook(app, "skitai_admit_body")
+
+
+def _hook(app: MountedApp, name: str) -> AdmissionHook | None:
     try:
-        return getattr(app.application, "skitai_admit", None)
+        return getattr(app.application, name, None)
     except AppLoadError:
         return None  # the run will show it
 

@@ -9,14 +9,16 @@ from typing import Any
 
 from skitai._constants import SERVER_SOFTWARE, VERSION
 from skitai._kernels import add_fields, http1
-from skitai.core.bodies import EMPTY_INPUT
+from skitai.core.bodies import EMPTY_INPUT, Spool
 from skitai.core.filewrapper import FileWrapper
 
 __all__ = ["build_environ", "make_template", "wsgi_string"]
 
 
-def make_template(*, threads: int, processes: int, errors: Any, was: object) -> dict[str, Any]:
-    """What is the same in every request to one instance."""
+def make_template(
+    *, threads: int, processes: int, errors: Any, was: object, spool: Spool | None = None
+) -> dict[str, Any]:
+    """What is the same in every request to one instance; ``spool`` is where its uploads go too."""
     return {
         "SERVER_SOFTWARE": SERVER_SOFTWARE,
         "wsgi.version": (1, 0),
@@ -30,6 +32,7 @@ def make_template(*, threads: int, processes: int, errors: Any, was: object) -> 
         "skitai.version": VERSION,
         "skitai.threads": threads,
         "skitai.was": was,
+        "skitai.spool": spool,
     }
 
 

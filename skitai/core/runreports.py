@@ -17,7 +17,7 @@ __all__ = ["RunReports", "report_of"]
 
 #: Where the frames are ours; those of a compiled module have its source's path in the project.
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_OURS = (os.path.join(_PACKAGE, "core", ""), os.path.join(_PACKAGE, "_pure", ""), "skitai/_speedups/")
+_OURS = (os.path.join(_PACKAGE, ""), "skitai/_speedups/")
 
 
 class RunReports:

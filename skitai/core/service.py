@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from skitai._kernels import AccessRecord, engine, http1, percent_decode
-from skitai.core.admission import LimitedSink, admission_hook, early_refusal
+from skitai.core.admission import LimitedSink, admission_hook, body_hook, early_refusal
 from skitai.core.answer import Answer, send
 from skitai.core.apps import MountedApp
 from skitai.core.binding import Binding
@@ -86,7 +86,7 @@ class HttpService:
         self._chains = Chains(apps, folders)
         self._overdue = OverdueRuns(counts, 0 if executor.inline else max(1, threads // 2), on_worn)
         self._template = make_template(
-            threads=threads, processes=processes, errors=logs.wsgi_errors, was=binding.face
+            threads=threads, processes=processes, errors=logs.wsgi_errors, was=binding.face, spool=spool
         )
         self._limit_log = LimitLog(logs.server)
         self._habit_log = HabitLog(logs.server)
@@ -308,12 +308,13 @@ class HttpService:
         if (head.content_length or 0) > body_max:
             raise HTTPError(413, f"The body is larger than {body_max} bytes, the limit of this mount.")
         exchange.response_timeout = mount.options.response_timeout
-        hook = admission_hook(app)
-        if hook is not None:
-            refusal = early_refusal(hook, self._runs.environ(exchange, plan, mount), self._logs.trace_app)
-            if refusal is not None:
-                send(exchange, refusal)
-                return
+        is_long = (head.content_length or 0) > self._limits.body_memory_max
+        for hook in (admission_hook(app), body_hook(app) if is_long else None):
+            if hook is not None:
+                refusal = early_refusal(hook, self._runs.environ(exchange, plan, mount), self._logs.trace_app)
+                if refusal is not None:
+                    send(exchange, refusal)
+                    return
         if head.has_body:
             plan.body = RequestBody(self._spool, self._limits.body_memory_max)
             exchange.sink = LimitedSink(plan.body, body_max, self._limit_log.note)

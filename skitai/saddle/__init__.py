@@ -14,5 +14,10 @@ It is a plain WSGI callable; the services of ``was`` that need Skitai's engine c
 from __future__ import annotations
 
 from skitai.saddle.app import Saddle
+from skitai.saddle.authorization import authorized
+from skitai.saddle.cors import CORS
+from skitai.saddle.package import Package
+from skitai.saddle.security import SecurityHeaders
+from skitai.saddle.temp import EVEXCEPT, EVOK, EVREQEND
 
-__all__ = ["Saddle"]
+__all__ = ["CORS", "EVEXCEPT", "EVOK", "EVREQEND", "Package", "Saddle", "SecurityHeaders", "authorized"]

@@ -1,19 +1,16 @@
-"""``was.response`` and what becomes of the value that a handler returns.
+"""``was.response``: status and fields of the answer, and who wants to know when it is over.
 
 The head is decided when the handler has returned; a generator runs later and cannot change it.
+The body is what the handler returns: `skitai.saddle.returns`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
 
 from skitai._constants import reason_phrase
-from skitai.core.filewrapper import FileWrapper
 
-__all__ = ["Closing", "Response", "body_of"]
-
-_BLOCK = 65536
+__all__ = ["Closing", "Response"]
 
 
 class Response:
@@ -30,8 +27,9 @@ class Response:
         self._at_close: list[Callable[[], None]] = []
 
     def at_head(self, call: Callable[[], None]) -> None:
-        """``call()`` when the handler is done and the head is about to be decided: it may add fields."""
-        self._at_head.append(call)
+        """``call()``, once, when the handler is done and the head about to be decided: it may add fields."""
+        if call not in self._at_head:
+            self._at_head.append(call)
 
     def at_close(self, call: Callable[[], None]) -> None:
         """``call()`` once, when nothing of the request is needed any more: all was sent, the client left, or
@@ -80,7 +78,23 @@ class Response:
         self._fields = kept
 
     def __contains__(self, name: str) -> bool:
-        return any(key.lower() == name.lower() for key, _ in self._fields)
+        # Of a few fields a list is made more quickly than any() asks a generator.
+        return name.lower() in [key.lower() for key, _ in self._fields]
+
+    def has_key(self, name: str) -> bool:
+        """Whether the field is there."""
+        return name in self
+
+    def get_header(self, name: str, default: str | None = None) -> str | None:
+        """The first field of this name, or ``default``."""
+        return next((value for key, value in self._fields if key.lower() == name.lower()), default)
+
+    def set_header(self, name: str, value: str) -> None:
+        """As ``response[name] = value``: the field has this one value."""
+        self[name] = value
+
+    #: The same, under its name of 0.11.
+    update = set_header
 
     def clear(self) -> None:
         """As new, but that who waits for the end still does."""
@@ -104,6 +118,10 @@ class Response:
             raise ValueError(f"{status!r} is no status: '404' or '404 Not Found' is")
         self.status = f"{code} {phrase or reason_phrase(int(code))}"
 
+    def get_status(self) -> str:
+        """Such as ``200 OK``."""
+        return self.status
+
     def send_error(self, status: int | str, why: str = "") -> None:
         """Answer with the server's error page instead of what the handler returns.
 
@@ -117,39 +135,6 @@ class Response:
     def has_body(self) -> bool:
         """Whether the status allows one (RFC 9110 section 6.4.1)."""
         return self.status[:3] not in ("204", "304")
-
-
-def body_of(value: Any, environ: Mapping[str, Any], where: str) -> bytes | Iterable[bytes]:
-    """The body that ``value`` stands for: bytes when the whole is known, else an iterable.
-
-    str (UTF-8), bytes, numbers; objects with ``read(size)``; iterables of str and bytes.
-
-    Raises:
-        TypeError: it is none of these; ``where`` names the handler.
-    """
-    if isinstance(value, (str, bytes, bytearray, memoryview)):
-        return _encode(value, where)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return str(value).encode("ascii")
-    if hasattr(value, "read"):
-        wrapper: Callable[[Any, int], Iterable[bytes]] = environ.get("wsgi.file_wrapper", FileWrapper)
-        return wrapper(value, _BLOCK)
-    if isinstance(value, (list, tuple)):
-        return b"".join(_encode(piece, where) for piece in value)
-    if isinstance(value, Iterable) and not isinstance(value, (Mapping, set, frozenset)):
-        return _Pieces(value, where)
-    raise TypeError(
-        f"{where} returned {'None' if value is None else type(value).__name__}: a handler returns "
-        f"str, bytes, a number, a file, or an iterable of str and bytes"
-    )
-
-
-def _encode(piece: Any, where: str) -> bytes:
-    if isinstance(piece, str):
-        return piece.encode()
-    if isinstance(piece, (bytes, bytearray, memoryview)):
-        return bytes(piece)
-    raise TypeError(f"{where} gave a piece that is neither str nor bytes but {type(piece).__name__}")
 
 
 class Closing:
@@ -170,23 +155,3 @@ class Closing:
                 close()
         finally:
             self._response.close()
-
-
-class _Pieces:
-    """Encodes as it is asked; closes what it takes from (PEP 3333: the server calls close once)."""
-
-    def __init__(self, source: Iterable[Any], where: str) -> None:
-        self._source = source
-        self._iterator = iter(source)
-        self._where = where
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        return _encode(next(self._iterator), self._where)
-
-    def close(self) -> None:
-        close = getattr(self._source, "close", None)
-        if close is not None:
-            close()

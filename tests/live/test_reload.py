@@ -1,6 +1,6 @@
 """Reloading: edit a file, and the next requests are answered by the new code.
 
-The server looks at files a few times a second, so each test asks until the answer changes.
+The server looks at files every few milliseconds, so each test asks until the answer changes.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def test_without_being_asked_nothing_is_reloaded(
     server = serve_conf(folder / "site.conf")
     answers(server, session, "one")
     source.write_text(PLAIN % "number two")
-    # Longer than the reloader would take: it looks every 0.3 s.
+    # Much longer than the reloader would take.
     unchanged_until = time.monotonic() + 0.8
     while time.monotonic() < unchanged_until:
         assert session.get(server.url).text == "one helper one"

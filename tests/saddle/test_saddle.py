@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Callable
 from typing import Any
 from wsgiref.util import setup_testing_defaults
-from wsgiref.validate import WSGIWarning, validator
+from wsgiref.validate import WSGIWarning
 
 import pytest
 
@@ -15,46 +14,7 @@ from skitai import was as current_was
 from skitai.errors import HTTPError
 from skitai.saddle import Saddle
 from skitai.saddle.rules import Rules
-
-
-class Reply:
-    def __init__(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
-        self.code = int(status[:3])
-        self.status = status
-        self.headers = {name.lower(): value for name, value in headers}
-        self.body = body
-        self.text = body.decode(errors="replace")
-
-
-def ask(
-    app: Callable[..., Any], target: str = "/", method: str = "GET", body: bytes = b"", **environ: Any
-) -> Reply:
-    path, _, query = target.partition("?")
-    environ = {
-        "REQUEST_METHOD": method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": path.encode().decode("latin-1"),
-        "QUERY_STRING": query,
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "wsgi.input": io.BytesIO(body),
-        "CONTENT_LENGTH": str(len(body)),
-        **environ,
-    }
-    setup_testing_defaults(environ)
-    head: list[Any] = []
-
-    def start_response(
-        status: str, headers: list[tuple[str, str]], exc_info: Any = None
-    ) -> Callable[..., Any]:
-        head[:] = status, headers
-        return lambda data: pytest.fail("write() is for old applications")
-
-    iterable = validator(app)(environ, start_response)
-    try:
-        body = b"".join(iterable)
-    finally:
-        iterable.close()
-    return Reply(*head, body)
+from tests.saddle.asking import ask
 
 
 @pytest.fixture
@@ -165,8 +125,7 @@ def test_many_rules_are_found_as_quickly_as_few():
         rules._root.literals = Counting(rules._root.literals)
         Counting.looks = 0
         found = rules.find(f"/section{count - 1}/x/edit", "GET")
-        assert found is not None
-        assert found.handlers["GET"] == str(count - 1)
+        assert found == (str(count - 1), ("x",))
         looks.append(Counting.looks)
     assert looks[0] == looks[1]
 
@@ -430,7 +389,7 @@ def test_a_generator_is_sent_as_it_yields_and_closed(app):
     assert steps == ["made 0", "closed"]
 
 
-@pytest.mark.parametrize("value", [None, True, {}, {1}, object(), [3]])
+@pytest.mark.parametrize("value", [None, True, {1}, object(), {"a": {1}}])
 def test_what_a_handler_may_not_return_is_named(app, value):
     @app.route("/")
     def index(was):
@@ -438,77 +397,6 @@ def test_what_a_handler_may_not_return_is_named(app, value):
 
     with pytest.raises(TypeError, match=r"index\(\) (returned|gave)"):
         ask(app)
-
-
-# -- authorization -----------------------------------------------------------------------------
-
-
-def basic(user: str, password: str) -> str:
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-
-
-@pytest.fixture
-def private(app):
-    app.authorization = "basic"
-    app.realm = 'The "inner" part'
-    app.user = "app"
-    app.password = "iamyour:가"
-    app.route("/")(lambda was: "inside")
-    return app
-
-
-def test_only_the_user_with_the_password_comes_in(private):
-    assert ask(private, HTTP_AUTHORIZATION=basic("app", "iamyour:가")).text == "inside"
-    assert ask(private, HTTP_AUTHORIZATION=basic("app", "iamyour:가").replace("Basic", "bASIC ")).code == 200
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "",
-        "Basic",
-        "Basic !",
-        "Basic YQ",
-        "Bearer x",
-        basic("app", ""),
-        basic("app", "x"),
-        basic("ap", "iamyour:가"),
-        "Basic 가",
-    ],
-)
-def test_everybody_else_is_told_how(private, value):
-    reply = ask(private, HTTP_AUTHORIZATION=value)
-    assert reply.status == "401 Unauthorized"
-    assert reply.headers["www-authenticate"] == r'Basic realm="The \"inner\" part", charset="UTF-8"'
-    assert "inside" not in reply.text
-
-
-def test_a_server_may_ask_before_it_reads_the_body(private):
-    status, headers, body = private.skitai_admit({"REQUEST_METHOD": "POST"})
-    assert status == "401 Unauthorized"
-    assert dict(headers)["Content-Length"] == str(len(body))
-    assert private.skitai_admit({"HTTP_AUTHORIZATION": basic("app", "iamyour:가")}) is None
-    private.password = "changed"
-    assert private.skitai_admit({"HTTP_AUTHORIZATION": basic("app", "iamyour:가")}) is not None
-
-
-def test_refusals_of_head_have_no_body(private):
-    assert ask(private, "/", "HEAD").body == b""
-
-
-def test_half_a_setting_lets_nobody_in(app):
-    app.route("/")(lambda was: "inside")
-    assert ask(app).text == "inside"
-    app.authorization = "basic"
-    assert ask(app, HTTP_AUTHORIZATION=basic("", "")).code == 401
-    app.authorization = ""
-    app.user = "app"
-    assert ask(app, HTTP_AUTHORIZATION=basic("app", "")).code == 401
-
-
-def test_a_scheme_that_is_not_there_is_an_error_and_not_an_open_door(app):
-    with pytest.raises(ValueError, match="'digest' is not in this version"):
-        app.authorization = "digest"
 
 
 def test_attributes_that_servers_look_at(app):

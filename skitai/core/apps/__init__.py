@@ -2,7 +2,7 @@
 
 `folders` keeps the files of different folders apart, `loader` goes from a target to a callable,
 `reports` words its failures, `sources` knows the files, `mounted` is what the gateway holds;
-`greenthreads` refuses what a server with threads cannot run.
+`greenthreads` refuses what a server with threads cannot run, `lifecycle` tells an application of its life.
 """
 
 from __future__ import annotations

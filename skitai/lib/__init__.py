@@ -1,0 +1,1 @@
+"""What applications may import beside the server: `skitai.lib.producers`."""

@@ -1,0 +1,86 @@
+"""``async def`` under a server that knows nothing of it, and the end of asynchronous bodies.
+
+Under Skitai an awaitable and an asynchronous generator go to the server as they are.  A foreign server
+calls us in a thread of its own, and there a loop is run for the one request: libraries of asyncio work,
+but what they keep for later (connections) belongs to a loop that has ended by then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from typing import Any, TypeVar
+
+from skitai.saddle.response import Response
+
+__all__ = ["AwaitedClosing", "Pulled", "run_here"]
+
+T = TypeVar("T")
+
+
+def run_here(steps: Coroutine[Any, Any, T]) -> T:
+    """The result of ``steps``, in this thread.
+
+    Raises:
+        RuntimeError: a loop is running in this thread already, and would be held up.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(steps)
+    steps.close()
+    raise RuntimeError(
+        "an async handler was called by a WSGI server inside a running asyncio loop: "
+        "serve the application by Skitai, or by a WSGI server with threads"
+    )
+
+
+class Pulled:
+    """The pieces of an asynchronous iterator, one by one, for a server that can only iterate."""
+
+    def __init__(self, pieces: AsyncIterator[Any]) -> None:
+        self._pieces = pieces
+        self._loop = asyncio.new_event_loop()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            piece = self._loop.run_until_complete(_next(self._pieces))
+        except StopAsyncIteration:
+            raise StopIteration from None
+        return piece.encode() if isinstance(piece, str) else bytes(piece)
+
+    def close(self) -> None:
+        try:
+            self._loop.run_until_complete(_close(self._pieces))
+        finally:
+            self._loop.close()
+
+
+class AwaitedClosing:
+    """``pieces``, and behind them the end of the request."""
+
+    def __init__(self, pieces: AsyncIterator[Any], response: Response) -> None:
+        self._pieces = pieces
+        self._response = response
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self._pieces.__aiter__()
+
+    async def aclose(self) -> None:
+        try:
+            await _close(self._pieces)
+        finally:
+            self._response.close()
+
+
+async def _next(pieces: AsyncIterator[Any]) -> Any:
+    return await pieces.__anext__()
+
+
+async def _close(pieces: AsyncIterator[Any]) -> None:
+    close = getattr(pieces, "aclose", None)
+    if close is not None:
+        await close()

@@ -1,0 +1,195 @@
+"""Digest authorization (RFC 7616): what is asked for, and whether an answer to it is right.
+
+SHA-256 and MD5 are offered, in this order, with ``qop=auth``.  A request with the right password
+and a nonce that cannot be used (expired, another process's, used already) is told ``stale=true``:
+its client asks again by itself, and its user is not asked for the password.
+
+Pure computation of microseconds; `Nonces` has the only state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+from urllib.parse import unquote
+
+from skitai.saddle.nonces import Nonces
+
+__all__ = ["ALGORITHMS", "DigestRealm", "Verdict", "digest_response", "parameters_of", "quoted"]
+
+#: Names of algorithms as they are sent, and how they compute.
+ALGORITHMS: Final[dict[str, Callable[[bytes], str]]] = {
+    "SHA-256": lambda data: hashlib.sha256(data).hexdigest(),
+    # The protocol's word, where FIPS would not let it be used for security.
+    "MD5": lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest(),
+}
+
+_PARAMETER = re.compile(
+    r"""[ \t,]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*"""
+    r"""(?:"([^"\\]*(?:\\.[^"\\]*)*)"|([^\s",]*))[ \t]*(?:,|$)"""
+)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_COUNT = re.compile(r"[0-9a-fA-F]{8}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+#: Longer credentials, and those of more parameters, are none: the loop thread reads them.
+_CREDENTIALS_MAX: Final = 16384
+_PARAMETERS_MAX: Final = 32
+
+#: Stands for the password of users that there are not, so that they take as long.
+_NOBODY: Final = secrets.token_hex()
+
+
+class Verdict(NamedTuple):
+    """The user whose password the request proves, if any; else whether only the nonce was wrong."""
+
+    user: str | None
+    is_stale: bool = False
+
+
+_REFUSED: Final = Verdict(None)
+
+
+class DigestRealm:
+    """One realm; any thread."""
+
+    def __init__(self, realm: str, key: bytes, algorithms: Sequence[str]) -> None:
+        """Raises ValueError: an algorithm is not there, or the realm cannot be quoted."""
+        unknown = [name for name in algorithms if name not in ALGORITHMS]
+        if unknown or not algorithms:
+            raise ValueError(f"digest algorithms {list(algorithms)!r}: there are {', '.join(ALGORITHMS)}")
+        self._realm = realm
+        self._quoted_realm = quoted(realm)
+        self._algorithms = tuple(algorithms)
+        self._nonces = Nonces(key)
+        self._opaque = hashlib.sha256(b"opaque " + realm.encode()).hexdigest()[:32]
+
+    def challenges(self, *, is_stale: bool = False) -> list[str]:
+        """Values of WWW-Authenticate, the best first."""
+        stale = ", stale=true" if is_stale else ""
+        return [
+            f'Digest realm={self._quoted_realm}, qop="auth", algorithm={algorithm}, '
+            f'nonce="{self._nonces.make()}", opaque="{self._opaque}", charset=UTF-8{stale}'
+            for algorithm in self._algorithms
+        ]
+
+    def verdict(
+        self, credentials: str, method: str, target: str, password_of: Callable[[str], str | None]
+    ) -> Verdict:
+        """What ``credentials``, behind the scheme in an Authorization field, are worth.
+
+        ``target``: of the request line.  ``password_of(user)`` gives None for one that there is not.
+        """
+        given = parameters_of(credentials)
+        if given is None:
+            return _REFUSED
+        user = _user(given)
+        algorithm = given.get("algorithm", "MD5").upper()
+        count = given.get("nc", "")
+        if (
+            user is None
+            or algorithm not in self._algorithms
+            or given.get("qop", "").lower() != "auth"
+            or given.get("userhash", "false").lower() != "false"
+            or given.get("opaque", self._opaque) != self._opaque
+            or not _COUNT.fullmatch(count)
+            or not {"nonce", "cnonce", "response", "uri"} <= given.keys()
+            or given["uri"] != target
+        ):
+            return _REFUSED
+        password = password_of(user)
+        expected = digest_response(
+            algorithm,
+            user,
+            self._realm,
+            _NOBODY if password is None else password,
+            method=method,
+            uri=given["uri"],
+            nonce=given["nonce"],
+            count=count,
+            cnonce=given["cnonce"],
+        )
+        response = given["response"].lower().encode("utf-8")
+        if not hmac.compare_digest(response, expected.encode("ascii")) or password is None:
+            return _REFUSED
+        if not self._nonces.use(given["nonce"], int(count, 16)):
+            return Verdict(None, is_stale=True)
+        return Verdict(user)
+
+
+def digest_response(
+    algorithm: str,
+    user: str,
+    realm: str,
+    password: str,
+    *,
+    method: str,
+    uri: str,
+    nonce: str,
+    count: str,
+    cnonce: str,
+) -> str:
+    """``response`` of RFC 7616 section 3.4.1 for ``qop=auth``.  Fields are text of single bytes."""
+    hash_of = ALGORITHMS[algorithm]
+    first = hash_of(f"{user}:{realm}:{password}".encode("utf-8", "surrogatepass"))
+    second = hash_of(_bytes(f"{method}:{uri}"))
+    return hash_of(_bytes(f"{first}:{nonce}:{count}:{cnonce}:auth:{second}"))
+
+
+def _bytes(field: str) -> bytes:
+    return field.encode("latin-1", "replace")
+
+
+def parameters_of(credentials: str) -> dict[str, str] | None:
+    """``name=value, name="value"``, with names in lower case.
+
+    None if it is something else, says a name twice, or is too long.
+    """
+    found: dict[str, str] = {}
+    position = 0
+    if len(credentials) > _CREDENTIALS_MAX:
+        return None
+    while position < len(credentials):
+        match = _PARAMETER.match(credentials, position)
+        if match is None:
+            return None if credentials[position:].strip(" \t,") else found
+        name, in_quotes, token = match.groups()
+        name = name.lower()
+        if name in found or len(found) == _PARAMETERS_MAX:
+            return None
+        found[name] = token if in_quotes is None else _ESCAPED.sub(r"\1", in_quotes)
+        position = match.end()
+    return found
+
+
+def _user(given: dict[str, str]) -> str | None:
+    """The user's name; None unless it is said once, in UTF-8."""
+    plain, extended = given.get("username"), given.get("username*")
+    if (plain is None) == (extended is None):
+        return None
+    try:
+        if plain is not None:
+            return _bytes(plain).decode("utf-8")
+        charset, _, rest = (extended or "").partition("'")
+        _, quote, value = rest.partition("'")
+        if not quote or charset.lower() != "utf-8":
+            return None
+        return unquote(value, errors="strict")
+    except UnicodeDecodeError:
+        return None
+
+
+def quoted(text: str) -> str:
+    """A quoted-string of a field, UTF-8 in the single bytes of WSGI.
+
+    Raises:
+        ValueError: ``text`` has a control character.
+    """
+    if _CONTROL.search(text):
+        raise ValueError(f"the realm {text!r} has a control character, which no field can carry")
+    escaped = text.replace("\\", r"\\").replace('"', r"\"")
+    return '"' + escaped.encode().decode("latin-1") + '"'
