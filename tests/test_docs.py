@@ -26,7 +26,7 @@ from skitai.core.config.settings import TABLES
 from skitai.core.coroutines import is_async_iterable, is_asynchronous
 from skitai.core.filewrapper import FileWrapper
 from skitai.launch import ExitCode
-from skitai.limits import Limits
+from skitai.limits import FormLimits, Limits
 from tests.saddle.asking import ask
 
 REPO = Path(__file__).resolve().parent.parent
@@ -36,8 +36,11 @@ PAGES = [*DOCS, *(REPO / name for name in ("README.md", "ARCHITECTURE.md", "CONT
 FENCE = re.compile(r"^```(?P<info>.*)\n(?P<text>(?:.*\n)*?)^```$", re.MULTILINE)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} (?P<text>.+)$", re.MULTILINE)
-#: ``# GET /hello?name=Hans -> 200 Hello Hans``
-REQUEST = re.compile(r"^# (?P<method>[A-Z]+) (?P<target>\S+) -> (?P<code>\d{3}) ?(?P<text>.*)$", re.MULTILINE)
+#: ``# GET /hello?name=Hans -> 200 Hello Hans``, or behind the target a body, which is a form or JSON.
+REQUEST = re.compile(
+    r"^# (?P<method>[A-Z]+) (?P<target>\S+)(?: (?P<body>\S+))? -> (?P<code>\d{3}) ?(?P<text>.*)$",
+    re.MULTILINE,
+)
 CODE = re.compile(r"`[^`\n]*`")
 
 
@@ -111,7 +114,10 @@ def test_a_saddle_application_answers_as_it_is_said(block: Block) -> None:
     requests = list(REQUEST.finditer(block.text))
     assert requests
     for request in requests:
-        reply = ask(namespace["app"], request["target"], request["method"])
+        body = request["body"] or ""
+        kind = "application/json" if body.startswith("{") else "application/x-www-form-urlencoded"
+        environ = {"CONTENT_TYPE": kind} if body else {}
+        reply = ask(namespace["app"], request["target"], request["method"], body.encode(), **environ)
         assert reply.code == int(request["code"]), request[0]
         assert request["text"] in reply.text, request[0]
 
@@ -184,6 +190,15 @@ def test_the_limits_stand_below_the_status_that_their_reason_names() -> None:
             assert heading is not None, f"no heading for {status[0]}"
             rows = table_below(page, heading[0])
             assert f"`{limit.name}`" in [row[0] for row in rows], limit.name
+
+
+def test_the_limits_of_forms() -> None:
+    rows = table_below(REPO / "docs" / "saddle" / "forms.md", "## Limits")
+    shown = [row for row in rows if row[0].startswith("`")]
+    assert shown == [
+        [f"`{limit.name}`", str(limit.default), f"{limit.metadata['unit']}: {limit.metadata['reason']}"]
+        for limit in FormLimits.table()
+    ]
 
 
 def test_the_exit_codes() -> None:
