@@ -19,5 +19,16 @@ from skitai.saddle.cors import CORS
 from skitai.saddle.package import Package
 from skitai.saddle.security import SecurityHeaders
 from skitai.saddle.temp import EVEXCEPT, EVOK, EVREQEND
+from skitai.saddle.uploads import UploadedFile
 
-__all__ = ["CORS", "EVEXCEPT", "EVOK", "EVREQEND", "Package", "Saddle", "SecurityHeaders", "authorized"]
+__all__ = [
+    "CORS",
+    "EVEXCEPT",
+    "EVOK",
+    "EVREQEND",
+    "Package",
+    "Saddle",
+    "SecurityHeaders",
+    "UploadedFile",
+    "authorized",
+]

@@ -2,8 +2,8 @@
 
 `converter_of` reads an annotation once, when the function is given its route; the converter that it
 gives raises ValueError with the end of a sentence: ``'x' `` *is no int*.  Text comes as `str`, or as a
-list of them if a name was given several times; whatever else comes (a path's number, an uploaded
-file, a JSON value) has its type already and is left alone.
+list of them if a name was given several times; an uploaded file comes as `UploadedFile`, which fits no
+other type; whatever else comes (a path's number, a JSON value) has its type already and is left alone.
 
 Annotations that say nothing about a text (a class of the application's, ``dict``) convert nothing.
 """
@@ -17,6 +17,8 @@ import re
 import types
 from collections.abc import Callable
 from typing import Any, Literal, Union, get_args, get_origin
+
+from skitai.saddle.uploads import UploadedFile
 
 __all__ = ["TYPED_NAMES", "Converter", "converter_of"]
 
@@ -90,9 +92,17 @@ def converter_of(annotation: Any) -> Converter | None:
         return _any_of(get_args(annotation))
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return _one_of({str(member.value): member for member in annotation})
+    if annotation is UploadedFile:
+        return _to_file
     if isinstance(annotation, type) and annotation in _OF_TYPE:
         return _single(_OF_TYPE[annotation])
     return None
+
+
+def _to_file(value: Any) -> UploadedFile:
+    if isinstance(value, UploadedFile):
+        return value
+    raise ValueError("is given several times" if isinstance(value, list) else "is no file")
 
 
 def _single(convert: Callable[[str], Any]) -> Converter:
@@ -101,6 +111,8 @@ def _single(convert: Callable[[str], Any]) -> Converter:
             return convert(value)
         if isinstance(value, list):
             raise ValueError("is given several times")
+        if isinstance(value, UploadedFile):
+            raise ValueError("is a file")
         return value
 
     return one

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from skitai.saddle import Saddle
+from skitai.saddle import Saddle, UploadedFile
 from tests.saddle.asking import Reply, ask
 from tests.saddle.multipartbody import CONTENT_TYPE, body, file, text
 
@@ -82,6 +82,31 @@ def test_annotations_and_typed_names_convert_what_a_form_gives(app):
     assert post(app, "/", b"n=x").code == 400
     typed = post(app, "/", body(file("int:x", "a", b"1")), CONTENT_TYPE)
     assert (typed.code, "'x' is a file" in typed.text) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        ([file("one", "a", b"")], "a None []"),
+        ([file("one", "a", b""), file("maybe", "", b"")], "a None []"),
+        ([file("one", "a", b""), file("maybe", "b", b""), *[file("many", "c", b"")] * 2], "a b ['c', 'c']"),
+        ([text("one", "x")], "The argument 'one' is no file."),
+        ([file("one", "a", b"")] * 2, "The argument 'one' is given several times."),
+        ([file("one", "a", b""), file("word", "b", b"")], "The argument 'word' is a file."),
+    ],
+)
+def test_files_are_converted_to_nothing_else(app, sent, answer):
+    @app.route("/")
+    def index(
+        was,
+        one: UploadedFile,
+        maybe: UploadedFile | None = None,
+        many: list[UploadedFile] | None = None,
+        word: str = "",
+    ):
+        return f"{one.name} {maybe and maybe.name} {[each.name for each in many or ()]}"
+
+    assert answer in post(app, "/", body(*sent), CONTENT_TYPE).text
 
 
 def test_a_function_without_arguments_reads_the_form_itself(app):

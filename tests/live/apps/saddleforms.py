@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from skitai.lib.producers import file_producer
-from skitai.saddle import Saddle
-from skitai.saddle.uploads import UploadedFile
+from skitai.saddle import Saddle, UploadedFile
 from skitai.was import Services
 
 app = Saddle(__name__)
