@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
+import re
 import subprocess
 import xmlrpc.client
 from collections.abc import Callable, Iterator
@@ -14,6 +16,7 @@ import requests
 
 from tests.live.memory import MIB, resident
 from tests.live.program import REPO, LiveServer, Serve
+from tests.live.test_readme_samples import CHROMIUM
 from tests.saddle.multipartbody import CONTENT_TYPE, body, file
 from tests.waiting import wait_until
 
@@ -74,6 +77,32 @@ def test_curl_uploads(server: LiveServer, tmp_path: Path, require_program: Calla
     )
     assert run.stdout == f"{tmp_path}/deep/er/x.txt", run.stderr
     assert (tmp_path / "deep" / "er" / "x.txt").read_bytes() == BIG
+
+
+@pytest.mark.parametrize(
+    ("kind", "file"),
+    [("multi", {"name": '한글 "a".txt', "size": 6, "mimetype": "text/x-test"}), ("url", '한글 "a".txt')],
+)
+def test_a_browser_sends_a_form_in_the_charset_of_its_page(
+    server: LiveServer, tmp_path: Path, require_program: Callable[[str], str], kind: str, file: object
+) -> None:
+    run = subprocess.run(
+        [
+            *(require_program("chromium"), *CHROMIUM, f"--user-data-dir={tmp_path}/profile"),
+            *("--virtual-time-budget=10000", "--dump-dom", f"{server.url}/page/{kind}"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    shown = re.search("<pre>({.*})</pre>", run.stdout)
+    assert shown, run.stdout + run.stderr
+    told = json.loads(html.unescape(shown[1]))
+    assert (told["_charset_"], told["이름"], told["none"]) == ("EUC-KR", "홍길동 & 100%", "")
+    if isinstance(file, dict):
+        assert {name: told["file"][name] for name in file} == file
+    else:
+        assert told["file"] == file
 
 
 def test_an_upload_takes_no_memory(server: LiveServer, session: requests.Session) -> None:

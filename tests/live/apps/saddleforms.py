@@ -40,6 +40,32 @@ def told(value: Any) -> Any:
     }
 
 
+#: Sends its form into a frame, and shows what comes back.
+PAGE = """<!doctype html><meta charset="euc-kr"><title>Form</title>
+<form action="/upload" method="post" enctype="%s" target="frame">
+<input type="hidden" name="_charset_"><input name="\uc774\ub984" value="\ud64d\uae38\ub3d9 & 100%%">
+<input type="file" name="file"><input type="file" name="none"></form>
+<iframe name="frame"></iframe><pre></pre>
+<script>
+const chosen = new DataTransfer()
+chosen.items.add(new File(["data\\r\\n"], "\ud55c\uae00 \\"a\\".txt", {type: "text/x-test"}))
+document.querySelector("[name=file]").files = chosen.files
+const frame = document.querySelector("iframe")
+frame.onload = () => {
+  const text = frame.contentDocument.body.textContent
+  if (text) document.querySelector("pre").textContent = text
+}
+document.querySelector("form").submit()
+</script>"""
+
+
+@app.route("/page/<kind>")
+def page(was: Services, kind: str) -> bytes:
+    was.response["Content-Type"] = "text/html; charset=euc-kr"
+    enctype = {"multi": "multipart/form-data", "url": "application/x-www-form-urlencoded"}[kind]
+    return (PAGE % enctype).encode("euc-kr")
+
+
 @app.route("/save")
 def save(was: Services, into: str, file: UploadedFile) -> str:
     return file.save(into, mkdir=True)
