@@ -6,7 +6,7 @@ list of them in their order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any
 
 from skitai.core.bodies import Spool
@@ -42,8 +42,8 @@ def read_form(
     limits: FormLimits,
     spool: Spool | None,
     at_close: Callable[[Callable[[], None]], None],
-) -> dict[str, Any]:
-    """The form in ``body``; empty if it is none by its ``content_type``.
+) -> Generator[None, None, dict[str, Any]]:
+    """Gives the form in ``body``, pausing as it reads; empty if it is none by its ``content_type``.
 
     Raises:
         HTTPError: 400, the body is not the form that it says; 413, a limit is passed, which is named;
@@ -63,7 +63,7 @@ def read_form(
     if not (1 <= len(boundary) <= 70 and boundary.isascii() and boundary.isprintable()):
         raise HTTPError(400, "The Content-Type of the form has no boundary of 1 to 70 characters.")
     read = body.reader(limits.upload_max, "upload_max")
-    return gather(parse_multipart(read, boundary, charset, limits, spool, at_close))
+    return gather((yield from parse_multipart(read, boundary, charset, limits, spool, at_close)))
 
 
 def early_refusal(environ: dict[str, Any], limits: FormLimits) -> HTTPError | None:

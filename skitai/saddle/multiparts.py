@@ -10,7 +10,7 @@ the page's encoding, and say which it was only in a field ``_charset_``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ from skitai.saddle.uploads import Arrival, UploadedFile
 __all__ = ["parse_multipart"]
 
 _BLOCK = 65536
+#: Bytes in a piece that are worth a pause: half of a block.
+_PAUSE = _BLOCK // 2
 #: Bytes of one field of a part's head, and fields of one: RFC 7578 knows three.
 _HEAD_FIELD_MAX = 4096
 _HEAD_FIELDS_MAX = 8
@@ -48,8 +50,10 @@ def parse_multipart(
     limits: FormLimits,
     spool: Spool | None,
     at_close: Callable[[Callable[[], None]], None],
-) -> list[tuple[str, str | UploadedFile]]:
-    """Names and values in their order; an empty file field is an empty text, as browsers send it.
+) -> Generator[None, None, list[tuple[str, str | UploadedFile]]]:
+    """Gives names and values in their order; an empty file field is an empty text, as browsers send it.
+
+    A generator, which pauses behind each block that it has read: who has others to care for may do so.
 
     Args:
         read: gives the body.
@@ -60,7 +64,12 @@ def parse_multipart(
         HTTPError: 400, it is none; 413, a limit is passed; 507, there is no room for files.
         ImportError: the package is missing.
     """
-    parts = list(_Reading(read, boundary, limits, spool, at_close).parts())
+    parts: list[_Part] = []
+    for part in _Reading(read, boundary, limits, spool, at_close).parts():
+        if part is None:
+            yield
+        else:
+            parts.append(part)
     for part in parts:
         if part.name == "_charset_" and isinstance(part.value, bytes):
             charset = known_charset(part.value.decode("latin-1")) or charset
@@ -105,8 +114,8 @@ class _Reading:
         self._files = 0
         self._text_size = 0
 
-    def parts(self) -> Iterator[_Part]:
-        """The complete parts in their order."""
+    def parts(self) -> Iterator[_Part | None]:
+        """The complete parts in their order; None behind each block of a long one."""
         try:
             parser = self._library.PushMultipartParser(
                 self._boundary,
@@ -126,6 +135,8 @@ class _Reading:
                 elif isinstance(event, (bytes, bytearray)):
                     assert part is not None
                     self._take(part, text, event)
+                    if len(event) >= _PAUSE:
+                        yield None
                 else:
                     part = self._begun(event)
         except self._library.ParserLimitReached:

@@ -109,6 +109,8 @@ class Route:
         query = environ.get("QUERY_STRING")
         if self._is_direct and not query and not environ.get("CONTENT_TYPE"):
             return self.handler.function(services, *values)
+        if self.handler.is_async and self.handler.takes_any and has_form(environ):
+            return self._call_behind_form(services, environ, values)
         arguments = self.handler.bind(self._sent(services, environ), self.variables(values))
         return self.handler.function(services, **arguments)
 
@@ -122,6 +124,13 @@ class Route:
             raise HTTPError(401, "User and password are needed.")
         if self.needs_csrf_token:
             check_csrf(services)
+
+    async def _call_behind_form(
+        self, services: Services, environ: dict[str, Any], values: tuple[Any, ...]
+    ) -> Any:
+        await services.request.form_in_turns()
+        arguments = self.handler.bind(self._sent(services, environ), self.variables(values))
+        return await self.handler.function(services, **arguments)
 
     def variables(self, values: tuple[Any, ...]) -> dict[str, Any]:
         """The ``values`` of the path's variables by name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +141,25 @@ def test_a_form_that_is_too_long_does_not_reach_the_function(app):
     app.limits.form_max = 3
     assert post(app, "/", b"a=12").code == 413
     assert not called
+
+
+def test_an_async_function_lets_others_work_while_its_form_is_read(app):
+    turns: list[int] = []
+
+    async def other() -> None:
+        while True:
+            turns.append(1)
+            await asyncio.sleep(0)
+
+    @app.before_request
+    async def before(was):
+        was.temp.other = asyncio.create_task(other())
+
+    @app.route("/")
+    async def index(was, file: UploadedFile):
+        was.temp.other.cancel()
+        return str(file.size)
+
+    reply = post(app, "/", body(file("file", "a", b"x" * 1_000_000)), CONTENT_TYPE)
+    assert (reply.text, post(app, "/", b"file=x").code) == ("1000000", 400)
+    assert len(turns) >= 10
