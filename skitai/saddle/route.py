@@ -105,6 +105,8 @@ class Route:
                 forged.
         """
         if self.needs_csrf_token:
+            if self.handler.is_async and has_form(environ):
+                return self._call_behind_form(services, environ, values)
             check_csrf(services)
         query = environ.get("QUERY_STRING")
         if self._is_direct and not query and not environ.get("CONTENT_TYPE"):
@@ -129,6 +131,8 @@ class Route:
         self, services: Services, environ: dict[str, Any], values: tuple[Any, ...]
     ) -> Any:
         await services.request.form_in_turns()
+        if self.needs_csrf_token:
+            check_csrf(services)
         arguments = self.handler.bind(self._sent(services, environ), self.variables(values))
         return await self.handler.function(services, **arguments)
 

@@ -143,6 +143,21 @@ def test_a_form_that_is_too_long_does_not_reach_the_function(app):
     assert not called
 
 
+def test_the_form_of_an_async_function_may_be_forged_too(app):
+    app.securekey = "a key that is long enough"
+    app.csrf = True
+
+    @app.route("/")
+    async def index(was, **form):
+        return f"changed {form}"
+
+    assert post(app, "/", body(text("a", "1")), CONTENT_TYPE).code == 403
+    client = app.test_client("https://localhost")
+    app.route("/token")(lambda was: was.csrf_token)
+    token = client.get("/token").text
+    assert client.post("/", data={"a": "1", "_csrf_token": token}).text == "changed {'a': '1'}"
+
+
 def test_an_async_function_lets_others_work_while_its_form_is_read(app):
     turns: list[int] = []
 
