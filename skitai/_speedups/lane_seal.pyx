@@ -49,11 +49,25 @@ SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 
 cdef enum:
     RECORD_MAX = 16384           # as in secure.py
+    COPIED_MAX = 4096            # up to here a copy is cheaper than a view, which is two objects
 
 cdef Py_ssize_t SEALED_MAX = _secure.SEALED_MAX
 cdef Py_ssize_t UNASKED_MAX = _secure.UNASKED_MAX
 
 assert _secure.RECORD_MAX == RECORD_MAX
+
+
+# Of the scratch at `viewed`: most records are alone, and begin there.
+cdef object scratch_view = None
+cdef unsigned char *viewed = NULL
+
+
+cdef object _view_of_scratch(Workspace work):
+    global scratch_view, viewed
+    if viewed != work.scratch:
+        scratch_view = PyMemoryView_FromMemory(<char *>work.scratch, SCRATCH, PyBUF_WRITE)
+        viewed = work.scratch
+    return scratch_view
 
 
 @cython.final
@@ -105,15 +119,18 @@ cdef class Seal:
                     PyBytes_FromStringAndSize(<const char *>ciphertext + place, min(size - place, RECORD_MAX))
                 )
                 filled = self.open(work, filled)
-            if self.ended or self.broken:
-                return filled
+                if self.ended or self.broken:
+                    return filled
         return filled
 
     cdef Py_ssize_t open(self, Workspace work, Py_ssize_t filled) except -1:
         """Decrypt what has come, behind ``filled`` bytes; how many there are then."""
         cdef Py_ssize_t count
-        while not self.ended and not self.broken and self.incoming.pending:
-            view = PyMemoryView_FromMemory(<char *>work.scratch + filled, SCRATCH - filled, PyBUF_WRITE)
+        while True:
+            if filled:
+                view = PyMemoryView_FromMemory(<char *>work.scratch + filled, SCRATCH - filled, PyBUF_WRITE)
+            else:
+                view = _view_of_scratch(work)
             try:
                 count = self.read(SCRATCH - filled, view)
             except ssl.SSLWantReadError:
@@ -126,9 +143,12 @@ cdef class Seal:
                 self.ended = True
                 if filled:
                     self.secure.hear_of_the_end()
-        if self.secure.outgoing.pending > UNASKED_MAX:
+                break
+            if not self.incoming.pending:
+                break
+        # What is asked is answered, and all that waits there leaves with the answer.
+        if not filled and self.secure.outgoing.pending > UNASKED_MAX:
             self.broken = True
-            return 0
         return filled
 
     # -- sending ------------------------------------------------------------------------------
@@ -160,7 +180,11 @@ cdef class Seal:
                 data, size = head + place, head_size - place
             else:
                 data, size = body + (place - head_size), head_size + body_size - place
-            size = self.add_record(PyMemoryView_FromMemory(<char *>data, min(size, RECORD_MAX), PyBUF_READ))
+            size = min(size, RECORD_MAX)
+            if size <= COPIED_MAX:
+                size = self.add_record(PyBytes_FromStringAndSize(<const char *>data, size))
+            else:
+                size = self.add_record(PyMemoryView_FromMemory(<char *>data, size, PyBUF_READ))
             if not size:
                 return False
             place += size
