@@ -28,18 +28,18 @@ _KEPT_MAX = 1 << 20
 def negotiate(answer: Answer, head: http1.RequestHead, compression: Compression | None) -> None:
     """Let ``answer``, made by a folder, be what the client of ``head`` likes best; its ``coding`` is set
     where the bytes of its file are too many for the loop thread."""
-    if compression is None or (answer.file is None and answer.status != 304):
+    if compression is None or answer.file is None:
         return  # pages of our own are short
-    size = None if answer.status == 206 else answer.count
-    headers, coding = compression.settle(head, answer.status, answer.headers, size)
-    if headers is answer.headers:
+    if answer.status != 200:  # a part, or 304
+        answer.headers, _ = compression.settle(head, answer.status, answer.headers, None)
+        answer.lasting = _as_it_is(answer.lasting, head, compression)
+        return
+    headers, coding = compression.settle(head, 200, answer.headers, answer.count)
+    if coding is None:
+        answer.headers = headers
+        answer.lasting = _as_it_is(answer.lasting, head, compression)
         return
     lasting = answer.lasting
-    if coding is None or answer.file is None:
-        answer.headers = headers
-        if lasting is not None:
-            answer.lasting = replace(lasting, headers=headers, varies=True)
-        return
     if head.method == "HEAD":
         answer.headers, answer.lasting = headers, None  # what is kept says how long the body is
         answer.file.close()
@@ -58,6 +58,23 @@ def negotiate(answer: Answer, head: http1.RequestHead, compression: Compression 
         answer.lasting = _coded(lasting, answer.headers, answer.body)
     content.close()
     answer.file = None
+
+
+def _as_it_is(
+    lasting: engine.LastingFile | None, head: http1.RequestHead, compression: Compression
+) -> engine.LastingFile | None:
+    """``lasting`` for who sends the Accept-Encoding of ``head``; None if that is for a coded form: the next
+    one who asks for all of it makes that."""
+    if lasting is None:
+        return None
+    length = next(int(value) for name, value in lasting.headers if name == "Content-Length")
+    headers, coding = compression.settle(head, 200, lasting.headers, length)
+    if coding is not None:
+        return None
+    if headers is lasting.headers:
+        return lasting
+    partial = lasting.partial and compression.settle(head, 206, lasting.partial, None)[0]
+    return replace(lasting, headers=headers, partial=partial, varies=True)
 
 
 def _coded(lasting: engine.LastingFile, headers: http1.Headers, content: bytes) -> engine.LastingFile:

@@ -66,8 +66,11 @@ class Representation:
         return answer
 
     def whole(self, status: int = 200) -> Answer:
-        content = ("Content-Type", self.content_type), ("Content-Length", str(self.size))
-        return Answer(status, self.fields(*content), file=self._file(), count=self.size)
+        return Answer(status, self.whole_fields(), file=self._file(), count=self.size)
+
+    def whole_fields(self) -> http1.Headers:
+        """The fields of 200."""
+        return self.fields(("Content-Type", self.content_type), ("Content-Length", str(self.size)))
 
     def fields(self, *content: tuple[str, str]) -> http1.Headers:
         """Those of 200 and 206, ``content`` among them: type and length, where they are not as usual."""
@@ -95,7 +98,7 @@ class Representation:
         if verdict == 412:
             return self._refused(head, 412, "The file is another one by now.")
         if verdict == 304:
-            return Answer(304, self.unchanged())
+            return Answer(304, self.unchanged(), file=self._file())  # open, to be kept ready
         wanted = head.get("range") if head.method == "GET" else None
         if wanted is None or not range_holds(head.get("if-range"), self.etag, self._modified, time()):
             return self.whole()

@@ -150,9 +150,9 @@ class StaticFolder:
             return _No.FOLDER if stat.S_ISDIR(status.st_mode) else _No.FILE
         representation, witnesses = self._representation(descriptor, status, names, segments, head)
         answer = representation.answer(head, self._ranges_max)
-        if answer.status == 200:
+        if answer.file is not None:
             answer.lasting = engine.LastingFile(
-                answer.headers,
+                answer.headers if answer.status == 200 else representation.whole_fields(),
                 representation.unchanged(),
                 representation.partial(),
                 representation.etag,

@@ -221,8 +221,10 @@ def test_conditions_in_the_order_of_rfc_9110_section_13_2_2(
     assert answer.status == status
     if status == 304:
         assert dict(answer.headers) == {"ETag": etag, "Cache-Control": "max-age=77"}
-        assert answer.file is None
-        assert answer.body == b""
+        assert (answer.body, answer.count) == (b"", 0)
+        # From now on the engine can say so itself, and give the whole to others.
+        assert answer.file is not None and answer.lasting is not None
+        assert answer.lasting.headers == client.found("/page.html").headers
 
 
 @pytest.mark.parametrize(
