@@ -17,7 +17,7 @@ import types
 from pathlib import Path
 from typing import Any
 
-from benchmarks.servers import nginx
+from benchmarks.programs import nginx
 
 
 def bjoern(app: Any, port: int) -> None:

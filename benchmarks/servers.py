@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import trustme
+from benchmarks.certificates import certificate
+from benchmarks.programs import nginx
 
-__all__ = ["REPO", "SERVERS", "Spec", "argv", "certificate", "environment", "nginx", "version"]
+__all__ = ["REPO", "SERVERS", "Spec", "argv", "environment", "version"]
 
 REPO = Path(__file__).resolve().parent.parent
 
@@ -228,11 +228,6 @@ SERVERS: dict[str, Spec] = {
 }
 
 
-def nginx() -> str | None:
-    """Where it is: not on the path of everybody."""
-    return shutil.which("nginx", path=os.environ.get("PATH", os.defpath) + ":/usr/sbin")
-
-
 def argv(name: str, app: str, port: int, folder: Path) -> list[str]:
     """The command line that serves ``app``, a target or a folder of files; may write to ``folder``."""
     spec = SERVERS[name]
@@ -245,14 +240,6 @@ def argv(name: str, app: str, port: int, folder: Path) -> list[str]:
     if spec.conf:
         (folder / f"{name}-{port}.conf").write_text(spec.conf.format(**words))
     return [program, *(word.format(**words) for word in spec.command.split())]
-
-
-def certificate(key: str, folder: Path) -> None:
-    """Chain and key in one file, the same for all servers of a scenario."""
-    place = folder / f"{key}.pem"
-    if not place.exists():
-        made = trustme.CA().issue_cert("127.0.0.1", key_type=trustme.KeyType[key])
-        place.write_bytes(made.private_key_and_cert_chain_pem.bytes())
 
 
 def environment(name: str) -> dict[str, str]:

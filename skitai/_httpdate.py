@@ -9,8 +9,15 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import datetime, timezone
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from skitai._lazy import LazyModule
+
+if TYPE_CHECKING:
+    import datetime
+else:
+    datetime = LazyModule("datetime")
 
 __all__ = ["format_date", "parse_date"]
 
@@ -50,7 +57,7 @@ def parse_date(text: str) -> int | None:
     if second == 60:
         second = 59  # a leap second (RFC 5322 section 3.3), which Unix time does not have
     try:
-        moment = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
+        moment = datetime.datetime(year, month, day, hour, minute, second, tzinfo=datetime.timezone.utc)
     except ValueError:
         return None
     return int(moment.timestamp())

@@ -17,8 +17,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.errno cimport EAGAIN, EINTR, errno
 
-import ssl
-
+from skitai._lazy import LazyModule
 from skitai._pure.engine import secure as _secure
 
 from skitai._speedups.shelf cimport (
@@ -30,6 +29,8 @@ from skitai._speedups.shelf cimport (
     sk_parcel_rest,
 )
 from skitai._speedups.workspace cimport SCRATCH
+
+ssl = LazyModule("ssl")
 
 cdef extern from "sockets.h" nogil:
     ssize_t sk_send(int fd, const void *head, size_t head_size, const void *body, size_t body_size)

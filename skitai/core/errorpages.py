@@ -13,7 +13,6 @@ only when the caller hands them in as ``detail``.
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Callable, Iterable
 
@@ -21,7 +20,7 @@ from skitai._constants import reason_phrase
 from skitai._kernels import http1
 from skitai.core.answer import Answer
 from skitai.core.negotiation import preferred_type
-from skitai.core.pages import POLICY, page
+from skitai.core.pages import POLICY, escape, page
 
 __all__ = ["accept_of", "busy_answer", "error_answer"]
 
@@ -74,9 +73,9 @@ def _text(status: int, title: str, why: str, detail: str) -> str:
 
 
 def _html(status: int, title: str, why: str, detail: str) -> str:
-    content = f"<h1><b>{status}</b> {html.escape(title)}</h1>\n<p>{html.escape(why)}</p>\n"
+    content = f"<h1><b>{status}</b> {escape(title)}</h1>\n<p>{escape(why)}</p>\n"
     if detail:
-        content += f"<pre>{html.escape(detail)}</pre>\n"
+        content += f"<pre>{escape(detail)}</pre>\n"
     return page(f"{status} {title}", content, _STYLE)
 
 

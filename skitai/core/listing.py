@@ -7,7 +7,6 @@ all of them are escaped.
 
 from __future__ import annotations
 
-import html
 import json
 import os
 import stat
@@ -18,7 +17,7 @@ from time import gmtime, strftime
 
 from skitai.core.answer import Answer
 from skitai.core.negotiation import preferred_type
-from skitai.core.pages import POLICY, page
+from skitai.core.pages import POLICY, escape, page
 from skitai.core.redirects import quote_path
 
 __all__ = ["Entry", "entries_of", "listing_answer"]
@@ -112,7 +111,7 @@ def _html(title: str, entries: list[Entry], is_cut: bool, is_top: bool) -> str:
     rows += map(_row, entries)
     note = f"<p>Only {len(entries)} entries are shown; the folder has more.</p>\n" if is_cut else ""
     content = (
-        f"<h1>{html.escape(title)}</h1>\n"
+        f"<h1>{escape(title)}</h1>\n"
         "<table>\n<tr><th>name</th><th>size</th><th>changed (UTC)</th></tr>\n"
         + "".join(f"{row}\n" for row in rows)
         + f"</table>\n{note}"
@@ -123,10 +122,10 @@ def _html(title: str, entries: list[Entry], is_cut: bool, is_top: bool) -> str:
 def _row(entry: Entry) -> str:
     slash = "/" if entry.is_folder else ""
     # "./" in front: what has a colon in it would be taken for a scheme (RFC 3986 section 4.2).
-    link = html.escape(f"./{quote_path(entry.name)}{slash}")
+    link = escape(f"./{quote_path(entry.name)}{slash}")
     size = "" if entry.is_folder else _size(entry.size)
     when = strftime("%Y-%m-%d %H:%M", gmtime(entry.modified))
-    name = html.escape(_shown(entry.name)) + slash
+    name = escape(_shown(entry.name)) + slash
     return f'<tr><td><a href="{link}">{name}</a></td><td>{size}</td><td>{when}</td></tr>'
 
 

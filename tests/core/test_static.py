@@ -223,7 +223,8 @@ def test_conditions_in_the_order_of_rfc_9110_section_13_2_2(
         assert dict(answer.headers) == {"ETag": etag, "Cache-Control": "max-age=77"}
         assert (answer.body, answer.count) == (b"", 0)
         # From now on the engine can say so itself, and give the whole to others.
-        assert answer.file is not None and answer.lasting is not None
+        assert answer.file is not None
+        assert answer.lasting is not None
         assert answer.lasting.headers == client.found("/page.html").headers
 
 

@@ -9,13 +9,13 @@ subclass is told by its ``_on_…`` methods; it decides, the channel only moves 
 from __future__ import annotations
 
 import socket
-import ssl
 import struct
 import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from skitai._pure.engine.loop import READ, WRITE, EventLoop
 from skitai._pure.engine.outgoing import Outgoing
@@ -26,6 +26,9 @@ from skitai.limits import Limits
 if sys.platform != "win32":
     import fcntl
     import termios
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["Channel", "Stall"]
 

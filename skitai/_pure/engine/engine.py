@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import errno
 import socket
-import ssl
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from functools import partial
 from time import monotonic, time
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from skitai._constants import SERVER_SOFTWARE
 from skitai._httpdate import format_date
@@ -27,6 +26,9 @@ from skitai._pure.http1 import Headers, RequestHead, ServerConnection
 from skitai.counters import Count, Row, private_row
 from skitai.errors import RemoteProtocolError
 from skitai.limits import Limits
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["ACCEPT_BATCH", "Engine", "Listener"]
 

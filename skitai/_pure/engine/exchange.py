@@ -19,11 +19,10 @@ from __future__ import annotations
 
 import enum
 import selectors
-import ssl
 import threading
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Any, BinaryIO, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, TypeAlias
 
 from skitai._pure.engine.keeping import LastingFile
 from skitai._pure.engine.loop import EventLoop, Timer
@@ -33,6 +32,9 @@ from skitai._pure.http1 import Headers, RequestHead, ServerConnection
 from skitai._waiting import Future, parks
 from skitai.errors import ClientDisconnected, ResponseOverdue, WriteError
 from skitai.limits import Limits
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = [
     "DELIVERED",

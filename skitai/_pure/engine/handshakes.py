@@ -20,17 +20,22 @@ from __future__ import annotations
 import enum
 import re
 import socket
-import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from skitai._lazy import LazyModule
 from skitai._pure.engine.loop import READ, WRITE, EventLoop
 from skitai._pure.engine.secure import RECORD_MAX, SecureSocket
 from skitai._pure.engine.service import Service
 from skitai.limits import Limits
+
+if TYPE_CHECKING:
+    import ssl
+else:
+    ssl = LazyModule("ssl")
 
 __all__ = ["Handshake", "Handshakes", "Stage"]
 

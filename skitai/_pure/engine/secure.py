@@ -22,11 +22,17 @@ send while the loop thread receives, which OpenSSL's state cannot have: ``_lock`
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Sequence
 from contextlib import suppress
 from threading import Lock
-from typing import TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from skitai._lazy import LazyModule
+
+if TYPE_CHECKING:
+    import ssl
+else:
+    ssl = LazyModule("ssl")
 
 __all__ = ["RECORD_MAX", "SEALED_MAX", "UNASKED_MAX", "SecureSocket", "Transport"]
 

@@ -19,7 +19,6 @@ The attribute may be dotted (``api.app``) or a call with literal arguments
 from __future__ import annotations
 
 import ast
-import difflib
 import importlib
 import importlib.util
 import os
@@ -27,12 +26,18 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from skitai._lazy import LazyModule
 from skitai.core.apps import folders
 from skitai.core.apps.reports import place_of, report_of
 from skitai.core.config.targets import AppTarget
 from skitai.errors import AppLoadError
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = LazyModule("difflib")
 
 __all__ = ["WSGIApplication", "is_loose_file", "load_application"]
 

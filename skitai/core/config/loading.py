@@ -15,11 +15,11 @@ import importlib
 import os
 from collections.abc import Mapping
 from dataclasses import fields
-from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from skitai._lazy import LazyModule
 from skitai.core.config.keys import ENVIRONMENT_PREFIX, Key
 from skitai.core.config.problems import Mistake, Problems, did_you_mean
 from skitai.core.config.routelines import DEFAULT_HOST, Route, RouteLines, read_routes
@@ -30,6 +30,11 @@ from skitai.core.config.syntax import Section, Style, parse, read_text
 from skitai.core.config.targets import Finder
 from skitai.core.config.tlschecks import check_tls
 from skitai.limits import Limits
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = LazyModule("difflib")
 
 __all__ = ["for_app", "load", "text_of"]
 
@@ -226,7 +231,7 @@ def _refuse_misspelt(environ: Mapping[str, str], known: list[str], problems: Pro
     """Only what is nearly a key: others may have variables of that prefix too (Kubernetes has)."""
     for name in sorted(environ):
         if name.startswith(ENVIRONMENT_PREFIX) and name not in known:
-            for nearest in get_close_matches(name, known, n=1, cutoff=_NEARLY):
+            for nearest in difflib.get_close_matches(name, known, n=1, cutoff=_NEARLY):
                 problems.add(
                     f"{name} is no setting", hint=f"did you mean {nearest}?", source=Source.ENVIRONMENT.value
                 )

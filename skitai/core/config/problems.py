@@ -12,9 +12,15 @@ of one route) is kept at that route, so that the others are served.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
+from skitai._lazy import LazyModule
 from skitai.errors import ConfigError
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = LazyModule("difflib")
 
 __all__ = ["ConfigErrors", "Mistake", "Problems", "did_you_mean"]
 
@@ -76,7 +82,7 @@ class Problems:
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``did you mean 'threads'?`` for the nearest of ``known``, or an empty text."""
     by_folded = {_folded(other): other for other in known}
-    close = get_close_matches(_folded(name), by_folded, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(_folded(name), by_folded, n=1, cutoff=0.6)
     return f"did you mean {by_folded[close[0]]!r}?" if close else ""
 
 

@@ -10,9 +10,15 @@ Loop thread.
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from skitai._lazy import LazyModule
+
+if TYPE_CHECKING:
+    import ssl
+else:
+    ssl = LazyModule("ssl")
 
 __all__ = ["connection_fields"]
 

@@ -7,24 +7,30 @@ encrypted with keys of the context, which are new with each start, reload and wo
 
 from __future__ import annotations
 
-import ssl
+from typing import TYPE_CHECKING
 
+from skitai._lazy import LazyModule
 from skitai.core.config import ListenSettings, Settings
 from skitai.core.tls.pairs import Pair, read_pem
 from skitai.errors import ConfigError
+
+if TYPE_CHECKING:
+    import ssl
+else:
+    ssl = LazyModule("ssl")
 
 __all__ = ["make_context"]
 
 #: Of TLS 1.2; those of 1.3 are all good, and Python cannot choose among them.
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
-_MODES = {"no": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
+_VERSIONS = {"1.2": "TLSv1_2", "1.3": "TLSv1_3"}
+_MODES = {"no": "CERT_NONE", "optional": "CERT_OPTIONAL", "required": "CERT_REQUIRED"}
 
 
 def make_context(pair: Pair, listener: ListenSettings, settings: Settings) -> ssl.SSLContext:
     """Reads the files.  Raises ConfigError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = _VERSIONS[listener.tls_min]
+    context.minimum_version = ssl.TLSVersion[_VERSIONS[listener.tls_min]]
     context.options |= (
         ssl.OP_CIPHER_SERVER_PREFERENCE
         | ssl.OP_NO_COMPRESSION
@@ -57,7 +63,7 @@ def _ask_clients(context: ssl.SSLContext, listener: ListenSettings, settings: Se
         raise ConfigError(
             f"ca_certs: a certificate of {listener.ca_certs} is damaged ({error.reason})", file=where
         ) from error
-    context.verify_mode = _MODES[listener.verify]
+    context.verify_mode = ssl.VerifyMode[_MODES[listener.verify]]
 
 
 def _origin(listener: ListenSettings, key: str, settings: Settings) -> str:

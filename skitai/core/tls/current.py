@@ -14,16 +14,19 @@ Called by whichever thread accepts or shakes hands.  Two at once would at worst 
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from skitai.core.config import ListenSettings, Settings
 from skitai.core.config.routelines import find_rule
 from skitai.core.tls.contexts import make_context
 from skitai.core.tls.pairs import Pair
 from skitai.errors import ConfigError
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["CurrentContext", "ListenerContext"]
 

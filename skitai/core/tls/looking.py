@@ -8,13 +8,18 @@ can be served at all.
 from __future__ import annotations
 
 import ipaddress
-import ssl
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from skitai._lazy import LazyModule
 from skitai.core.config.routelines import DEFAULT_HOST
 from skitai.core.tls.pairs import Pair
 from skitai.errors import ConfigError
+
+if TYPE_CHECKING:
+    import ssl
+else:
+    ssl = LazyModule("ssl")
 
 __all__ = ["Certificate", "look_at"]
 

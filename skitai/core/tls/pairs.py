@@ -8,12 +8,18 @@ OpenSSL ask for a passphrase: a server has nobody at its terminal.
 from __future__ import annotations
 
 import re
-import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from skitai._lazy import LazyModule
 from skitai.core.config import HostSettings, ListenSettings, Settings
 from skitai.errors import ConfigError
+
+if TYPE_CHECKING:
+    import ssl
+else:
+    ssl = LazyModule("ssl")
 
 __all__ = ["Pair", "read_pem"]
 
