@@ -1,6 +1,6 @@
 """Measurements, always beside a peer in the same run: a figure alone says more about the
 machine than about the code.  ``python -m benchmarks`` is for whole servers (docs/benchmarks.md),
-``test_kernel`` and ``test_environ`` for kernels.
+``test_kernel`` and ``test_environ`` for kernels, ``test_saddle`` for Saddle without a server.
 
 | file | one sentence |
 |---|---|

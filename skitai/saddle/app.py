@@ -80,7 +80,7 @@ class Saddle(AuthorizationSettings, SessionSettings, TemplateSettings, Scope):
         "csrf_token_input": lambda services: csrf_input(services.csrf_token),
         "flash": lambda services: services.mbox,
         "mbox": lambda services: MessageBox(services.session),
-        "redirect": lambda services: functools.partial(_redirect, services),
+        "redirect": lambda services: functools.partial(_redirect, services.response),
         "render": lambda services: services.app.renderer_of(services),
         "request": lambda services: Request(services.env, services),
         "response": lambda services: Response(),
@@ -250,7 +250,7 @@ class Saddle(AuthorizationSettings, SessionSettings, TemplateSettings, Scope):
         try:
             content = route.call(services, environ, values)
         except BaseException as error:  # SystemExit too: who waits for the end of the request is to be told
-            produce = functools.partial(_raise, error)
+            produce = functools.partial(_raise, [error])
         else:
             made = services.__dict__
             if "response" not in made and "temp" not in made:
@@ -280,7 +280,7 @@ class Saddle(AuthorizationSettings, SessionSettings, TemplateSettings, Scope):
         try:
             path = (environ.get("PATH_INFO") or "/").encode("latin-1").decode("utf-8")
         except UnicodeDecodeError:
-            return self._nowhere(), functools.partial(_raise, HTTPError(400, "The path is not UTF-8."))
+            return self._nowhere(), functools.partial(_raise, [HTTPError(400, "The path is not UTF-8.")])
         found = self._rules.find(path, method)
         if found is None and method == "HEAD":
             found = self._rules.find(path, "GET")
@@ -333,6 +333,8 @@ class Saddle(AuthorizationSettings, SessionSettings, TemplateSettings, Scope):
                     body = body_from(content, response, environ, around.name)
             except Exception as error:
                 body = await self._body_of_error(services, environ, around, error)
+                if body is None:
+                    raise
             return finish(response, environ, start_response, around, body)
         except BaseException:
             response.close()
@@ -347,12 +349,12 @@ class Saddle(AuthorizationSettings, SessionSettings, TemplateSettings, Scope):
         *,
         was_asked: bool = False,
     ) -> Body:
-        """What ``error`` looks like to the client; raises it if the server is to decide.
+        """What ``error`` looks like to the client; None if the server is to decide.
 
         ``was_asked``: by ``send_error``, behind fields that are meant for it.
         """
         if isinstance(error, ClientDisconnected):
-            raise error  # nobody is left to be answered
+            return None  # nobody is left to be answered
         response: Response = services.response
         if not was_asked:
             response.clear()
@@ -376,7 +378,7 @@ class Saddle(AuthorizationSettings, SessionSettings, TemplateSettings, Scope):
             secrets = _texts([getattr(self, name, "") for name in _SECRETS])
             detail = detail_of(error, secrets)
             return apply_page(response, environ, 500, "The application failed.", detail)
-        raise error
+        return None
 
     def _preflighted(self, environ: dict[str, Any]) -> Around | None:
         """What a browser asks about before a page of another origin gets it; None if this asks for no such
@@ -422,13 +424,13 @@ class Saddle(AuthorizationSettings, SessionSettings, TemplateSettings, Scope):
 was.SHARED.reserve(Saddle.skitai_services)
 
 
-def _redirect(services: was.Services, url: str, status: int = 302) -> str:
+def _redirect(response: Response, url: str, status: int = 302) -> str:
     """Send the client to ``url``: return what this gives.  303 has it come by GET, 307 as it came."""
     if status not in (301, 302, 303, 307, 308):
         raise ValueError(f"{status!r} is no redirect: 301, 302, 303, 307 and 308 are")
-    services.response.set_status(status)
+    response.set_status(status)
     # What no URL has is quoted, line ends among it.
-    services.response["Location"] = quote(url, safe="%/:=&?~#+!$,;'@()*[]")
+    response["Location"] = quote(url, safe="%/:=&?~#+!$,;'@()*[]")
     return ""
 
 
@@ -436,8 +438,9 @@ def _give(content: Any) -> Any:
     return content
 
 
-def _raise(error: BaseException) -> Any:
-    raise error
+def _raise(errors: list[BaseException]) -> Any:
+    # Taken out of the list: else the frames in its traceback would keep it, and it them.
+    raise errors.pop()
 
 
 def _texts(value: Any) -> list[str]:

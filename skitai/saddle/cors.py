@@ -66,7 +66,7 @@ class CORS:
         if self._takes_all:
             response["Access-Control-Allow-Origin"] = "*"
         else:
-            _vary(response, "Origin")  # also where there is none: caches keep the answer for others
+            response.add("Vary", "Origin")  # also where there is none: caches keep the answer for others
             origin = environ.get("HTTP_ORIGIN", "")
             if not self.allows(origin):
                 return
@@ -77,11 +77,9 @@ class CORS:
             response["Access-Control-Expose-Headers"] = self._expose
 
     def answer_preflight(self, environ: dict[str, Any], response: Response, possible: Iterable[str]) -> None:
-        """What may be asked; ``possible`` are the methods of the path."""
-        self.apply(environ, response)
-        for name in ("Access-Control-Request-Method", "Access-Control-Request-Headers"):
-            _vary(response, name)
-        if "Access-Control-Allow-Origin" not in response:
+        """What may be asked, beside what `apply` says; ``possible`` are the methods of the path."""
+        response.add("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")
+        if not self.allows(environ.get("HTTP_ORIGIN", "")):
             return
         response["Access-Control-Allow-Methods"] = ", ".join(self._methods or sorted(possible))
         asked = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
@@ -90,9 +88,3 @@ class CORS:
         if headers:
             response["Access-Control-Allow-Headers"] = headers
         response["Access-Control-Max-Age"] = self._max_age
-
-
-def _vary(response: Response, name: str) -> None:
-    known = response.get_header("Vary") or ""
-    if name.lower() not in (item.strip().lower() for item in known.split(",")):
-        response["Vary"] = f"{known}, {name}" if known else name

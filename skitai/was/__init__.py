@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 from skitai.core.binding import Binding
 from skitai.was._current import VARIABLE, activate, current, deactivate
 from skitai.was._services import Services
-from skitai.was._shared import SHARED
+from skitai.was._shared import SHARED, Shared
 
-__all__ = ["BINDING", "SHARED", "Services", "activate", "current", "deactivate"]
+__all__ = ["BINDING", "SHARED", "Services", "Shared", "activate", "current", "deactivate"]
 
 if TYPE_CHECKING:
 

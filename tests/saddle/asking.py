@@ -16,6 +16,7 @@ class Reply:
         self.code = int(status[:3])
         self.status = status
         self.headers = {name.lower(): value for name, value in headers}
+        self.all_headers = [(name.lower(), value) for name, value in headers]
         self.body = body
         self.text = body.decode(errors="replace")
 

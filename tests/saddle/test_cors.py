@@ -28,6 +28,10 @@ def preflight(app: Saddle, path: str = "/x", origin: str = SITE, method: str = "
     )
 
 
+def varying(reply):
+    return [value for name, value in reply.all_headers if name == "vary"]
+
+
 def test_without_it_nobody_is_told_anything(app):
     assert not {name for name in ask(app, "/x", HTTP_ORIGIN=SITE).headers if name.startswith("access-")}
     reply = preflight(app)
@@ -72,7 +76,8 @@ def test_a_preflight_says_what_is_possible(app):
     assert reply.headers["access-control-allow-methods"] == "DELETE, GET, PATCH, POST, PUT"
     assert reply.headers["access-control-allow-headers"] == "X-Token"
     assert reply.headers["access-control-max-age"] == "60"
-    assert reply.headers["vary"] == ("Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
+    asked = "Access-Control-Request-Method, Access-Control-Request-Headers"
+    assert varying(reply) == [asked, "Origin"]
     reply = preflight(app, origin="https://evil.example")
     assert not {name for name in reply.headers if name.startswith("access-")}
 
@@ -124,10 +129,11 @@ def test_a_vary_of_the_function_stays(app):
 
     @app.route("/v")
     def v(was):
-        was.response["Vary"] = "Accept"
+        was.response.add("Vary", "Accept")
+        was.response.add("Vary", "Cookie")
         return ""
 
-    assert ask(app, "/v").headers["vary"] == "Accept, Origin"
+    assert varying(ask(app, "/v")) == ["Accept", "Cookie", "Origin"]
 
 
 @pytest.mark.parametrize("origins", ["www.example.com", "https://a.example/", "https://*.example.com", ["x"]])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
+from wsgiref.util import setup_testing_defaults
 
 import pytest
 
@@ -202,3 +204,39 @@ def test_a_status_that_does_not_redirect_is_refused(app):
     app.route("/")(lambda was: was.redirect("/", 200))
     with pytest.raises(ValueError, match="200 is no redirect"):
         ask(app)
+
+
+@pytest.mark.parametrize("path", ["/raised", "/http", "/nothing", "/redirect", "/temp", "/ab"])
+def test_a_request_leaves_nothing_that_only_the_collector_finds(app, path):
+    """Frames that an exception keeps, and that keep it, would hold a request's body until then."""
+
+    @app.errorhandler(KeyError)
+    def missing(was, error):
+        was.response.set_status(410)
+        return "gone"
+
+    @app.route("/raised")
+    def raised(was):
+        raise KeyError
+
+    @app.route("/http")
+    def http(was):
+        raise HTTPError(409)
+
+    app.route("/redirect")(lambda was: was.redirect("/"))
+    app.route("/temp")(lambda was: str(vars(was.temp)))
+    app.route("/ab")(lambda was: was.ab("http"))
+    environ = {"PATH_INFO": path}
+    setup_testing_defaults(environ)
+
+    def call():
+        b"".join(app(dict(environ), lambda status, headers: None))
+
+    call()
+    gc.collect()
+    gc.disable()
+    try:
+        call()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
