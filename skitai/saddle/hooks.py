@@ -18,6 +18,9 @@ from skitai.was import Services
 
 __all__ = ["Hook", "Hooks", "drive", "must_be_awaited", "run_within"]
 
+#: Hooks of one request that are told that they cannot wait: one may ask for it over and over.
+_REFUSALS_MAX = 100
+
 T = TypeVar("T")
 Hook = Callable[[Any], Any]
 
@@ -128,13 +131,17 @@ def must_be_awaited(value: Any) -> bool:
 def drive(steps: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine that does not wait.
 
-    Raises:
-        TypeError: it does.
+    Where it does, it gets a TypeError that says why it cannot, as its hooks may have to end something.
     """
+    refusal = TypeError(
+        "a plain function has an async hook, which would have to wait: make the function async"
+    )
     try:
         steps.send(None)
+        for _ in range(_REFUSALS_MAX):
+            steps.throw(refusal)
     except StopIteration as end:
         result: T = end.value
         return result
     steps.close()
-    raise TypeError("a plain function has an async hook, which would have to wait: make the function async")
+    raise refusal
