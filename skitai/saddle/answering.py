@@ -49,7 +49,28 @@ def body_from(content: Any, response: Response, environ: dict[str, Any], name: s
 def finish(
     response: Response, environ: dict[str, Any], start_response: Any, around: Around, body: Body
 ) -> Any:
-    """The head, and what the server is given."""
+    """The head, and what the server is given.  Where the head cannot be sent, the body is closed here."""
+    try:
+        _begin(response, environ, start_response, around, body)
+    except BaseException:
+        discard(body)
+        raise
+    if environ["REQUEST_METHOD"] == "HEAD" or not response.has_body:
+        discard(body)
+        body = []
+    elif isinstance(body, bytes):
+        body = [body]
+    if not response.is_awaited:
+        return body
+    if isinstance(body, list):
+        response.close()
+        return body
+    return AwaitedClosing(body, response) if is_async_iterable(body) else Closing(body, response)
+
+
+def _begin(
+    response: Response, environ: dict[str, Any], start_response: Any, around: Around, body: Body
+) -> None:
     if not response.has_body:
         for name in ("Content-Type", "Content-Length"):
             if name in response:
@@ -64,17 +85,6 @@ def finish(
     if around.security is not None:
         around.security.apply(environ, response)
     start_response(response.status, response.decide_head())
-    if environ["REQUEST_METHOD"] == "HEAD" or not response.has_body:
-        discard(body)
-        body = []
-    elif isinstance(body, bytes):
-        body = [body]
-    if not response.is_awaited:
-        return body
-    if isinstance(body, list):
-        response.close()
-        return body
-    return AwaitedClosing(body, response) if is_async_iterable(body) else Closing(body, response)
 
 
 def log(environ: dict[str, Any], error: BaseException) -> None:

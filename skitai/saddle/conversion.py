@@ -11,13 +11,13 @@ Annotations that say nothing about a text (a class of the application's, ``dict`
 from __future__ import annotations
 
 import enum
-import json
 import math
 import re
 import types
 from collections.abc import Callable
 from typing import Any, Literal, Union, get_args, get_origin
 
+from skitai.saddle.jsontext import read_json
 from skitai.saddle.uploads import UploadedFile
 
 __all__ = ["TYPED_NAMES", "Converter", "converter_of"]
@@ -58,8 +58,8 @@ def _to_str(text: str) -> str:
 
 def _to_json(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return read_json(text)
+    except ValueError:
         raise ValueError("is no JSON") from None
 
 

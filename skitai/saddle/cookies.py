@@ -153,6 +153,10 @@ def _seconds(name: str, lifetime: Lifetime) -> int:
     )
 
 
+#: The longest name of a cookie for which there is a line that removes it.
+_REMOVABLE_MAX: Final = COOKIE_MAX - len(cookie_line("n", "", lifetime="now", secure=True)) + 1
+
+
 class Cookies(MutableMapping[str, str]):
     """The cookies of one request, with the changes made during it.  One request, one thread."""
 
@@ -230,7 +234,8 @@ class Cookies(MutableMapping[str, str]):
     def clear(self) -> None:
         """Remove all that the client has sent, and those set since."""
         for name in tuple(self._values):
-            if _TOKEN.fullmatch(name):
+            # Others no browser keeps, and what does not come from one need not forget.
+            if _TOKEN.fullmatch(name) and len(name) <= _REMOVABLE_MAX:
                 self.remove(name)
         self._values.clear()
 

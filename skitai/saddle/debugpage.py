@@ -42,6 +42,12 @@ class _Repr(reprlib.Repr):
         self.maxdict = self.maxlist = self.maxtuple = 10
         self.maxlevel = 3
 
+    def repr1(self, value: Any, level: int) -> str:
+        try:
+            return super().repr1(value, level)
+        except Exception as error:  # whatever the application's objects do, the page is about another fault
+            return f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
+
     def repr_dict(self, value: dict[Any, Any], level: int) -> str:
         if level <= 0:
             return "{...}"

@@ -12,10 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
+from skitai.saddle.returns import discard
 from skitai.saddle.temp import EVEXCEPT, EVOK, EVREQEND
 from skitai.was import Services
 
 __all__ = ["Hook", "Hooks", "drive", "must_be_awaited", "run_within"]
+
+#: Hooks of one request that are told that they cannot wait: one may ask for it over and over.
+_REFUSALS_MAX = 100
 
 T = TypeVar("T")
 Hook = Callable[[Any], Any]
@@ -40,20 +44,26 @@ class Hooks:
 async def run_within(levels: Sequence[Hooks], services: Services, function: Callable[[], Any]) -> Any:
     """What ``function()`` gives, or the first `before_request` that gives something true.
 
-    ``levels``: the outermost first.  An exception passes through; one of a hook takes its place.
+    ``levels``: the outermost first.  An exception passes through; one of a hook takes its place, and what
+    was given before it is closed, for nobody will send it.
     """
+    given: list[Any] = []
     try:
-        return await _within(levels, 0, services, function)
-    finally:
-        if "temp" in services.__dict__:  # still: without hooks, or when a teardown has bound something
-            await _fire(services, EVREQEND)
+        try:
+            return await _within(levels, 0, services, function, given)
+        finally:
+            if "temp" in services.__dict__:  # still: without hooks, or when a teardown has bound something
+                await _fire(services, EVREQEND)
+    except BaseException:
+        discard(given)
+        raise
 
 
 async def _within(
-    levels: Sequence[Hooks], depth: int, services: Services, function: Callable[[], Any]
+    levels: Sequence[Hooks], depth: int, services: Services, function: Callable[[], Any], given: list[Any]
 ) -> Any:
     if depth == len(levels):
-        return await _call(services, function)
+        return await _call(services, function, given)
     level = levels[depth]
     try:
         try:
@@ -62,8 +72,9 @@ async def _within(
                 if must_be_awaited(content):
                     content = await content
                 if content:
+                    given.append(content)
                     return content
-            content = await _within(levels, depth + 1, services, function)
+            content = await _within(levels, depth + 1, services, function, given)
         except BaseException:
             await _run(level.failed, services)
             raise
@@ -79,11 +90,12 @@ async def _within(
                 await _run(level.teardown, services)
 
 
-async def _call(services: Services, function: Callable[[], Any]) -> Any:
+async def _call(services: Services, function: Callable[[], Any], given: list[Any]) -> Any:
     try:
         content = function()
         if must_be_awaited(content):
             content = await content
+        given.append(content)
     except BaseException:
         if "temp" in services.__dict__:
             await _fire(services, EVEXCEPT)
@@ -119,13 +131,17 @@ def must_be_awaited(value: Any) -> bool:
 def drive(steps: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine that does not wait.
 
-    Raises:
-        TypeError: it does.
+    Where it does, it gets a TypeError that says why it cannot, as its hooks may have to end something.
     """
+    refusal = TypeError(
+        "a plain function has an async hook, which would have to wait: make the function async"
+    )
     try:
         steps.send(None)
+        for _ in range(_REFUSALS_MAX):
+            steps.throw(refusal)
     except StopIteration as end:
         result: T = end.value
         return result
     steps.close()
-    raise TypeError("a plain function has an async hook, which would have to wait: make the function async")
+    raise refusal

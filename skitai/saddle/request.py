@@ -6,9 +6,8 @@ Made for each request of a Saddle application; it parses nothing that is not ask
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlparse
 
 from skitai.core.redirects import quote_path
@@ -17,6 +16,7 @@ from skitai.limits import FormLimits
 from skitai.saddle.body import Body
 from skitai.saddle.contenttype import parse_content_type
 from skitai.saddle.forms import gather, has_form, merged, read_form
+from skitai.saddle.jsontext import read_json
 from skitai.saddle.uploads import UploadedFile
 from skitai.saddle.urlencoded import parse_urlencoded
 from skitai.was import Services
@@ -155,8 +155,8 @@ class Request:
             raise HTTPError(415, "The Content-Type of the body is not application/json.")
         body = self.read_all(self._limits.json_max, "json_max")
         try:
-            return json.loads(body, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
+            return read_json(body)
+        except ValueError as error:
             raise HTTPError(400, f"The body is no JSON: {error}.") from None
 
     def get_body(self) -> bytes:
@@ -204,7 +204,3 @@ class Request:
 
     #: In 0.11 the one was the peer's address; here both are the client's, if the proxy is trusted.
     get_real_ip = get_remote_addr
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")

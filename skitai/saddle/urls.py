@@ -111,6 +111,8 @@ def _url(route: Route, given: dict[str, Any], name: str, mount: str) -> str:
     query = urlencode({key: value for key, value in given.items() if value is not None}, doseq=True)
     # The mount itself has no slash at its end, and the server would send a client there.
     url = quote(mount, safe="/" + _SAFE) + ("" if mount and path == "/" else path)
+    if url.startswith("//"):  # from here on it would name another host (RFC 3986 section 4.2)
+        url = f"/%2F{url[2:]}"
     return f"{url}?{query}" if query else url
 
 

@@ -135,6 +135,45 @@ def test_an_async_hook_around_a_plain_function_is_refused(app):
         ask(app)
 
 
+def test_hooks_that_wait_are_told_why_they_cannot_and_the_error_is_answered(app):
+    told = []
+
+    @app.before_request
+    async def before(was):
+        await asyncio.sleep(0)
+
+    @app.teardown_request
+    async def teardown(was):
+        try:
+            await asyncio.sleep(0)
+        except TypeError as error:
+            told.append(str(error))
+
+    @app.errorhandler(500)
+    def failed(was, error):
+        return f"{type(error).__name__}: {error}"
+
+    app.route("/")(lambda was: "")
+    reply = ask(app)
+    assert (reply.code, reply.text.partition(":")[0]) == (500, "TypeError")
+    assert len(told) == 1
+    assert "make the function async" in told[0]
+
+
+def test_a_hook_that_does_not_take_it_ends_too(app):
+    @app.before_request
+    async def before(was):
+        while True:
+            try:
+                await asyncio.sleep(0)
+            except TypeError:
+                was.temp.refused = True
+
+    app.route("/")(lambda was: "")
+    with pytest.raises(TypeError, match="make the function async"):
+        ask(app)
+
+
 def test_an_async_error_handler_is_there_for_paths_without_a_function_too(app):
     @app.errorhandler(404)
     async def not_found(was, error):

@@ -195,6 +195,17 @@ def test_many_cookies_are_not_all_read():
     assert len(read_cookies("; ".join(f"a{n}=1" for n in range(100_000)))) == 300
 
 
+def test_names_for_which_there_is_no_line_are_cleared_too():
+    jar, response = cookies(f"{'n' * 4100}=1; a=2")
+    jar.clear()
+    assert len(jar) == 0
+    assert [line.partition("=")[0] for line in lines(response)] == ["a"]
+    for length in range(3950, 4100):
+        jar, response = cookies(f"{'n' * length}=1", "https")
+        jar.clear()
+        assert all(len(line) <= 4096 for line in lines(response))
+
+
 @given(st.text(max_size=300))
 def test_any_text_survives_the_round_trip(value):
     pair = set_line("a", value).partition(";")[0]

@@ -160,13 +160,16 @@ def test_the_debug_page_shows_causes_and_survives_broken_reprs(app):
         def __repr__(self):
             raise ValueError("no")
 
+    class deque:
+        """Not the one that reprlib takes it for."""
+
     @app.route("/")
     def index(was):
-        broken = Broken()
+        broken, double, long = Broken(), deque(), [10**5000]
         try:
             raise LookupError("the first")
         except LookupError as error:
-            raise RuntimeError(f"the second {type(broken)}") from error
+            raise RuntimeError(f"the second {type(broken)} {double is long}") from error
 
     def deep(was, depth=0):
         return deep(was, depth + 1)
@@ -176,6 +179,8 @@ def test_the_debug_page_shows_causes_and_survives_broken_reprs(app):
     assert text.index("LookupError: the first") < text.index("This was the cause of:")
     assert text.index("This was the cause of:") < text.index("RuntimeError: the second")
     assert "<Broken instance at " in text
+    assert "double = <deque, whose repr raises TypeError>" in text
+    assert "long = [<int, whose repr raises ValueError>]" in text
     text = ask(app, "/deep").text
     assert "RecursionError" in text
     assert len(text) < 100_000

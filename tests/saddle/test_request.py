@@ -106,7 +106,19 @@ def test_json(content_type, encoding):
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"{", b"{'a': 1}", b"nan", b"NaN", b"[Infinity]", b"\xff", b"[" * 100_000, b"1" * 5000, b"1 2"],
+    [
+        b"",
+        b"{",
+        b"{'a': 1}",
+        b"nan",
+        b"NaN",
+        b"[Infinity]",
+        b"1e999",
+        b"\xff",
+        b"[" * 100_000,
+        b"1" * 5000,
+        b"1 2",
+    ],
 )
 def test_a_body_that_is_no_json_is_400(data):
     said, reply = see(lambda request: request.json(), data=data, CONTENT_TYPE="application/json")

@@ -12,7 +12,7 @@ from wsgiref.util import setup_testing_defaults
 import pytest
 
 from skitai.lib import producers
-from skitai.saddle import Saddle
+from skitai.saddle import EVOK, EVREQEND, Saddle
 from tests.saddle.asking import Reply, ask
 
 
@@ -203,6 +203,47 @@ def test_parts_are_closed_as_they_end_and_the_rest_when_the_client_leaves():
     body.close()
     assert (first.closed, second.closed, third.closed) == (1, 1, 1)
     assert list(body) == []
+
+
+@pytest.mark.parametrize("giver", ["function", "before_request"])
+@pytest.mark.parametrize("where", ["after_request", "teardown_request", EVOK, EVREQEND])
+def test_what_nobody_sends_because_a_hook_raised_is_closed(where, giver):
+    app = Saddle(__name__)
+    stream = More("abc")
+
+    def fail(was):
+        raise KeyError(where)
+
+    @app.before_request
+    def before(was):
+        if where in (EVOK, EVREQEND):
+            was.temp.bind(where, fail)
+        return stream if giver == "before_request" else None
+
+    if where not in (EVOK, EVREQEND):
+        getattr(app, where)(fail)
+    app.route("/")(lambda was: stream)
+    if giver == "before_request" and where in ("after_request", EVOK):  # these do not follow it
+        assert ask(app).text == "abc"
+    else:
+        with pytest.raises(KeyError):
+            ask(app)
+    assert stream.closed == 1
+
+
+def test_what_is_returned_under_a_head_that_cannot_be_sent_is_closed():
+    app = Saddle(__name__)
+    stream = More("abc")
+    app.route("/")(lambda was: stream)
+
+    def start_response(status, headers):
+        raise ValueError("no such field")
+
+    environ: dict[str, Any] = {}
+    setup_testing_defaults(environ)
+    with pytest.raises(ValueError, match="no such field"):
+        app(environ, start_response)
+    assert stream.closed == 1
 
 
 def test_all_parts_are_closed_though_one_of_them_cannot_be():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
+from urllib.parse import unquote
 
 import pytest
 
@@ -54,6 +55,19 @@ def test_a_url_leads_to_its_function(app, name, args, keywords, url):
     assert app.build_url(name, *args, **keywords) == url
     if name != "add" or args != () or keywords:
         assert ask(app, url).code == (400 if None in args else 200)
+
+
+def test_no_value_makes_it_the_url_of_another_host():
+    app = Saddle(__name__)
+
+    @app.route("/<path>")
+    def page(was, path):
+        return was.redirect(was.ab("page", path))
+
+    reply = ask(app, "//example.com/a")
+    assert (reply.code, reply.headers["location"]) == (302, "/%2Fexample.com/a")
+    # Which leads to the same function with the same value.
+    assert ask(app, unquote(reply.headers["location"])).headers["location"] == "/%2Fexample.com/a"
 
 
 def test_in_a_request_the_mount_is_in_front(app):
