@@ -15,6 +15,7 @@ cdef class Seal:
     cdef object read, write, feed, take, incoming
     cdef bytes kept              # ciphertext of the next `sealed` bytes; None, or `gone` bytes of it are out
     cdef Py_ssize_t gone, sealed
+    cdef Py_ssize_t empty        # ciphertext that has come since the last byte of content
     cdef bint ended              # the client has said goodbye
     cdef bint broken             # it has broken the rules of TLS, or of this server
 

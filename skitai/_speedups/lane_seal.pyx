@@ -54,6 +54,7 @@ cdef enum:
 
 cdef Py_ssize_t SEALED_MAX = _secure.SEALED_MAX
 cdef Py_ssize_t UNASKED_MAX = _secure.UNASKED_MAX
+cdef Py_ssize_t EMPTY_MAX = _secure.EMPTY_MAX
 
 assert _secure.RECORD_MAX == RECORD_MAX
 
@@ -84,6 +85,7 @@ cdef class Seal:
         self.take = secure.outgoing.read
         self.kept = bytes(secure.kept) or None
         self.sealed = secure.sealed
+        self.empty = secure.empty
         self.ended = secure.ended
 
     cdef object leave(self):
@@ -91,6 +93,7 @@ cdef class Seal:
         secure = self.secure
         secure.kept = b"" if self.kept is None else self.kept[self.gone :]
         secure.sealed = self.sealed
+        secure.empty = self.empty
         secure.ended = self.ended
         return secure
 
@@ -107,7 +110,7 @@ cdef class Seal:
     cdef Py_ssize_t receive(self, int fd, Workspace work) except -2:
         cdef unsigned char *ciphertext = work.scratch + RECORD_MAX
         cdef Py_ssize_t filled = 0
-        cdef Py_ssize_t place, size
+        cdef Py_ssize_t place, size, piece
         while not filled:
             size = recv(fd, ciphertext, SCRATCH - RECORD_MAX, 0)
             if size < 0 and errno == EINTR:
@@ -116,10 +119,12 @@ cdef class Seal:
                 return -1 if size < 0 and errno == EAGAIN else 0
             work.more = size == SCRATCH - RECORD_MAX
             for place in range(0, size, RECORD_MAX):
-                self.feed(
-                    PyBytes_FromStringAndSize(<const char *>ciphertext + place, min(size - place, RECORD_MAX))
-                )
+                piece = min(size - place, RECORD_MAX)
+                self.feed(PyBytes_FromStringAndSize(<const char *>ciphertext + place, piece))
                 filled = self.open(work, filled)
+                self.empty = 0 if filled else self.empty + piece
+                if self.empty > EMPTY_MAX:
+                    self.broken = True
                 if self.ended or self.broken:
                     return filled
         return filled

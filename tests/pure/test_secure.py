@@ -414,6 +414,21 @@ def test_a_client_that_has_said_goodbye_gets_its_answer(together: bool) -> None:
         wait_until(lambda: w.connections() == 0)
 
 
+@pytest.mark.parametrize("rubbish", [b"", b"\x17\x03\x03\x00\x20" + b"?" * 32], ids=["", "rubbish"])
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_goodbye_with_the_last_flight(asks: bool, rubbish: bytes) -> None:
+    """What follows it is nobody's business: OpenSSL will never take that from the buffer."""
+    with world(secure=secure()) as w:
+        client = ByHand(w.address)
+        last = client.shake_hands()
+        said = client.seal(get("/early")) if asks else b""
+        client.raw.sendall(last + said + client.seal_goodbye() + rubbish)
+        rest = client.rest()
+        assert rest.endswith(b"/early") if asks else not rest
+        wait_until(lambda: w.connections() == 0)
+        by_hand(w).raw.close()
+
+
 def test_a_client_that_ends_without_goodbye_has_ended() -> None:
     def work(exchange: engine.Exchange) -> None:
         time.sleep(0.1)

@@ -22,7 +22,6 @@ import re
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -110,6 +109,7 @@ class Handshake:
         "_outgoing",
         "_owner",
         "_secure",
+        "_secured",
         "_tls",
         "_unsent",
         "deadline",
@@ -145,6 +145,7 @@ class Handshake:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls: ssl.SSLObject | None = None
+        self._secured: SecureSocket | None = None
         self._unsent: bytes | memoryview = b""
         self._interest = 0
         self._lock = threading.Lock()
@@ -224,9 +225,9 @@ class Handshake:
                 self._watch(WRITE)
                 return None
         # Of TLS 1.3 nothing is left to say but tickets: they leave with the first answer.
-        with suppress(ssl.SSLWantReadError):  # what has come ends within a record
-            while self._incoming.pending:
-                self.early += tls.read(RECORD_MAX)
+        self._secured = SecureSocket(self.sock, tls, self._incoming, self._outgoing)
+        scratch = self._handshakes.scratch
+        self.early = bytes(scratch[: self._secured.open_early(scratch)])
         self._leave(Stage.DONE, self._owner.secured)
         return None
 
@@ -270,9 +271,9 @@ class Handshake:
 
     def secured(self) -> SecureSocket:
         """Once it is DONE."""
-        assert self._tls is not None
+        assert self._secured is not None
         self.stage = Stage.GONE
-        return SecureSocket(self.sock, self._tls, self._incoming, self._outgoing)
+        return self._secured
 
     def give_away(self) -> socket.socket:
         """Once it is CLEAR."""

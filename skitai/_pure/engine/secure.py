@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 else:
     ssl = LazyModule("ssl")
 
-__all__ = ["RECORD_MAX", "SEALED_MAX", "UNASKED_MAX", "SecureSocket", "Transport"]
+__all__ = ["EMPTY_MAX", "RECORD_MAX", "SEALED_MAX", "UNASKED_MAX", "SecureSocket", "Transport"]
 
 #: The longest record's content (RFC 8446 section 5.1).  OpenSSL's buffers keep the size that they once
 #: had, for as long as the connection lasts: they are given no more than this at a time.
@@ -43,13 +43,27 @@ RECORD_MAX = 16384
 SEALED_MAX = 4 * RECORD_MAX
 #: What a client makes OpenSSL say while we have nothing to send: tickets and a few alerts take less.
 UNASKED_MAX = RECORD_MAX
+#: What a client may send before a byte of content comes: padding, and KeyUpdate, of which one (27 bytes)
+#: costs us some 15 µs.  It has to be more than the longest record, which comes in pieces.
+EMPTY_MAX = 2 * RECORD_MAX
 
 
 class SecureSocket:
     """``sock`` is connected and non-blocking; ``tls`` has shaken hands on it by way of the two buffers, and
     all that the client has sent since was read."""
 
-    __slots__ = ("_lock", "_parted", "ended", "incoming", "kept", "outgoing", "sealed", "sock", "tls")
+    __slots__ = (
+        "_lock",
+        "_parted",
+        "empty",
+        "ended",
+        "incoming",
+        "kept",
+        "outgoing",
+        "sealed",
+        "sock",
+        "tls",
+    )
 
     def __init__(
         self, sock: socket.socket, tls: ssl.SSLObject, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO
@@ -62,6 +76,8 @@ class SecureSocket:
         #: Ciphertext that the socket has not taken, and how many bytes of the caller's it stands for.
         self.kept: bytes | memoryview = b""
         self.sealed = 0
+        #: Ciphertext that has come since the last byte of content.
+        self.empty = 0
         #: The client has said goodbye; we have.
         self.ended = False
         self._parted = False
@@ -102,10 +118,22 @@ class SecureSocket:
         filled = 0
         with self._lock:
             for start in range(0, size, RECORD_MAX):
-                self.incoming.write(ciphertext[start : min(start + RECORD_MAX, size)])
+                piece = ciphertext[start : min(start + RECORD_MAX, size)]
+                self.incoming.write(piece)
                 filled = self._open(buffer, filled)
+                self.empty = 0 if filled else self.empty + len(piece)
+                if self.empty > EMPTY_MAX:
+                    raise ConnectionAbortedError("the client sends records without content")
         if not filled and not self.ended:
             raise BlockingIOError
+        return filled
+
+    def open_early(self, buffer: memoryview) -> int:
+        """What the client has sent behind its last flight, of which ``incoming`` holds a record at most."""
+        with self._lock:
+            filled = self._open(buffer, 0)
+        if self.ended:
+            self.hear_of_the_end()
         return filled
 
     def _open(self, buffer: memoryview, filled: int) -> int:
