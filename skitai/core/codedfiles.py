@@ -11,12 +11,13 @@ Accept-Encoding.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 
 from skitai._kernels import coders, engine, http1, producers
 from skitai.core.answer import Answer
-from skitai.core.compression import CODED_AT_ONCE_MAX, Coding, Compression, weakened
+from skitai.core.compression import CODED_AT_ONCE_MAX, Coding, Compression, varying, weakened
 from skitai.errors import ClientDisconnected, WriteError
 
 __all__ = ["CodedFile", "negotiate"]
@@ -28,17 +29,23 @@ _KEPT_MAX = 1 << 20
 def negotiate(answer: Answer, head: http1.RequestHead, compression: Compression | None) -> None:
     """Let ``answer``, made by a folder, be what the client of ``head`` likes best; its ``coding`` is set
     where the bytes of its file are too many for the loop thread."""
-    if compression is None or (answer.file is None and answer.status != 304):
+    if compression is None:
+        return
+    if answer.status == 304:
+        size = int(dict(answer.spared)["Content-Length"])
+        answer.headers = compression.unchanged(head, answer.headers, answer.spared, size)
+        return
+    if answer.file is None:
         return  # pages of our own are short
-    size = None if answer.status == 206 else answer.count
+    size = os.fstat(answer.file.fileno()).st_size if answer.status == 206 else answer.count
     headers, coding = compression.settle(head, answer.status, answer.headers, size)
     if headers is answer.headers:
         return
     lasting = answer.lasting
-    if coding is None or answer.file is None:
+    if coding is None:
         answer.headers = headers
         if lasting is not None:
-            answer.lasting = replace(lasting, headers=headers, varies=True)
+            answer.lasting = _uncoded(lasting, headers)
         return
     if head.method == "HEAD":
         answer.headers, answer.lasting = headers, None  # what is kept says how long the body is
@@ -58,6 +65,13 @@ def negotiate(answer: Answer, head: http1.RequestHead, compression: Compression 
         answer.lasting = _coded(lasting, answer.headers, answer.body)
     content.close()
     answer.file = None
+
+
+def _uncoded(lasting: engine.LastingFile, headers: http1.Headers) -> engine.LastingFile:
+    partial = None if lasting.partial is None else varying(lasting.partial)
+    return replace(
+        lasting, headers=headers, unchanged=varying(lasting.unchanged), partial=partial, varies=True
+    )
 
 
 def _coded(lasting: engine.LastingFile, headers: http1.Headers, content: bytes) -> engine.LastingFile:

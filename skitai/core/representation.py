@@ -66,8 +66,7 @@ class Representation:
         return answer
 
     def whole(self, status: int = 200) -> Answer:
-        content = ("Content-Type", self.content_type), ("Content-Length", str(self.size))
-        return Answer(status, self.fields(*content), file=self._file(), count=self.size)
+        return Answer(status, self.fields(*self._content()), file=self._file(), count=self.size)
 
     def fields(self, *content: tuple[str, str]) -> http1.Headers:
         """Those of 200 and 206, ``content`` among them: type and length, where they are not as usual."""
@@ -95,7 +94,7 @@ class Representation:
         if verdict == 412:
             return self._refused(head, 412, "The file is another one by now.")
         if verdict == 304:
-            return Answer(304, self.unchanged())
+            return Answer(304, self.unchanged(), spared=self.fields(*self._content()))
         wanted = head.get("range") if head.method == "GET" else None
         if wanted is None or not range_holds(head.get("if-range"), self.etag, self._modified, time()):
             return self.whole()
@@ -110,6 +109,9 @@ class Representation:
         # Content-Encoding of a multipart body would be said of the whole of it, and clients differ
         # about what it means then.
         return self.whole() if self.coding else self._several(spans)
+
+    def _content(self) -> http1.Headers:
+        return [("Content-Type", self.content_type), ("Content-Length", str(self.size))]
 
     def _refused(self, head: http1.RequestHead, status: int, why: str, *extra: tuple[str, str]) -> Answer:
         vary = [item for item in self.shared if item[0].lower() == "vary"]
