@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from skitai._kernels import engine
+from skitai._kernels import engine, http1
 from skitai.core.compression import Coding
 from skitai.errors import ClientDisconnected
 
@@ -34,6 +34,8 @@ class Answer:
     offset: int = 0
     count: int = 0
     parts: Sequence[engine.Part] = ()
+    #: With 304: the fields of the 200 in whose place it is.
+    spared: http1.Headers = field(default_factory=list)
     #: Set where the whole ``file`` is the answer to all who ask for it, as long as it is unchanged.
     lasting: engine.LastingFile | None = None
     #: Of the bytes of ``file`` on their way: `skitai.core.codedfiles`.

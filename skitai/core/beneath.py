@@ -19,6 +19,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 
 __all__ = ["open_anywhere", "open_beneath", "with_status"]
 
@@ -85,9 +86,16 @@ def _walk(root: bytes, segments: Sequence[bytes]) -> int:
 
 
 def _resolve(root: bytes, segments: Sequence[bytes]) -> tuple[bytes, list[bytes]]:
-    """The same place without links, as the real root and the segments below it."""
+    """The same place without links, as the real root and the segments below it.
+
+    The system is asked first whether there is anything, for it stops at the first name that is not: realpath
+    goes on to the last one, which takes 40 ms for the thousands that a client can write into one path.
+    """
+    path = b"/".join([root, *segments])
+    with suppress(PermissionError):  # what may not be looked at may yet be seen to lead out of the root
+        os.stat(path)
     real_root = os.path.realpath(root)
-    real = os.path.realpath(os.path.join(root, *segments))
+    real = os.path.realpath(path)
     if real == real_root:
         return real_root, []
     separator = os.fsencode(os.sep)

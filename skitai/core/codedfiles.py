@@ -11,12 +11,13 @@ Accept-Encoding.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 
 from skitai._kernels import coders, engine, http1, producers
 from skitai.core.answer import Answer
-from skitai.core.compression import CODED_AT_ONCE_MAX, Coding, Compression, weakened
+from skitai.core.compression import CODED_AT_ONCE_MAX, Coding, Compression, varying, weakened
 from skitai.errors import ClientDisconnected, WriteError
 
 __all__ = ["CodedFile", "negotiate"]
@@ -30,16 +31,20 @@ def negotiate(answer: Answer, head: http1.RequestHead, compression: Compression 
     where the bytes of its file are too many for the loop thread."""
     if compression is None or answer.file is None:
         return  # pages of our own are short
-    if answer.status != 200:  # a part, or 304
-        answer.headers, _ = compression.settle(head, answer.status, answer.headers, None)
-        answer.lasting = _as_it_is(answer.lasting, head, compression)
+    lasting = answer.lasting
+    if answer.status != 200:  # a part, or 304; what is kept is the whole
+        size = os.fstat(answer.file.fileno()).st_size
+        if answer.status == 304:
+            answer.headers = compression.unchanged(head, answer.headers, answer.spared, size)
+        else:
+            answer.headers, _ = compression.settle(head, answer.status, answer.headers, size)
+        answer.lasting = lasting and _uncoded(lasting, head, compression, size)
         return
     headers, coding = compression.settle(head, 200, answer.headers, answer.count)
     if coding is None:
         answer.headers = headers
-        answer.lasting = _as_it_is(answer.lasting, head, compression)
+        answer.lasting = lasting and _uncoded(lasting, head, compression, answer.count)
         return
-    lasting = answer.lasting
     if head.method == "HEAD":
         answer.headers, answer.lasting = headers, None  # what is kept says how long the body is
         answer.file.close()
@@ -60,21 +65,20 @@ def negotiate(answer: Answer, head: http1.RequestHead, compression: Compression 
     answer.file = None
 
 
-def _as_it_is(
-    lasting: engine.LastingFile | None, head: http1.RequestHead, compression: Compression
+def _uncoded(
+    lasting: engine.LastingFile, head: http1.RequestHead, compression: Compression, size: int
 ) -> engine.LastingFile | None:
     """``lasting`` for who sends the Accept-Encoding of ``head``; None if that is for a coded form: the next
     one who asks for all of it makes that."""
-    if lasting is None:
-        return None
-    length = next(int(value) for name, value in lasting.headers if name == "Content-Length")
-    headers, coding = compression.settle(head, 200, lasting.headers, length)
+    headers, coding = compression.settle(head, 200, lasting.headers, size)
     if coding is not None:
         return None
     if headers is lasting.headers:
         return lasting
-    partial = lasting.partial and compression.settle(head, 206, lasting.partial, None)[0]
-    return replace(lasting, headers=headers, partial=partial, varies=True)
+    partial = None if lasting.partial is None else varying(lasting.partial)
+    return replace(
+        lasting, headers=headers, unchanged=varying(lasting.unchanged), partial=partial, varies=True
+    )
 
 
 def _coded(lasting: engine.LastingFile, headers: http1.Headers, content: bytes) -> engine.LastingFile:

@@ -46,6 +46,7 @@ __all__ = [
     "blocks",
     "compression_of",
     "takes_long",
+    "varying",
     "weakened",
 ]
 
@@ -121,7 +122,8 @@ class Compression:
         ``size``: None where nobody knows it.
         """
         if status == 304:
-            return _unchanged(head, headers), None
+            has_coded = (_named_tag(head, headers) or "").startswith("W/")
+            return weakened(headers) if has_coded else headers, None
         if not self._varies(status, headers, size):
             return headers, None
         name = _chosen(head.get("accept-encoding"), status, headers)
@@ -135,6 +137,19 @@ class Compression:
             return headers, body
         name = _chosen(accept_encoding, status, headers)
         return _varying(headers, name), self._codings[name].whole(body) if name else body
+
+    def unchanged(
+        self, head: http1.RequestHead, headers: http1.Headers, spared: http1.Headers, size: int
+    ) -> http1.Headers:
+        """The headers of a 304 in the place of a 200 with ``spared`` and a body of ``size`` bytes: what that
+        varies by (RFC 9110 section 15.4.5), and the tag that the client has named, or would get."""
+        tag = _named_tag(head, headers)
+        if tag is not None and tag.startswith("W/"):
+            return weakened(headers)
+        if not self._varies(200, spared, size):
+            return headers
+        would_code = tag is None and _chosen(head.get("accept-encoding"), 200, spared) is not None
+        return weakened(headers) if would_code else varying(headers)
 
     def _varies(self, status: int, headers: http1.Headers, size: int | None) -> bool:
         if status in _BODILESS or (size is not None and size < self.least):
@@ -166,6 +181,11 @@ def takes_long(compression: Compression | None, pieces: Any) -> bool:
     if compression is None:
         return False
     return sum(len(piece) for piece in pieces if isinstance(piece, (bytes, str))) > CODED_AT_ONCE_MAX
+
+
+def varying(headers: http1.Headers) -> http1.Headers:
+    """The head of a response that could have been coded, and is not."""
+    return _varying(headers, None)
 
 
 def weakened(headers: http1.Headers) -> http1.Headers:
@@ -202,14 +222,16 @@ def _varying(headers: http1.Headers, coding: str | None) -> http1.Headers:
     return made + length
 
 
-def _unchanged(head: http1.RequestHead, headers: http1.Headers) -> http1.Headers:
-    """The head of a 304, with the form of the ETag that the client has named."""
+def _named_tag(head: http1.RequestHead, headers: http1.Headers) -> str | None:
+    """The form of the strong ETag in ``headers`` that If-None-Match names, the strong one if both."""
+    named = head.get("if-none-match") or ""
     for name, value in headers:
         if name.lower() == "etag" and not value.startswith("W/"):
-            named = head.get("if-none-match") or ""
-            if f"W/{value}" in named and not re.search(f"(?<!W/){re.escape(value)}", named):
-                return weakened(headers)
-    return headers
+            if re.search(f"(?<!W/){re.escape(value)}", named):
+                return value
+            if value in named:
+                return _weak(value)
+    return None
 
 
 def _weak(etag: str) -> str:

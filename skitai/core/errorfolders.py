@@ -7,10 +7,13 @@ application has made is left alone.  For any thread.
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 from time import monotonic
 
 from skitai.core.answer import Answer
+from skitai.core.beneath import open_anywhere, with_status
 
 __all__ = ["ErrorFolders"]
 
@@ -46,16 +49,23 @@ class ErrorFolders:
         now = monotonic()
         looked_at, page = self._pages.get((folder, name), (-_TRUST, None))
         if now - looked_at >= _TRUST:
-            page = self._read(folder / name)
+            page = self._read(folder, name)
             self._pages[folder, name] = now, page
         return page
 
-    def _read(self, file: Path) -> bytes | None:
+    def _read(self, folder: Path, name: str) -> bytes | None:
         try:
-            with file.open("rb") as opened:
-                page = opened.read(self._longest + 1)
+            descriptor, status = with_status(open_anywhere(os.fsencode(folder), [os.fsencode(name)]))
         except OSError:
             return None
+        try:
+            if not stat.S_ISREG(status.st_mode):
+                return None  # a fifo would have all clients wait for who writes into it
+            page = os.read(descriptor, self._longest + 1)
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
         return page if len(page) <= self._longest else None
 
 

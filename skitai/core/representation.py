@@ -98,7 +98,8 @@ class Representation:
         if verdict == 412:
             return self._refused(head, 412, "The file is another one by now.")
         if verdict == 304:
-            return Answer(304, self.unchanged(), file=self._file())  # open, to be kept ready
+            # Open, to be kept ready.
+            return Answer(304, self.unchanged(), file=self._file(), spared=self.whole_fields())
         wanted = head.get("range") if head.method == "GET" else None
         if wanted is None or not range_holds(head.get("if-range"), self.etag, self._modified, time()):
             return self.whole()

@@ -439,6 +439,20 @@ def test_both_ways_to_open_keep_to_the_root(root: Path, tmp_path: Path, opener: 
             opener(os.fsencode(root), segments)
 
 
+@pytest.mark.parametrize("first", [b"page.html", b"in", b"loop", b"dangling"])
+def test_thousands_of_names_behind_a_file_are_not_looked_for_one_by_one(
+    root: Path, monkeypatch: pytest.MonkeyPatch, first: bytes
+) -> None:
+    for name, target in (("in", "page.html"), ("loop", "loop"), ("dangling", "nowhere")):
+        (root / name).symlink_to(target)
+    looked_at: list[object] = []
+    lstat = os.lstat
+    monkeypatch.setattr("os.lstat", lambda path: looked_at.append(path) or lstat(path))
+    with pytest.raises(OSError, match=r"Not a directory|No such file|symbolic links|too long"):
+        beneath.open_beneath(os.fsencode(root), [first, *[b"a"] * 4000])
+    assert len(looked_at) <= 100
+
+
 def test_only_regular_files_are_served_and_nothing_blocks(client: Client, root: Path) -> None:
     os.mkfifo(root / "fifo")
     with socket.socket(socket.AF_UNIX) as listener:
@@ -461,8 +475,12 @@ def test_only_regular_files_are_served_and_nothing_blocks(client: Client, root: 
 def guarded() -> Iterator[Path]:
     """A folder of which some may not be read, asked by somebody who is not root."""
     with tempfile.TemporaryDirectory() as name:
-        root = Path(name)
-        (root / "passage").mkdir()
+        Path(name).chmod(0o755)
+        closed = Path(name) / "closed"
+        root = Path(name) / "root"
+        (root / "passage").mkdir(parents=True)
+        closed.mkdir(mode=0)
+        (root / "out").symlink_to("../closed/x.txt")
         (root / "page.html").write_bytes(SECRET)
         (root / "passage" / "index.html").write_bytes(b"index")
         (root / "page.html").chmod(0)
@@ -475,6 +493,7 @@ def guarded() -> Iterator[Path]:
         if was_root:
             os.seteuid(0)
         (root / "passage").chmod(0o755)
+        closed.chmod(0o755)
 
 
 def test_an_unreadable_file_is_403(guarded: Path) -> None:
@@ -488,6 +507,10 @@ def test_a_folder_that_may_only_be_passed_through(guarded: Path) -> None:
     assert client.read("/passage/") == b"index"
     assert client.found("/passage").status == 301
     client.close()
+
+
+def test_a_link_into_a_folder_that_may_not_be_passed_leads_out(guarded: Path) -> None:
+    assert folder_of(guarded).answer("/out", head(), "/out") is None
 
 
 @pytest.mark.parametrize(

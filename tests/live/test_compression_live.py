@@ -240,7 +240,13 @@ def test_a_file(browser: Wire, name: str, content: bytes, coding: str | None) ->
     again = browser.get(
         f"/{name}", f"If-None-Match: {reply.get('ETag')}", *([f"Accept-Encoding: {coding}"] if coding else [])
     )
-    assert (again.status, again.get("ETag")) == (304, reply.get("ETag"))
+    assert (again.status, again.get("ETag"), again.get("Vary")) == (
+        304,
+        reply.get("ETag"),
+        "Accept-Encoding",
+    )
+    part = browser.get(f"/{name}", "Range: bytes=0-9", *([f"Accept-Encoding: {coding}"] if coding else []))
+    assert (part.status, part.body, part.get("Vary")) == (206, content[:10], "Accept-Encoding")
 
 
 @pytest.mark.parametrize("path", ["/a.png", "/s.css", "/plain/a.css", "/plain/big.log"])

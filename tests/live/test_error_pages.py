@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,6 +149,23 @@ def test_a_page_is_looked_at_again_after_a_second(wire: Wire, module_path: Path)
         assert wire.get("http://hosted/none", HTML).text == "another one"
     finally:
         write(page, b"404 of the host")
+
+
+@pytest.mark.parametrize("kind", ["a fifo", "a device", "a folder", "a loop"])
+def test_what_is_no_file_is_no_page(wire: Wire, module_path: Path, kind: str) -> None:
+    page = module_path / "mount" / "405.html"
+    {
+        "a fifo": lambda: os.mkfifo(page),
+        "a device": lambda: page.symlink_to("/dev/zero"),
+        "a folder": page.mkdir,
+        "a loop": lambda: page.symlink_to(page.name),
+    }[kind]()
+    try:
+        time.sleep(1.1)
+        wire.request("POST", "/mount/file.txt", HTML)
+        assert wire.read_reply().body == b"40x of the mount"
+    finally:
+        page.rmdir() if kind == "a folder" else page.unlink()
 
 
 def test_a_folder_that_is_not_there_stops_the_start(serve_conf: Serve) -> None:
