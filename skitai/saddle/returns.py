@@ -123,7 +123,10 @@ def _kind(value: Any) -> str:
 
 def _encode(piece: Any, where: str) -> bytes:
     if isinstance(piece, str):
-        return piece.encode()
+        try:
+            return piece.encode()
+        except UnicodeEncodeError:  # half a surrogate pair, which JSON may bring, is U+FFFD to a browser too
+            return piece.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
     if isinstance(piece, (bytes, bytearray, memoryview)):
         return bytes(piece)
     raise TypeError(f"{where} gave a piece that is neither str nor bytes but {_kind(piece)}")

@@ -69,6 +69,8 @@ class More(Closing):
     ("value", "body"),
     [
         ("가", "가".encode()),
+        ("a\ud800b", "a\ufffdb".encode()),
+        (["\ude00", "\ud83d\ude00"], "\ufffd😀".encode()),
         (b"\xff", b"\xff"),
         (8, b"8"),
         (0.5, b"0.5"),
