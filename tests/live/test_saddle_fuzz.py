@@ -172,7 +172,7 @@ def server(request: pytest.FixtureRequest, serve_module: Serve, module_path: Pat
     wait_until(lambda: not list(spool.iterdir()), 5.0, "an empty spool")
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(REQUESTS, min_size=1, max_size=4))
 def test_nothing_a_client_sends_is_a_failure(server: LiveServer, requests: list[Sent]) -> None:
     with server.connect() as wire:
