@@ -15,10 +15,10 @@ from skitai.core.coroutines import is_async_iterable
 from skitai.core.errorpages import error_answer
 from skitai.saddle.coroutines import AwaitedClosing, Pulled
 from skitai.saddle.response import Closing, Response
-from skitai.saddle.returns import body_of, discard, encode_json
+from skitai.saddle.returns import body_of, encode_json
 from skitai.saddle.route import Around
 
-__all__ = ["HTML", "Body", "apply_page", "body_from", "error_page", "finish", "log", "quick_answer"]
+__all__ = ["HTML", "Body", "apply_page", "begin", "body_from", "error_page", "finish", "log", "quick_answer"]
 
 Body = Any  # bytes, an iterable of bytes, or an asynchronous one
 
@@ -46,19 +46,9 @@ def body_from(content: Any, response: Response, environ: dict[str, Any], name: s
     return body_of(content, response, environ, name)
 
 
-def finish(
-    response: Response, environ: dict[str, Any], start_response: Any, around: Around, body: Body
-) -> Any:
-    """The head, and what the server is given.  Where the head cannot be sent, the body is closed here."""
-    try:
-        _begin(response, environ, start_response, around, body)
-    except BaseException:
-        discard(body)
-        raise
-    if environ["REQUEST_METHOD"] == "HEAD" or not response.has_body:
-        discard(body)
-        body = []
-    elif isinstance(body, bytes):
+def finish(response: Response, body: Body) -> Any:
+    """What the server is given behind the head."""
+    if isinstance(body, bytes):
         body = [body]
     if not response.is_awaited:
         return body
@@ -68,9 +58,10 @@ def finish(
     return AwaitedClosing(body, response) if is_async_iterable(body) else Closing(body, response)
 
 
-def _begin(
+def begin(
     response: Response, environ: dict[str, Any], start_response: Any, around: Around, body: Body
-) -> None:
+) -> bool:
+    """The head; whether ``body`` follows it."""
     if not response.has_body:
         for name in ("Content-Type", "Content-Length"):
             if name in response:
@@ -85,6 +76,7 @@ def _begin(
     if around.security is not None:
         around.security.apply(environ, response)
     start_response(response.status, response.decide_head())
+    return response.has_body and environ["REQUEST_METHOD"] != "HEAD"
 
 
 def log(environ: dict[str, Any], error: BaseException) -> None:

@@ -20,10 +20,10 @@ from skitai import was
 from skitai.core.redirects import quote_path
 from skitai.errors import ClientDisconnected, HTTPError, OutsideRequest
 from skitai.limits import FormLimits
-from skitai.saddle.answering import Body, apply_page, body_from, error_page, finish, log, quick_answer
+from skitai.saddle.answering import Body, apply_page, begin, body_from, error_page, finish, log, quick_answer
 from skitai.saddle.authorization import AuthorizationSettings, Guard, Refusal
 from skitai.saddle.cookies import Cookies
-from skitai.saddle.coroutines import run_here
+from skitai.saddle.coroutines import drop, run_here
 from skitai.saddle.csrf import csrf_input, csrf_token
 from skitai.saddle.debugpage import detail_of
 from skitai.saddle.forms import early_refusal
@@ -32,7 +32,6 @@ from skitai.saddle.hooks import drive, must_be_awaited, run_within
 from skitai.saddle.messages import MessageBox
 from skitai.saddle.request import Request
 from skitai.saddle.response import Response
-from skitai.saddle.returns import discard
 from skitai.saddle.route import Around, Definition, Route
 from skitai.saddle.rpc import answer_call, is_call, procedures_of
 from skitai.saddle.rules import Rules
@@ -325,7 +324,7 @@ class Saddle(AuthorizationSettings, SessionSettings, TemplateSettings, Scope):
             try:
                 content = await run_within(around.hooks, services, produce)
                 if response.error is not None:
-                    discard(content)
+                    await drop(content)
                     body = await self._body_of_error(
                         services, environ, around, HTTPError(*response.error), was_asked=True
                     )
@@ -335,7 +334,13 @@ class Saddle(AuthorizationSettings, SessionSettings, TemplateSettings, Scope):
                 body = await self._body_of_error(services, environ, around, error)
                 if body is None:
                     raise
-            return finish(response, environ, start_response, around, body)
+            is_sent = False
+            try:
+                is_sent = begin(response, environ, start_response, around, body)
+            finally:
+                if not is_sent:
+                    await drop(body)
+            return finish(response, body if is_sent else [])
         except BaseException:
             response.close()
             raise

@@ -8,12 +8,15 @@ but what they keep for later (connections) belongs to a loop that has ended by t
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, TypeVar
 
+from skitai.core.coroutines import is_async_iterable
 from skitai.saddle.response import Response
+from skitai.saddle.returns import discard
 
-__all__ = ["AwaitedClosing", "Pulled", "run_here"]
+__all__ = ["AwaitedClosing", "Pulled", "drop", "run_here"]
 
 T = TypeVar("T")
 
@@ -39,22 +42,25 @@ class Pulled:
     """The pieces of an asynchronous iterator, one by one, for a server that can only iterate."""
 
     def __init__(self, pieces: AsyncIterator[Any]) -> None:
-        self._pieces = pieces
-        self._loop = asyncio.new_event_loop()
+        self.pieces = pieces
+
+    @functools.cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.new_event_loop()
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
         try:
-            piece = self._loop.run_until_complete(_next(self._pieces))
+            piece = self._loop.run_until_complete(_next(self.pieces))
         except StopAsyncIteration:
             raise StopIteration from None
         return piece.encode() if isinstance(piece, str) else bytes(piece)
 
     def close(self) -> None:
         try:
-            self._loop.run_until_complete(_close(self._pieces))
+            self._loop.run_until_complete(_close(self.pieces))
         finally:
             self._loop.close()
 
@@ -74,6 +80,16 @@ class AwaitedClosing:
             await _close(self._pieces)
         finally:
             self._response.close()
+
+
+async def drop(value: Any) -> None:
+    """Close what a function has given and nobody sends; `discard`, for asynchronous streams too."""
+    if isinstance(value, Pulled):
+        value = value.pieces  # which has no loop of its own yet, and here one may be running
+    if is_async_iterable(value):
+        await _close(value)
+    else:
+        discard(value)
 
 
 async def _next(pieces: AsyncIterator[Any]) -> Any:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from skitai.saddle.returns import discard
+from skitai.saddle.coroutines import drop
 from skitai.saddle.temp import EVEXCEPT, EVOK, EVREQEND
 from skitai.was import Services
 
@@ -55,7 +55,8 @@ async def run_within(levels: Sequence[Hooks], services: Services, function: Call
             if "temp" in services.__dict__:  # still: without hooks, or when a teardown has bound something
                 await _fire(services, EVREQEND)
     except BaseException:
-        discard(given)
+        for content in given:
+            await drop(content)
         raise
 
 

@@ -19,9 +19,9 @@ def app() -> Saddle:
     return Saddle(__name__)
 
 
-def ask_skitai(app: Saddle, path: str = "/") -> tuple[Any, Any]:
+def ask_skitai(app: Saddle, path: str = "/", method: str = "GET") -> tuple[Any, Any]:
     """As the engine does it: what is to be awaited is awaited elsewhere, in a copy of the context."""
-    environ: dict[str, Any] = {"PATH_INFO": path, "skitai.was": current_was}
+    environ: dict[str, Any] = {"PATH_INFO": path, "REQUEST_METHOD": method, "skitai.was": current_was}
     setup_testing_defaults(environ)
     head: list[Any] = []
     token = current_was.activate(environ, app)
@@ -123,6 +123,49 @@ def test_asynchronous_pieces(app):
     _, pieces = ask_skitai(app)
     assert asyncio.run(collect(pieces)) == ["0", "1", "2"]
     assert steps == ["closed", "over"]
+
+
+@pytest.mark.parametrize("where", ["HEAD", "204", "send_error", "after_request", "at_head"])
+def test_an_asynchronous_stream_that_nobody_sends_is_closed(app, where):
+    steps: list[str] = []
+
+    class Stream:
+        def __aiter__(self):
+            return self
+
+        async def __anext__(self):
+            raise AssertionError("nobody asks for it")
+
+        async def aclose(self):
+            await asyncio.sleep(0)
+            steps.append("closed")
+
+    def fail(*_):
+        raise KeyError(where)
+
+    @app.route("/")
+    async def index(was):
+        was.response.at_close(lambda: steps.append("over"))
+        if where == "204":
+            was.response.set_status(204)
+        if where == "send_error":
+            was.response.send_error(404)
+        if where == "at_head":
+            was.response.at_head(fail)
+        return Stream()
+
+    method = "HEAD" if where == "HEAD" else "GET"
+    if where == "after_request":
+        app.after_request(fail)
+    if where in ("after_request", "at_head"):
+        with pytest.raises(KeyError, match=where):
+            ask_skitai(app, "/", method)
+    else:
+        ask_skitai(app, "/", method)
+    assert steps == ["closed", "over"]
+    if where == "HEAD":  # a server that knows nothing of it has a loop of its own for the stream
+        assert ask(app, "/", method).body == b""
+        assert steps == ["closed", "over"] * 2
 
 
 def test_an_async_hook_around_a_plain_function_is_refused(app):
