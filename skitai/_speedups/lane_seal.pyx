@@ -100,7 +100,7 @@ cdef class Seal:
     cdef int close(self, bint whole) except -1:
         """``whole``: the client has been told all."""
         secure = self.leave()
-        if whole and not self.broken:
+        if whole:  # or at least, where TLS has failed, the alert that OpenSSL has for it
             secure.say_goodbye()
         secure.close()
         return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,16 @@ def test_rubbish_behind_a_goodbye_keeps_nobody_busy(server: LiveServer, tmp_path
     is_served(server, tmp_path)
 
 
+def test_who_breaks_tls_is_told_how(server: LiveServer) -> None:
+    client = ByHand((server.host, server.port), context=client_context())
+    client.raw.sendall(client.shake_hands())
+    request = bytearray(client.seal(GET))
+    request[-1] ^= 1
+    client.raw.sendall(request)
+    with pytest.raises(ssl.SSLError, match=r"(?i)bad.record.mac"):
+        client.rest()
+
+
 FLOODS: dict[str, Callable[[Records], bytes]] = {
     "KeyUpdate": lambda records: records.key_update(requested=False),
     "KeyUpdate with answer": lambda records: records.key_update(requested=True),
@@ -56,6 +67,13 @@ def test_records_without_content_are_few(
         few = b"".join([record(records) for _ in range(500)])
         client.raw.sendall(few + records.seal(GET))
         assert client.open().startswith(b"HTTP/1.1 200 ")
+    is_cut_for(records, record)
+    is_cut_for(Records((server.host, server.port), tmp_path / "other keys"), record)
+    is_served(server, tmp_path)
+
+
+def is_cut_for(records: Records, record: Callable[[Records], bytes]) -> None:
+    client = records.client
     client.raw.sendall(b"".join([record(records) for _ in range(1300)]))
 
     def is_cut() -> bool:
@@ -65,4 +83,3 @@ def test_records_without_content_are_few(
             return True
 
     wait_until(is_cut, 3.0)
-    is_served(server, tmp_path)

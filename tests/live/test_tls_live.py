@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import json
 import signal
 import socket
@@ -15,11 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from skitai.cli import certmaking
 from tests import certificates
 from tests.certificates import client_context
 from tests.live.program import LiveServer, Serve
+from tests.live.test_readme_samples import CHROMIUM
 from tests.live.wire import Wire
 from tests.waiting import wait_until
 
@@ -123,6 +128,42 @@ def test_clients_show_certificates(serve_conf: Serve, folder: Path, threads: str
     eve = certificates.write(folder, "eve", certmaking.for_client("Eve", 1, certmaking.authority()))
     with pytest.raises(OSError):  # noqa: PT011 - an alert, or the end of the connection behind it
         environ(server, client_context(folder / "server.pem", eve))
+
+
+def test_a_browser_shows_a_page_and_what_it_needs(
+    serve_conf: Serve, folder: Path, require_program: Callable[[str], str]
+) -> None:
+    files = certificates.server(folder, issuer=certmaking.authority())
+    (folder / "www" / "page.html").write_text(
+        "<!doctype html><link rel=stylesheet href=style.css><p id=said></p><script src=page.js></script>"
+    )
+    (folder / "www" / "style.css").write_text("#said { margin-left: 7px }")
+    (folder / "www" / "page.js").write_text(
+        "onload = async () => {"
+        "const seen = await (await fetch('/environ')).json();"
+        "const said = document.getElementById('said');"
+        "said.textContent = [seen.HTTPS, isSecureContext, getComputedStyle(said).marginLeft].join(' ');"
+        "}"
+    )
+    server = serve_conf(SERVER + ROUTES)
+    certificate = x509.load_pem_x509_certificate(files.certfile.read_bytes())
+    key = certificate.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    trusted = base64.b64encode(hashlib.sha256(key).digest()).decode()
+
+    def shown(*options: str) -> str:
+        profile = f"--user-data-dir={folder}/profile"
+        wait = "--virtual-time-budget=5000"
+        url = f"https://localhost:{server.port}/page.html"
+        command = [require_program("chromium"), *CHROMIUM, profile, *options, wait, "--dump-dom", url]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+
+    assert "on true 7px" in shown(f"--ignore-certificate-errors-spki-list={trusted}")
+    for name in ("style.css", "page.js", "environ"):
+        server.wait_for_text(rf"GET /{name} HTTP/1\.1 200 ")
+    assert "7px" not in shown()
+    server.wait_for_text(r"handshake: with 127\.0\.0\.1 failed: .*certificate unknown")
 
 
 def test_listeners_hosts_and_redirects(serve_conf: Serve, folder: Path) -> None:
