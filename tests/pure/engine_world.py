@@ -9,6 +9,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from skitai._kernels import engine
 from skitai.errors import RemoteProtocolError
@@ -93,7 +94,8 @@ class World:
     def _report(self, what: str) -> None:
         self.reports.append(f"{what}\n{traceback.format_exc()}")
 
-    def client(self) -> Client:
+    def client(self, *, crossing: bool = False) -> Client:
+        """``crossing``: one thread sends while another receives."""
         return Client(self.address)
 
     def ended(self) -> engine.Exchange:
@@ -103,12 +105,24 @@ class World:
         return len(self.engine.connections)
 
 
+class ClientSocket(Protocol):
+    """What of a socket tests use."""
+
+    def sendall(self, data: bytes, /) -> None: ...
+    def recv(self, size: int, /) -> bytes: ...
+    def setsockopt(self, level: int, option: int, value: int, /) -> None: ...
+    def shutdown(self, how: int, /) -> None: ...
+    def close(self) -> None: ...
+
+
 class Client:
     """One connection of a client; reads have a limit of 5 s."""
 
-    def __init__(self, address: tuple[str, int] | socket.socket) -> None:
+    def __init__(self, address: tuple[str, int] | ClientSocket) -> None:
         """``address``: or what is connected already."""
-        self.sock = socket.create_connection(address, timeout=5) if isinstance(address, tuple) else address
+        self.sock: ClientSocket = (
+            socket.create_connection(address, timeout=5) if isinstance(address, tuple) else address
+        )
         self._rest = b""
 
     def send(self, data: bytes) -> None:

@@ -65,7 +65,7 @@ class ByHand:
         return self._outgoing.read()
 
     def seal_goodbye(self) -> bytes:
-        with suppress(ssl.SSLWantReadError):
+        with suppress(ssl.SSLError):  # it wants the server's, and finds none, or data in front of it
             self.tls.unwrap()
         return self._outgoing.read()
 
@@ -130,8 +130,11 @@ class SecureClient:
             goodbye = self._client.seal_goodbye()
         self._client.raw.sendall(goodbye)
 
+    def close(self) -> None:
+        self._client.close()
+
     def __enter__(self) -> SecureClient:
         return self
 
     def __exit__(self, *why: object) -> None:
-        self._client.close()
+        self.close()
