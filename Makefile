@@ -17,16 +17,21 @@ BUILT_FROM := pyproject.toml setup.py $(wildcard skitai/_speedups/*.pyx skitai/_
 # A pip without a terminal has nobody to tell about its own new versions.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-units test-pure lint bench soak sanitize clean
+CLIENTS := $(wildcard $(addprefix tests/live/test_,compression_*.py corpus_*.py django_*.py error_pages.py \
+    frameworks.py httpbin.py kept_*.py litmus.py readme_*.py routing_*.py saddle_*.py sendfile.py static_*.py \
+    tls_live.py wsgi_*.py))
+
+.PHONY: run test test-units test-pure test-live test-clients lint bench soak sanitize clean
 .DELETE_ON_ERROR:
 
 run: .venv/flask.stamp
 	$(BIN)/skitaid-instance -v --home .venv -f etc/skitaid/servers-enabled/sample.conf
 
-# tests/live looks at clocks while real clients are served, so it has the machine to itself.
+# Most of tests/live looks at clocks while real clients are served: beside it runs only what asks one thing
+# after the other.
 test: .venv/test.stamp
 	$(MAKE) --no-print-directory -j2 test-units test-pure
-	$(BIN)/python -m pytest -q tests/live
+	$(MAKE) --no-print-directory -j2 test-live test-clients
 
 test-units: .venv/test.stamp
 	$(BIN)/python -m pytest -q --ignore=tests/live
@@ -36,6 +41,13 @@ test-pure: .venv/test.stamp
 	@SKITAI_PURE=1 $(BIN)/python -m pytest -q tests/pure tests/core >.venv/pure.log 2>&1 || \
 	    { cat .venv/pure.log; exit 1; }
 	@printf '\nSKITAI_PURE=1: %s\n' "$$(tail -n 1 .venv/pure.log)"
+
+test-live: .venv/test.stamp
+	$(BIN)/python -m pytest -q tests/live $(addprefix --ignore=,$(CLIENTS))
+
+test-clients: .venv/test.stamp
+	@$(BIN)/python -m pytest -q $(CLIENTS) >.venv/clients.log 2>&1 || { cat .venv/clients.log; exit 1; }
+	@printf '\nclients: %s\n' "$$(tail -n 1 .venv/clients.log)"
 
 lint: .venv/test.stamp .venv/lint.stamp
 	$(BIN)/ruff check
