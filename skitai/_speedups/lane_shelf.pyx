@@ -28,7 +28,7 @@ cdef extern from *:
 SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 
 cdef enum:
-    PARCEL_TURN_MAX = 1 << 20  # bytes of a file that are sent before others have their turn
+    PARCEL_TURN_MAX = 2 << 20  # bytes of a file that are sent before others have their turn
 
 
 cdef bint answer_from_shelf(LaneSender connection, Workspace work, Head *head) except -1:
