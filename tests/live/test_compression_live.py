@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -177,10 +176,10 @@ def test_several_fields_of_accept_encoding(wire: Wire) -> None:
     assert body_of(reply) == coded.body_of(5000)
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl (apt-get install curl)")
-def test_curl(server: LiveServer) -> None:
+def test_curl(server: LiveServer, require_program: Callable[[str], str]) -> None:
+    program = require_program("curl")
     for kind in ("one", "stream"):
-        command = ["curl", "-sS", "--compressed", "-D", "-", f"{server.url}/{kind}?size=30000"]
+        command = [program, "-sS", "--compressed", "-D", "-", f"{server.url}/{kind}?size=30000"]
         said = subprocess.run(command, capture_output=True, timeout=20, check=True).stdout
         head, _, body = said.partition(b"\r\n\r\n")
         assert b"content-encoding: " in head.lower()
