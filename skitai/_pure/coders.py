@@ -38,7 +38,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
-__all__ = ["CODINGS", "Coder", "Coding", "ZlibCoder"]
+__all__ = ["CODINGS", "Coder", "Coding", "ZlibCoder", "installed"]
 
 
 class Coder(Protocol):
@@ -67,7 +67,7 @@ class Coding:
     begin: Callable[[int], Coder]
 
 
-def _installed(*modules: str) -> Any:
+def installed(*modules: str) -> Any:
     """The first of ``modules`` that loads; None if none does."""
     for name in modules:
         try:
@@ -77,11 +77,11 @@ def _installed(*modules: str) -> Any:
     return None
 
 
-_isal = _installed("isal.isal_zlib")
-_zlib_ng = _installed("zlib_ng.zlib_ng")
-_brotli = _installed("brotli", "brotlicffi")
-_zstd = _installed("compression.zstd", "backports.zstd")
-_zstandard: Any = None if _zstd else _installed("zstandard")
+_isal = installed("isal.isal_zlib")
+_zlib_ng = installed("zlib_ng.zlib_ng")
+_brotli = installed("brotli", "brotlicffi")
+_zstd = installed("compression.zstd", "backports.zstd")
+_zstandard: Any = None if _zstd else installed("zstandard")
 
 #: By level: the module in zlib's place and its own level; `zlib` itself for all others.
 _ZLIBS: dict[int, tuple[Any, int]] = {}

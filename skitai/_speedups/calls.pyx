@@ -27,7 +27,7 @@ from skitai.errors import AppLoadError, ClientDisconnected, HTTPError
 from skitai._speedups.call_context cimport context_with, is_as_made, settings_of
 from skitai._speedups.clock cimport monotonic
 from skitai._speedups.habits cimport SK_LASTS, SK_LONG, sk_habit, sk_others_compute
-from skitai._speedups.loop cimport sk_lead
+from skitai._speedups.loop cimport end_child, in_child, sk_lead
 from skitai._speedups.parking cimport Stack, sk_call_begins, sk_call_ends
 
 cdef extern from "Python.h":
@@ -121,7 +121,9 @@ cdef class Call:
             and Py_REFCNT(<PyObject *>self.starter) == 1
             and is_as_made(<PyObject *>self.context, self.settings)
         ):
-            self.environ = self.body = self.piece = self.made_services = None
+            self.body = self.piece = self.made_services = None
+            self.lanes.environs.take_back(<PyObject *>self.environ)
+            self.environ = None
             work.spare = self
         else:
             self.release()
@@ -166,6 +168,8 @@ cdef class Call:
             self.result = self.route.application(self.environ, self.starter)
         except BaseException as error:
             failure = error
+        if in_child:
+            end_child(failure)
         PyContext_Exit(self.context)
         return failure
 
@@ -178,6 +182,7 @@ cdef class Call:
             if self.run is None and not self.over:
                 self.leave()
         finally:
+            self.connection = None  # thousands may wait, and each would keep one that is no more
             stack.watch(self.exchange)
         return 0
 
@@ -214,6 +219,8 @@ cdef class Call:
 
     cdef int back(self) except -1:
         """No Python code runs between the question whether this thread leads and the end of the call."""
+        if in_child:
+            end_child(None)
         if self.leaving:
             self.await_move()
         if self.lanes.work is self.work:
@@ -228,6 +235,8 @@ cdef class Call:
         """Leave while the application runs, which has called us: perhaps from a thread of its own, so that
         its call may end meanwhile (`back`).  Nobody takes over until this is done."""
         cdef sk_lead *lead = self.lanes.lead if self.lanes.work is self.work else NULL
+        if in_child:
+            end_child(None)
         if self.work.call is not self:
             # A thread of the application's own, which it has not waited for: its answer is being
             # made of what it returned, and the leader is not in a call that could end here.

@@ -34,7 +34,7 @@ from time import monotonic
 from skitai._pure.engine import Inline, Job, Pool
 from skitai._speedups.lanes import Lanes
 from skitai._speedups.leadership import Leadership
-from skitai._speedups.parking import Hub
+from skitai._speedups.parking import Hub, has_greenlet, load_greenlet
 from skitai._speedups.workspace import Workspace
 from skitai.limits import Limits
 
@@ -45,6 +45,11 @@ _PATIENCE = 0.05
 
 
 class Crew(Pool):
+    can_park = has_greenlet
+
+    def prepare_parking(self) -> None:
+        load_greenlet()
+
     def __init__(self, threads: int, limits: Limits, report: Callable[[str], None]) -> None:
         super().__init__(threads if threads == 1 else threads + 1, limits, report)
         self._leadership = Leadership(threads)
@@ -244,6 +249,11 @@ class Crew(Pool):
 
 class Solo(Inline):
     """With ``threads = 0``: what can be parked gets a stack of the thread that leads for good."""
+
+    can_park = has_greenlet
+
+    def prepare_parking(self) -> None:
+        load_greenlet()
 
     def __init__(self) -> None:
         self._lanes: Lanes | None = None

@@ -6,17 +6,25 @@ the first request that is not plain; once idle it gives the socket back.
 
 from __future__ import annotations
 
+import functools
+import socket
 from collections.abc import Callable
 from operator import itemgetter
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from skitai._lazy import lazy_names
 from skitai._pure.engine import (
+    READ,
     REQUEST,
+    WRITE,
     Begun,
     BodySink,
+    ErrorPage,
     Exchange,
     Executor,
+    FolderTerms,
     Future,
+    Ground,
     Habit,
     Inline,
     Job,
@@ -27,18 +35,22 @@ from skitai._pure.engine import (
     Part,
     Pool,
     Progress,
+    Receiver,
     Refusal,
+    SecureSocket,
     Service,
     StandingAnswer,
-    Timer,
+    Transport,
+    WebSocketOwner,
+    WebSocketTotals,
     Witness,
+    change_watch,
 )
 from skitai._pure.engine import Engine as PureEngine
 from skitai._pure.engine.connection import Connection
 from skitai._pure.engine.engine import ACCEPT_BATCH, Client
 from skitai._pure.engine.handshakes import Handshake, Stage
 from skitai._pure.engine.phases import Phase
-from skitai._pure.engine.secure import SecureSocket, Transport
 from skitai._pure.http1 import Headers, RequestHead
 from skitai._speedups.changes import Changes
 from skitai._speedups.crew import Crew, Solo
@@ -47,36 +59,58 @@ from skitai._speedups.lane_connection import LaneConnection
 from skitai._speedups.lane_listener import LaneListener
 from skitai._speedups.lanes import Lanes
 from skitai._speedups.leadership import Leadership
-from skitai._speedups.loop import EventLoop
+from skitai._speedups.loop import EventLoop, Timer
 from skitai._speedups.shelf import Shelf
 from skitai._waiting import HERE
 from skitai.counters import Row
 from skitai.limits import Limits
 
 __all__ = [
+    "READ",
     "REQUEST",
+    "WRITE",
     "Begun",
     "BodySink",
+    "Ending",
     "Engine",
+    "ErrorPage",
     "EventLoop",
     "Exchange",
     "Executor",
+    "FolderTerms",
     "Future",
+    "Ground",
     "Habit",
     "Inline",
     "Job",
     "Lane",
     "LastingFile",
     "Listener",
+    "MemberPolicy",
+    "MemberState",
+    "Members",
     "Meter",
+    "OutboundConnection",
+    "OutboundOwner",
     "Part",
     "Pool",
     "Progress",
+    "Receiver",
     "Refusal",
+    "SecureSocket",
     "Service",
     "StandingAnswer",
+    "Taker",
     "Timer",
+    "Transport",
+    "Tunnel",
+    "WebSocket",
+    "WebSocketClient",
+    "WebSocketOpening",
+    "WebSocketOwner",
+    "WebSocketTotals",
     "Witness",
+    "change_watch",
     "make_executor",
 ]
 
@@ -90,7 +124,41 @@ def make_executor(threads: int, limits: Limits, report: Callable[[str], None]) -
 #: fruitless returns in a row it stays out for twice as many requests, and so on.
 _STAYS_MAX = 6
 
+#: Of 200, 304 and 206.
+_Heads = tuple[bytes, bytes, bytes]
+
 _ANY_REQUEST = b"GET / HTTP/1.1\r\nHost: any\r\n\r\n"
+
+
+if TYPE_CHECKING:
+    from skitai._pure.engine import (
+        Ending,
+        MemberPolicy,
+        MemberState,
+        OutboundOwner,
+        Taker,
+        Tunnel,
+        WebSocketClient,
+        WebSocketOpening,
+    )
+    from skitai._speedups.members import Members
+    from skitai._speedups.outbound import OutboundConnection
+    from skitai._speedups.wsengine import WebSocket
+else:
+    # As `skitai._pure.engine` has it.
+    __getattr__ = lazy_names(
+        globals(),
+        {
+            **dict.fromkeys(
+                ("Ending", "MemberPolicy", "MemberState", "OutboundOwner", "Taker", "Tunnel"),
+                "skitai._pure.engine",
+            ),
+            **dict.fromkeys(("WebSocketClient", "WebSocketOpening"), "skitai._pure.engine"),
+            "Members": "skitai._speedups.members",
+            "OutboundConnection": "skitai._speedups.outbound",
+            "WebSocket": "skitai._speedups.wsengine",
+        },
+    )
 
 
 class GeneralConnection(Connection):
@@ -151,6 +219,8 @@ class Engine(PureEngine):
         self._oldest: list[tuple[float, LaneConnection | Handshake]] = []
 
     def _serve(self) -> None:
+        if self._lanes is not None and self.limits.file_cache_max:
+            self._learn_grounds(self._lanes)
         if self._crew is not None:
             self._crew.serve()
             return
@@ -184,22 +254,41 @@ class Engine(PureEngine):
                     self._lanes, listener.sock.fileno(), listener.info, listener.secure, ACCEPT_BATCH
                 )
                 for listener in self._listeners
+                if not listener.is_announced
             ]
+            for listener in self._announced_listeners():
+                self.loop.watch(listener.sock, READ, functools.partial(self._accept, listener))
+
+    def _announced_listeners(self) -> list[Listener]:
+        """Which are not the lanes' to accept from."""
+        return [listener for listener in self._listeners if listener.is_announced]
 
     def _unwatch_listeners(self) -> None:
         if self._lanes is None:
             super()._unwatch_listeners()
         else:
             self._accepting = False
-            for listener in self._lane_listeners:
-                listener.close()
+            for lane_listener in self._lane_listeners:
+                lane_listener.close()
+            for listener in self._announced_listeners():
+                self.loop.unwatch(listener.sock)
 
     def _accept_waiting(self) -> None:
         if self._lanes is None:
             super()._accept_waiting()
         else:
-            for listener in self._lane_listeners:
-                listener.accept()
+            for lane_listener in self._lane_listeners:
+                lane_listener.accept()
+            for listener in self._announced_listeners():
+                self._accept(listener)
+
+    def _greet(self, listener: Listener, sock: socket.socket, peer: tuple[str, int]) -> None:
+        if self._lanes is None or self.draining or listener.secure is not None:
+            super()._greet(listener, sock, peer)
+        else:
+            family, (address, port) = sock.family, peer
+            lane = LaneConnection(self._lanes, sock.detach(), family, address, port, listener.info)
+            self.add(cast(Connection, lane))
 
     def _make_room(self) -> bool:
         """The order of lane connections is not kept, for each request would change it: those that have
@@ -241,32 +330,65 @@ class Engine(PureEngine):
     def keep(self, info: Any, head: RequestHead, lasting: LastingFile, descriptor: int) -> None:
         if self._lanes is None or head.form != "origin":
             return
+        shelf = self._lanes.shelf
+        host, path = (head.get("host") or "").encode("latin-1"), head.path.encode("latin-1")
+        accept = (head.get("accept-encoding") or "").encode("latin-1") if lasting.varies else None
+        etag = lasting.etag.encode("latin-1")
+        # Who asks for something of it that is not plain gets it from the general path each time.
+        if shelf.has(info, host, path, accept, etag):
+            return
         partial = lasting.partial
         modified = next((value for name, value in lasting.headers if name == "Last-Modified"), "")
         self._changes.begin()
-        self._lanes.shelf.keep_file(
+        shelf.keep_file(
             info,
-            (head.get("host") or "").encode("latin-1"),
-            head.path.encode("latin-1"),
-            (head.get("accept-encoding") or "").encode("latin-1") if lasting.varies else None,
+            host,
+            path,
+            accept,
             (
                 self._kept_head(200, lasting.headers),
                 self._kept_head(304, lasting.unchanged),
                 b"" if partial is None else self._kept_part_head(partial),
             ),
-            lasting.etag.encode("latin-1"),
+            etag,
             modified.encode("latin-1"),
             lasting.witnesses,
             lasting.content,
             descriptor,
         )
 
+    def _learn_grounds(self, lanes: Lanes) -> None:
+        """Where files may be fetched that nobody has asked for yet: see fetching.h.  Not before `run`: what
+        applications do at their start may give them a word about the files in front of them."""
+        knows = False
+        for listener in self._listeners:
+            grounds = self.service.grounds(listener.info) if listener.secure is None else ()
+            if any(ground.terms is not None for ground in grounds):
+                lanes.fetching.add(listener.info, grounds, self._heads_of)
+                knows = True
+        if knows:
+            lanes.fetching.refuse_with(self.service.error_pages, self._error_head)
+            self._changes.begin()
+
+    def _error_head(self, page: ErrorPage) -> bytes:
+        return self._kept_head(page.status, page.headers)
+
+    def _heads_of(self, terms: FolderTerms) -> list[_Heads]:
+        return [
+            (
+                self._kept_head(200, whole),
+                self._kept_head(304, unchanged),
+                b"" if partial is None else self._kept_part_head(partial),
+            )
+            for whole, unchanged, partial in terms.fields
+        ]
+
     def _kept_head(self, status: int, headers: Headers) -> bytes:
         """The head of an answer as it is now for a client that stays."""
         kernel = self.http_connection(self.limits)
         kernel.receive_data(_ANY_REQUEST)
         kernel.next_event()
-        return kernel.send_response(status, self.with_own_fields(headers))
+        return kernel.send_response(status, headers, own_lines=self.own_lines(headers))
 
     def _kept_part_head(self, headers: Headers) -> bytes:
         """The same of 206, but for the two fields that each answer has for itself."""

@@ -49,6 +49,8 @@ __all__ = [
 class ServerConnection(PureServerConnection):
     """One connection as its server sees it."""
 
+    __slots__ = ()
+
     _chunked_reader = ChunkedReader
     _chunked_writer = ChunkedWriter
     _read_simple_head = staticmethod(read_request_head)
@@ -59,6 +61,8 @@ class ServerConnection(PureServerConnection):
 
 class ClientConnection(PureClientConnection):
     """One connection as its client sees it."""
+
+    __slots__ = ()
 
     _chunked_reader = ChunkedReader
     _chunked_writer = ChunkedWriter

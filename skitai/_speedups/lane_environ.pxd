@@ -1,8 +1,15 @@
 # From a plain request to its environ, as C code sees it: see lane_environ.pyx.
 
+from cpython.object cimport PyObject
+from libc.stdint cimport uint64_t
+
 from skitai._speedups.fields cimport Field
 from skitai._speedups.heads cimport Head
 from skitai._speedups.lane_routes cimport Route
+
+
+cdef enum:
+    HEAD_KEPT_MAX = 1024
 
 
 cdef class KnownName:
@@ -16,8 +23,19 @@ cdef class KnownName:
 cdef class Environs:
     # Makes them, and remembers names and values of fields.
     cdef list names
+    # The one that was made last: its version then, and what it was made of.
+    cdef uint64_t version
+    cdef Route route
+    cdef unsigned char[HEAD_KEPT_MAX] head
+    cdef Py_ssize_t head_size
+    cdef object address, port
+    # That one itself, once its request is over, if nobody has kept or changed it.
+    cdef dict unchanged
 
     cdef dict make(
         self, const unsigned char *data, Head *head, Route route, object address, object port
     )
+    cdef void take_back(self, PyObject *environ) noexcept
+    cdef dict make_anew(self, const unsigned char *data, Head *head, Route route, object address, object port)
+    cdef dict make_again(self, const unsigned char *data, Head *head, Route route, object address, object port)
     cdef KnownName known_name(self, const unsigned char *data, Field *field, frozenset withheld)

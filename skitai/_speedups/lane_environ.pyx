@@ -2,7 +2,8 @@
 
 Clients send the same again and again: the route's template has what its last request had, and of many
 fields the name, its key and the last value are kept.  What is new is made, what is not is taken as the
-object that it was.
+object that it was.  Where a whole head comes again, as from clients that pipeline or poll, the environ
+itself is: if its application has neither changed it nor kept it, nobody can tell it from a new one.
 
 The leader's only.  The table of names is bounded, because they come from the network.
 """
@@ -12,12 +13,30 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.dict cimport PyDict_Copy, PyDict_SetDefault, PyDict_Size
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_DecodeLatin1, PyUnicode_GET_LENGTH
-from libc.stdint cimport uint32_t
-from libc.string cimport memcmp
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy
 
 from skitai._speedups.environ import add_fields
 
 from skitai._speedups.fields cimport Slice, is_same
+
+cdef extern from *:
+    """
+    /* Another number after each change of any dict (PEP 509), for as long as CPython has it (PEP 699); 0 where
+       it has none: then every environ is a new one. */
+    #if PY_VERSION_HEX < 0x030E0000
+    #pragma GCC diagnostic push
+    #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    static inline uint64_t sk_dict_version(PyObject *dict) { return ((PyDictObject *)dict)->ma_version_tag; }
+    #pragma GCC diagnostic pop
+    #else
+    static inline uint64_t sk_dict_version(PyObject *dict) { return 0; }
+    #endif
+    """
+    uint64_t sk_dict_version(PyObject *dict) noexcept
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject *)  # a macro of plain pointers: an object would be counted once more
 
 cdef extern from *:
     # Set by setup.py on the compiler's command line.
@@ -44,6 +63,49 @@ cdef class Environs:
         self, const unsigned char *data, Head *head, Route route, object address, object port
     ):
         """The environ of the request of the client at ``address`` and ``port``, but for its body."""
+        cdef dict environ = None
+        if self.unchanged is not None:
+            environ = self.make_again(data, head, route, address, port)
+        if environ is None:
+            environ = self.make_anew(data, head, route, address, port)
+            self.route = route
+            self.head_size = head.consumed
+            if self.head_size <= HEAD_KEPT_MAX:
+                memcpy(self.head, data, self.head_size)
+        self.address, self.port = address, port
+        self.version = sk_dict_version(<PyObject *>environ)
+        return environ
+
+    cdef void take_back(self, PyObject *environ) noexcept:
+        """The request of ``environ`` is over; whose reference that is gives it up."""
+        if (
+            self.head_size <= HEAD_KEPT_MAX
+            and Py_REFCNT(environ) == 1
+            and self.version != 0
+            and sk_dict_version(environ) == self.version
+        ):
+            self.unchanged = <dict>environ
+
+    cdef dict make_again(
+        self, const unsigned char *data, Head *head, Route route, object address, object port
+    ):
+        """`unchanged`, if the head is the same as the last one; None if not."""
+        cdef dict environ = self.unchanged
+        self.unchanged = None
+        if (
+            route is not self.route
+            or head.consumed != self.head_size
+            or memcmp(data, self.head, self.head_size) != 0
+        ):
+            return None
+        if address is not self.address or port is not self.port:
+            environ["REMOTE_ADDR"] = address
+            environ["REMOTE_PORT"] = port
+        return environ
+
+    cdef dict make_anew(
+        self, const unsigned char *data, Head *head, Route route, object address, object port
+    ):
         cdef dict environ
         cdef uint32_t index
         cdef Field *field
@@ -68,6 +130,10 @@ cdef class Environs:
             route.template["REQUEST_URI"] = route.template["RAW_URI"] = route.target
             route.template["QUERY_STRING"] = _text(data, head.query, None)
             route.template["PATH_INFO"] = path_info
+        if route.address is not address or route.port is not port:  # they are of the connection
+            route.address, route.port = address, port
+            route.template["REMOTE_ADDR"] = address
+            route.template["REMOTE_PORT"] = port
         environ = PyDict_Copy(route.template)
         for index in range(head.count):
             field = &head.fields[index]
@@ -84,8 +150,6 @@ cdef class Environs:
             known = PyDict_SetDefault(environ, name.key, value)
             if PyDict_Size(environ) == size:  # RFC 9110 section 5.3; Cookie by RFC 6265 section 5.4
                 environ[name.key] = f"{<object>known}{'; ' if name.key == 'HTTP_COOKIE' else ', '}{value}"
-        environ["REMOTE_ADDR"] = address
-        environ["REMOTE_PORT"] = port
         return environ
 
     cdef KnownName known_name(self, const unsigned char *data, Field *field, frozenset withheld):

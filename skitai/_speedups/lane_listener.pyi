@@ -1,12 +1,9 @@
-from collections.abc import Callable
-from ssl import SSLContext
 from typing import Any
 
+from skitai._pure.engine.handshakes import Contexts
 from skitai._speedups.lanes import Lanes
 
 class LaneListener:
-    def __init__(
-        self, lanes: Lanes, fd: int, info: Any, secure: Callable[[], SSLContext] | None, batch_max: int
-    ) -> None: ...
+    def __init__(self, lanes: Lanes, fd: int, info: Any, secure: Contexts | None, batch_max: int) -> None: ...
     def accept(self) -> None: ...
     def close(self) -> None: ...

@@ -21,6 +21,7 @@ cdef class Route:
     cdef dict coded_types
     # Of the last request, as they stand in the template.
     cdef str method, target
+    cdef object address, port
     cdef uint32_t seed           # tells mounts apart, for habits; 0: nothing is learnt
     cdef bint parks              # its handlers may be parked where they wait
 

@@ -1,6 +1,7 @@
 # What the lane connections of one engine share, as C code sees it: see lanes.pyx.
 
 from skitai._speedups.answer_head cimport KnownLines
+from skitai._speedups.fetching cimport Fetching
 from skitai._speedups.fields cimport HeadLimits
 from skitai._speedups.habits cimport Habits
 from skitai._speedups.lane_environ cimport Environs
@@ -23,6 +24,7 @@ cdef class Lanes(BatchEnd):
     cdef KnownLines lines
     cdef Habits habits
     cdef readonly Shelf shelf
+    cdef readonly Fetching fetching
     cdef unsigned long shelf_batch
     cdef object log              # the access lines of what is answered from the shelf; None: there are none
     cdef BatchEnd relief         # None: nobody serves in our place

@@ -1,12 +1,14 @@
 from typing import Any
 
 from skitai._pure.engine import Habit, Job
+from skitai._speedups.fetching import Fetching
 from skitai._speedups.shelf import Shelf
 
 SOURCE_CRC32: int
 
 class Lanes:
     shelf: Shelf
+    fetching: Fetching
     def __init__(self, engine: Any) -> None: ...
     def run(self, job: Job) -> None: ...
     def drain(self, gently: bool) -> None: ...

@@ -43,6 +43,7 @@ cdef class Lanes(BatchEnd):
     def __init__(self, engine):
         limits = engine.limits
         self.shelf = Shelf(limits)
+        self.fetching = Fetching(self.shelf)
         self.log = engine.service.log
         self.engine = engine
         self.service = engine.service
@@ -94,7 +95,7 @@ cdef class Lanes(BatchEnd):
             self.counts[SERVER_ERRORS] += 1
 
     cdef void count_more(self, unsigned long long requests) noexcept:
-        """Answered in our place, without an error."""
+        """Answered in our place, without an error of the server."""
         self.counts[REQUESTS] += requests
 
     cdef sk_shelf *shelf_now(self) noexcept:

@@ -62,6 +62,12 @@ cdef extern from "lead.h" nogil:
         int waiting
 
 
+# This process is a child that a handler has forked (skitai/_forks.py): whoever comes back from an application's
+# code ends it.
+cdef bint in_child
+cdef int end_child(object error) except -1
+
+
 cdef class Watched:
     # A descriptor that the loop watches.  The poller holds a plain pointer to it: whoever calls
     # `add` keeps it alive until `forget`, and the loop for the rest of the batch of events.
@@ -88,11 +94,13 @@ cdef class EventLoop:
     cdef int[2] waker
     cdef bint stopping
     cdef bint wake_pending
+    cdef bint is_of_child                   # made in a child that a handler has forked
     cdef readonly unsigned long thread_id   # of the thread that leads; 0: nobody
     cdef object on_error
     cdef object calls
     cdef list timers
     cdef object timer_order
+    cdef Py_ssize_t cancelled               # of the timers
     cdef double next_timer                  # when the first of them is due
     cdef Steps steps                        # of the leader; None: it has none
     cdef dict watches
@@ -119,6 +127,7 @@ cdef class EventLoop:
     cdef int wait(self) except -2
     cdef void take_kept(self) noexcept
     cdef int patience(self) except -2
+    cdef int timer_cancelled(self) except -1
     cdef int run_timers(self, unsigned long ident) except -1
     cdef int report(self, callback) except -1
     cdef void wake(self) noexcept

@@ -22,7 +22,8 @@ import threading
 from collections import deque
 from itertools import count
 
-from skitai._pure.engine.loop import READ, WRITE, Timer
+from skitai import _forks
+from skitai._pure.engine.loop import READ, WRITE
 
 from skitai._speedups.clock cimport monotonic
 
@@ -53,6 +54,22 @@ SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 assert (READ, WRITE) == (SK_READ, SK_WRITE)
 
 
+cdef bint in_child = False
+
+
+def _follow(bint is_child):
+    global in_child
+    in_child = is_child
+
+
+_forks.follow(_follow)
+
+
+cdef int end_child(object error) except -1:
+    _forks.end(error)
+    return 0
+
+
 cdef class Watched:
     cdef int on_ready(self, int ready) except -1:
         raise NotImplementedError
@@ -66,6 +83,23 @@ cdef class BatchEnd:
 cdef class Steps:
     cdef int take_turn(self) except -1:
         raise NotImplementedError
+
+
+cdef enum:
+    CANCELLED_MIN = 64
+
+
+@cython.final
+cdef class Timer:
+    """One call in the future; ``cancel()`` it in the loop thread."""
+
+    cdef EventLoop loop
+    cdef object callback  # None: it was called, or cancelled
+
+    def cancel(self):
+        if self.callback is not None:
+            self.callback = None
+            self.loop.timer_cancelled()
 
 
 @cython.final
@@ -90,6 +124,7 @@ cdef class EventLoop:
     def __init__(self, on_error):
         """``on_error(what)`` is called inside the ``except`` block of a failed callback."""
         self.on_error = on_error
+        self.is_of_child = in_child  # it has made this one for itself, and serves nobody by it
         self.calls = deque()
         self.timers = []
         self.timer_order = count()
@@ -141,10 +176,23 @@ cdef class EventLoop:
 
     def call_later(self, double delay, callback):
         """Run ``callback()`` once, ``delay`` seconds from now."""
-        timer = Timer(callback)
+        cdef Timer timer = Timer.__new__(Timer)
+        timer.loop = self
+        timer.callback = callback
         heapq.heappush(self.timers, (monotonic() + delay, next(self.timer_order), timer))
         self.next_timer = self.timers[0][0]
         return timer
+
+    cdef int timer_cancelled(self) except -1:
+        """See the pure twin."""
+        self.cancelled += 1
+        if self.cancelled > CANCELLED_MIN and self.cancelled * 2 > len(self.timers):
+            self.timers = [entry for entry in self.timers if (<Timer>entry[2]).callback is not None]
+            heapq.heapify(self.timers)
+            self.cancelled = 0
+            if self.timers:
+                self.next_timer = self.timers[0][0]
+        return 0
 
     def watch(self, sock, int events, callback):
         """Call ``callback(events)`` whenever ``sock`` is ready (level-triggered)."""
@@ -229,6 +277,8 @@ cdef class EventLoop:
         cdef sk_event *event
         cdef Watched watched
         cdef Py_ssize_t calls
+        if in_child and not self.is_of_child:
+            end_child(None)
         if self.next_event == self.event_count:
             self.end_batch()  # calls and timers may have left something too
             self.batch += 1
@@ -339,8 +389,10 @@ cdef class EventLoop:
 
     cdef int run_timers(self, unsigned long ident) except -1:
         cdef double now = monotonic()
+        cdef Timer timer
         while self.timers and self.next_timer <= now and self.thread_id == ident:
-            callback = heapq.heappop(self.timers)[2].callback
+            timer = heapq.heappop(self.timers)[2]
+            callback, timer.callback = timer.callback, None
             if self.timers:
                 self.next_timer = self.timers[0][0]
             if callback is not None:
@@ -348,6 +400,8 @@ cdef class EventLoop:
                     callback()
                 except Exception:
                     self.report(callback)
+            else:
+                self.cancelled -= 1
         return 0
 
     cdef int report(self, callback) except -1:

@@ -14,14 +14,6 @@
 
 enum { SK_LINES_MAX = 160 }; /* what a parcel adds to a head: Content-Range, Content-Length, Connection */
 
-/* What of an item is asked for. */
-typedef struct {
-    enum { SK_WHOLE, SK_UNCHANGED, SK_PART } kind; /* 200, 304, 206 */
-    uint64_t first, count;                         /* of the content, for SK_PART */
-    int with_content;
-    int stays;                                     /* the connection does */
-} sk_wish;
-
 typedef struct {
     sk_item *item;                                 /* NULL: the parcel is empty */
     uint64_t first, content;                       /* bytes of the item's content that belong to the answer */
@@ -39,36 +31,13 @@ typedef enum {
     SK_PARCEL_LOST     /* the client is gone, or the file has become shorter: cut the connection */
 } sk_parcel_state;
 
-/* A number of 1 to 18 digits at `*at`, which is moved behind it; 0: there is none. */
-static inline int sk_read_number(const char **at, const char *end, uint64_t *number) {
-    const char *start = *at;
-    *number = 0;
-    while (*at < end && **at >= '0' && **at <= '9' && *at - start < 19)
-        *number = *number * 10 + (uint64_t)(*(*at)++ - '0');
-    return *at > start && *at - start < 19;
-}
-
-/* The one range that `text`, the value of Range, asks for of `size` bytes (RFC 9110 section 14.1.2); 0: it is
- * not as simple as that, or cannot be satisfied. */
-static inline int sk_read_range(sk_text text, uint64_t size, uint64_t *first, uint64_t *count) {
-    const char *at = text.bytes + 6, *end = text.bytes + text.size;
-    uint64_t last = size;
-    if (text.size < 8 || memcmp(text.bytes, "bytes=", 6) != 0 || size == 0)
-        return 0;
-    if (*at == '-') {
-        at++;
-        if (!sk_read_number(&at, end, count) || at != end || *count == 0)
-            return 0;
-        *count = *count < size ? *count : size;
-        *first = size - *count;
-        return 1;
-    }
-    if (!sk_read_number(&at, end, first) || at == end || *at++ != '-' || *first >= size)
-        return 0;
-    if (at < end && (!sk_read_number(&at, end, &last) || at != end || last < *first))
-        return 0;
-    *count = (last < size - 1 ? last : size - 1) - *first + 1;
-    return 1;
+/* What of `item` a client that says `said`, by GET or `is_head`, is to have, be it no answer of the shelf's; 0: the
+ * general path has to say. */
+static inline int sk_grant(
+    const sk_shelf *shelf, const sk_item *item, const sk_conditions *said, int is_head, sk_wish *wish) {
+    const int this_year = sk_read_digits(shelf->date + 12, 4);
+    return sk_judge(said, &item->validators, is_head, shelf->second, this_year, shelf->ranges_max, wish)
+        && ((int)wish->kind >= SK_HEADS || item->heads[wish->kind].text.size > 0);
 }
 
 /* Make `parcel` the answer of `item` to `wish`, which the item can grant: it has a head of that kind. */

@@ -36,19 +36,17 @@ from cpython.pythread cimport PyThread_get_thread_ident
 from libc.string cimport memset
 
 import heapq
+import importlib
+import importlib.util
 from collections import deque
 from functools import partial
-
-try:
-    import greenlet
-except ImportError:
-    greenlet = None
 
 from skitai import _waiting
 from skitai._waiting import REQUEST
 from skitai.errors import ClientDisconnected
 
 from skitai._speedups.clock cimport monotonic
+from skitai._speedups.loop cimport end_child, in_child
 
 cdef extern from "Python.h":
     object PyObject_CallNoArgs(object function)
@@ -82,13 +80,28 @@ cdef enum Ended:
     LOST
 
 
-if greenlet is not None:
-    class _Greenlet(greenlet.greenlet):
+#: There is greenlet.  It is loaded where something may be parked (`load_greenlet`): it brings the library of C++.
+has_greenlet = importlib.util.find_spec("greenlet") is not None
+greenlet = _Greenlet = _current = None
+
+
+def load_greenlet():
+    """Whether it could be."""
+    global has_greenlet, greenlet, _Greenlet, _current
+    try:
+        module = importlib.import_module("greenlet")
+    except ImportError:  # it was not made for this Python
+        has_greenlet = False
+        return False
+
+    class Greenlet(module.greenlet):
         """Knows its stack; other greenlets are the application's own, and are not ours to park."""
 
         __slots__ = ("stack",)
 
-    _current = greenlet.getcurrent
+    if _Greenlet is None:  # another thread may have been here meanwhile
+        greenlet, _current, _Greenlet = module, module.getcurrent, Greenlet
+    return True
 
 
 cdef int _check_depth() except -1:
@@ -303,7 +316,7 @@ cdef class Hub(Steps):
         self.loop = loop
         self.lead = lead
         self.report = report
-        if greenlet is not None:
+        if has_greenlet:
             self.clock = clock
         return 0
 
@@ -319,7 +332,9 @@ cdef class Hub(Steps):
 
     cdef bint can_park(self):
         """And is not on one of its stacks already."""
-        return self.clock is not None and self.running is None
+        if self.clock is None or self.running is not None:
+            return False
+        return _Greenlet is not None or (has_greenlet and load_greenlet())
 
     def run(self, job):
         """Until it is done or parked."""
@@ -345,6 +360,8 @@ cdef class Hub(Steps):
         self.running = stack
         stack.called = True
         self.switch_to(stack.switch)
+        if in_child:
+            end_child(None)
         while stack.called and not stack.greenlet.dead:
             self.switch_to(partial(stack.greenlet.throw, RuntimeError(_ASTRAY)))
         self.running = None
@@ -429,7 +446,7 @@ def parking():
     """The waiter that parks the calling stack: see `skitai._waiting.install`."""
     cdef Stack stack
     cdef Park park
-    if greenlet is None:
+    if _Greenlet is None:
         return None
     current = _current()
     if type(current) is not _Greenlet:

@@ -12,6 +12,10 @@
  * kept for it (`sk_kept`): the sockets are watched edge-triggered, nobody else would tell.  A connection
  * that the leader itself is serving is left alone in the same way.
  *
+ * A file that is not on the shelf yet may be fetched (fetching.h).  Its request is left as any other, and the
+ * connection, which notes the `errand`, is looked at once more when that has ended.  What is refused, and several
+ * ranges, are answers that no shelf keeps (refusing.h).
+ *
  * Who connects is a *foundling*: accepted, watched by a poller of our own, answered from the shelf, and
  * given to the leader when it is back (Relief.settle in relief.pyx), as is what the access log has to
  * say (`sk_record`).  All of that is bounded; beyond the bounds things wait for the leader, as all did before.
@@ -31,6 +35,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "fetching.h"
 #include "held.h"
 #include "lead.h"
 #include "parcel.h"
@@ -83,6 +88,7 @@ typedef struct {
     sk_pending *pending; /* in state SK_SENDING, where it is an answer of the shelf */
     int left;            /* the leader has bytes that come in front of those in the socket */
     double served_at;    /* by the monitor; 0: never */
+    int errand;          /* that its request waits for, from 1 on; 0: none */
 } sk_view;
 
 /* Owners of events that are kept. */
@@ -117,7 +123,8 @@ typedef struct {
     int is_head;
 } sk_asked;
 
-/* The answer to the request at `data` as `parcel`; 0: it is none of the shelf's. */
+/* 1: `parcel` is the answer to the request at `data`; 0: it is Python's to answer; -N: not yet, before errand N has
+ * ended. */
 typedef int (*sk_picker)(
     void *context, const void *site, const unsigned char *data, size_t size, sk_parcel *parcel, sk_asked *asked);
 
@@ -129,13 +136,15 @@ typedef struct {
     size_t view_at;      /* in what an event's owner points to */
     sk_kept *kept;
     sk_shelf *shelf;
+    sk_fetching *fetching;
     sk_picker pick;
     void *context;
     int logs;            /* somebody wants records */
     const int *draining; /* the server stops */
     /* Our own. */
     int nursery;         /* the foundlings' poller */
-    unsigned long long answered; /* since the leader has counted them; of the shelf, so none is an error */
+    uint64_t word;       /* of the leader's last absence */
+    unsigned long long answered; /* since the leader has counted them; none is an error of the server */
     int foundling_count;
     sk_foundling foundlings[SK_FOUNDLINGS];
     char *records;
@@ -283,7 +292,9 @@ static inline sk_relieved sk_answer_one(
     const double received_at = sk_monotonic();
     sk_asked asked;
     sk_relieved relieved = SK_OVER;
-    if (!relief->pick(relief->context, view->site, relief->peeked, size, parcel, &asked))
+    const int picked = relief->pick(relief->context, view->site, relief->peeked, size, parcel, &asked);
+    view->errand = picked < 0 ? -picked : 0;
+    if (picked <= 0)
         return SK_LEAVE;
     if (!parcel->stays && asked.consumed < size) {
         sk_parcel_release(parcel);
@@ -384,12 +395,31 @@ static inline sk_relieved sk_relieve_owner(sk_relief *relief, void *owner) {
     return view->kind == SK_CONNECTION ? sk_serve(relief, view, owner) : SK_LEAVE;
 }
 
+static inline int sk_waits_for(const sk_view *view, uint32_t ended) {
+    return view->kind == SK_CONNECTION && view->errand && ended >> (view->errand - 1) & 1;
+}
+
+/* Serve those who wait for errands that have `ended`, each a bit.  What is kept of them for the leader stays so: it
+ * will find that there is nothing left to do. */
+static inline void sk_serve_waiting(sk_relief *relief, uint32_t ended, const _Atomic uint64_t *word, uint64_t now) {
+    for (int place = 0; ended && place < relief->kept->count && atomic_load(word) == now; place++)
+        if (sk_waits_for(sk_view_of(relief, relief->kept->owners[place]), ended))
+            sk_relieve_owner(relief, relief->kept->owners[place]);
+    for (int place = 0; ended && relief->foundling_count && place < SK_FOUNDLINGS; place++)
+        if (sk_waits_for(&relief->foundlings[place].view, ended))
+            sk_serve_foundling(relief, &relief->foundlings[place]);
+}
+
 /* Serve whoever can be served now, until `*word` is not `now` any more. */
 static inline void sk_relieve(sk_relief *relief, const _Atomic uint64_t *word, uint64_t now) {
     int place, count, served;
     if (*relief->draining)
         return;
     sk_shelf_clock(relief->shelf, sk_monotonic(), time(NULL));
+    if (relief->word != now)
+        sk_fetch_again(relief->fetching);
+    relief->word = now;
+    sk_serve_waiting(relief, sk_take_fetched(relief->fetching), word, now);
     /* What the leader has fetched and not looked at stays where it is, but for what is done. */
     for (place = *relief->next_event; place < *relief->event_count; place++) {
         sk_event *event = &relief->events[place];

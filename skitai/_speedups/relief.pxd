@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from skitai._speedups.fetching cimport sk_fetching
 from skitai._speedups.fields cimport HeadLimits
 from skitai._speedups.heads cimport Head
 from skitai._speedups.lanes cimport Lanes
@@ -47,6 +48,7 @@ cdef extern from "relief.h" nogil:
         size_t view_at
         sk_kept *kept
         sk_shelf *shelf
+        sk_fetching *fetching
         sk_picker pick
         void *context
         bint logs
@@ -69,6 +71,7 @@ cdef extern from "relief.h" nogil:
 cdef struct sk_asking:
     const HeadLimits *limits
     sk_shelf *shelf
+    sk_fetching *fetching
     Head head
 
 

@@ -13,6 +13,7 @@ from libc.stdlib cimport free
 
 import os
 
+from skitai._speedups.fetching cimport seek
 from skitai._speedups.fields cimport SIMPLE, HeadLimits
 from skitai._speedups.heads cimport Head, recognise
 from skitai._speedups.lanes cimport Lanes
@@ -37,6 +38,7 @@ cdef class Relief(BatchEnd):
         self.lanes = lanes
         self.asking.limits = &lanes.limits
         self.asking.shelf = lanes.shelf.shelf
+        self.asking.fetching = relief.fetching = lanes.fetching.fetching
         relief.poller = lanes.loop.poller
         relief.events = lanes.loop.events
         relief.next_event = &lanes.loop.next_event
@@ -54,7 +56,8 @@ cdef class Relief(BatchEnd):
             sk_relief_close(self.relief)
 
     cdef int batch_ends(self) except -1:
-        """Count, note what is to be logged, and take in who has connected."""
+        """Count, note what is to be logged, and take in what was fetched and who has connected."""
+        self.lanes.fetching.settle()
         if self.relief.answered:
             self.lanes.count_more(self.relief.answered)
             self.relief.answered = 0
@@ -130,4 +133,6 @@ cdef int _pick(
     asked.target = <const char *>data + head.target.start
     asked.target_size = head.target.length
     asked.is_head = head.method.length == 4
-    return pick(asking.shelf, site, data, head, parcel)
+    if pick(asking.shelf, site, data, head, parcel):
+        return 1
+    return seek(asking.fetching, site, data, head, parcel)

@@ -34,3 +34,6 @@ cdef struct Answer:
 cdef Verdict recognise_answer(
     const unsigned char *data, size_t length, const HeadLimits *limits, Answer *answer
 ) noexcept nogil
+
+# The same as an object; needs the GIL.
+cdef object response_head(const unsigned char *data, const Answer *answer, str method)

@@ -160,10 +160,10 @@ def read_response_head(bytes data not None, Py_ssize_t start, limits, str method
     bytes_ = <const unsigned char *>PyBytes_AS_STRING(data) + start
     if recognise_answer(bytes_, length, limits_of(limits), &answer) != SIMPLE:
         return None
-    return _response_head(bytes_, &answer, method), answer.consumed
+    return response_head(bytes_, &answer, method), answer.consumed
 
 
-cdef object _response_head(const unsigned char *data, const Answer *answer, str method):
+cdef object response_head(const unsigned char *data, const Answer *answer, str method):
     # Without any of these only the end of the connection is the end of the body.
     cdef bint framed = (
         answer.chunked or answer.content_length >= 0 or not response_has_body(method, answer.status)

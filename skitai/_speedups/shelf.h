@@ -1,9 +1,10 @@
 /* Answers on a shelf: files that were asked for before, ready to be sent again without Python.
  *
- * What an answer says (fields, tag, who may have it) is decided by the general path, in Python, and
- * put here by sk_shelf_put under what the request said: where it came in (`site`), Host and path, and
- * Accept-Encoding where the answer varies by it.  The whole of later answers is made of that (parcel.h): the
- * heads of 200, 304 and 206, and the content, small ones from memory, others from an open descriptor.
+ * What an answer says (fields, tag, who may have it) is decided by the general path, in Python, or by what that has
+ * said of a whole folder (fetching.h), and put here by sk_shelf_put under what the request said: where it came in
+ * (`site`), Host and path, and Accept-Encoding where the answer varies by it.  The whole of later answers is made of
+ * that (parcel.h): the heads of 200, 304 and 206, and the content, small ones from memory, others from an open
+ * descriptor.
  *
  * An item is good for SK_TRUST.  Then its witnesses (witness.h) are looked at again: the file, and what else
  * the general path has looked for, like a compressed copy of it.  If one is not as it was, the item is
@@ -24,7 +25,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "conditions.h"
 #include "httpdate.h"
+#include "reading.h"
+#include "text.h"
 #include "witness.h"
 
 enum {
@@ -40,11 +44,6 @@ enum {
 /* Seconds: how long an item is good without a look at its witnesses, unless there is news of them (sk_shelf_doubt). */
 #define SK_TRUST 1.0
 
-typedef struct {
-    const char *bytes;
-    size_t size;
-} sk_text;
-
 /* Whole, as for a client that stays, but that 206 lacks Content-Range and Content-Length. */
 typedef struct {
     sk_text text;               /* empty: there is never such an answer */
@@ -58,10 +57,12 @@ typedef struct {
     sk_text host, path;
     sk_text accept;             /* Accept-Encoding; no bytes: whatever it is */
     sk_head heads[SK_HEADS];
-    sk_text etag, modified;
+    sk_text etag;
+    sk_text modified;           /* Last-Modified */
     sk_text content;
     int descriptor;             /* at any place; -1: none */
     uint64_t size;              /* of what it leads to */
+    int is_makeshift;           /* see sk_shelf_drop_makeshifts */
     const sk_witness *witnesses;
     int witness_count;          /* 0: good for ever */
 } sk_offer;
@@ -72,13 +73,15 @@ typedef struct sk_item {
     uint64_t hash;
     int holders;                          /* the shelf, and parcels */
     int was_used;                         /* since it was last in danger */
+    int is_makeshift;
     int descriptor;                       /* -1: `content` is in memory */
     double looked_at;
     const void *site;
     sk_text host, path, accept;
     sk_head heads[SK_HEADS];
-    sk_text etag, modified, content;
+    sk_text content;
     uint64_t size;                        /* of the content */
+    sk_validators validators;
     size_t memory;                        /* of all this */
     sk_witness *witnesses;
     int witness_count;
@@ -90,11 +93,13 @@ typedef struct {
     uint64_t seed;
     size_t memory, memory_max;
     int open, open_max;
+    int makeshifts;
     uint64_t standing;                    /* a bit for each length of a path that is good at any host */
     uint64_t lengths;                     /* the same for all others that were ever kept: most requests to
                                              applications need no look-up */
     int in_doubt;                         /* nothing is good without a look at its witnesses */
     double doubted_at;                    /* nor is what was last looked at before */
+    int ranges_max;                       /* that one request may have */
     double now;                           /* sk_shelf_clock */
     time_t second;
     char date[SK_DATE_SIZE + 1];
@@ -131,17 +136,14 @@ static inline uint64_t sk_key(const sk_shelf *shelf, const void *site, sk_text h
     return sk_mix(sk_mix(hash, host.bytes, host.size), path.bytes, path.size);
 }
 
-static inline int sk_same(sk_text one, sk_text other) {
-    return one.size == other.size && memcmp(one.bytes, other.bytes, one.size) == 0;
-}
-
 /* `seed`: secret, or clients could have all their paths in one bucket. */
-static inline sk_shelf *sk_shelf_open(uint64_t seed, size_t memory_max, int open_max) {
+static inline sk_shelf *sk_shelf_open(uint64_t seed, size_t memory_max, int open_max, int ranges_max) {
     sk_shelf *shelf = calloc(1, sizeof *shelf);
     if (shelf != NULL) {
         shelf->seed = seed;
         shelf->memory_max = memory_max;
         shelf->open_max = open_max;
+        shelf->ranges_max = ranges_max;
         shelf->second = -1;
         shelf->doubted_at = -1.0;
         shelf->ends.newer = shelf->ends.older = &shelf->ends;
@@ -166,7 +168,17 @@ static inline void sk_shelf_drop(sk_shelf *shelf, sk_item *item) {
     item->older->newer = item->newer;
     shelf->memory -= item->memory;
     shelf->open -= item->descriptor >= 0;
+    shelf->makeshifts -= item->is_makeshift;
     sk_item_release(item);
+}
+
+/* What was good as long as there was nothing better.  They came last. */
+static inline void sk_shelf_drop_makeshifts(sk_shelf *shelf) {
+    for (sk_item *item = shelf->ends.older, *older; shelf->makeshifts; item = older) {
+        older = item->older;
+        if (item->is_makeshift)
+            sk_shelf_drop(shelf, item);
+    }
 }
 
 static inline void sk_shelf_close(sk_shelf *shelf) {
@@ -288,26 +300,25 @@ static inline void sk_displace(sk_shelf *shelf, const sk_offer *offer) {
         sk_shelf_drop(shelf, oldest);
 }
 
+/* A field of a head; `bytes` NULL: it has none.  `name`: with a line's end in front and ": " behind. */
+static inline sk_text sk_field_of(sk_text head, const char *name) {
+    const size_t size = strlen(name);
+    for (size_t at = 0; at + size <= head.size; at++) {
+        if (memcmp(head.bytes + at, name, size) == 0) {
+            const char *value = head.bytes + at + size;
+            const char *end = memchr(value, '\r', head.size - at - size);
+            return (sk_text){value, end != NULL ? (size_t)(end - value) : 0};
+        }
+    }
+    return (sk_text){NULL, 0};
+}
+
 static inline sk_text sk_copy(char **at, sk_text text) {
     sk_text copy = {*at, text.size};
     if (text.size)
         memcpy(*at, text.bytes, text.size);
     *at += text.size;
     return copy;
-}
-
-/* The whole file, or 0 if it is another length by now. */
-static inline int sk_read_whole(int descriptor, char *at, size_t size) {
-    size_t filled = 0;
-    while (filled < size) {
-        ssize_t count = pread(descriptor, at + filled, size - filled, (off_t)filled);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0)
-            return 0;
-        filled += (size_t)count;
-    }
-    return 1;
 }
 
 /* Keep an answer, in place of any other to the same request; whether it is kept.  `shelf->now` is recent. */
@@ -317,7 +328,7 @@ static inline int sk_shelf_put(sk_shelf *shelf, const sk_offer *offer) {
     const int in_memory = !is_file || offer->size <= most;
     const size_t content = !is_file ? offer->content.size : in_memory ? (size_t)offer->size : 0;
     size_t memory = sizeof(sk_item) + (size_t)offer->witness_count * sizeof(sk_witness) + offer->host.size
-        + offer->path.size + offer->accept.size + offer->etag.size + offer->modified.size + content;
+        + offer->path.size + offer->accept.size + offer->etag.size + content;
     sk_item *item;
     sk_item **bucket;
     char *at;
@@ -348,8 +359,10 @@ static inline int sk_shelf_put(sk_shelf *shelf, const sk_offer *offer) {
     item->path = sk_copy(&at, offer->path);
     if (offer->accept.bytes != NULL)
         item->accept = sk_copy(&at, offer->accept);
-    item->etag = sk_copy(&at, offer->etag);
-    item->modified = sk_copy(&at, offer->modified);
+    item->validators.etag = sk_copy(&at, offer->etag);
+    item->validators.has_parts = offer->heads[SK_PART].text.size > 0;
+    item->validators.has_modified =
+        sk_read_date(offer->modified.bytes, offer->modified.size, 0, &item->validators.modified);
     for (int kind = 0; kind < SK_HEADS; kind++)
         item->heads[kind] = (sk_head){sk_copy(&at, offer->heads[kind].text), offer->heads[kind].date};
     for (int place = 0; place < offer->witness_count; place++) {
@@ -358,10 +371,10 @@ static inline int sk_shelf_put(sk_shelf *shelf, const sk_offer *offer) {
         item->witnesses[place].path = sk_copy(&at, (sk_text){path, strlen(path) + 1}).bytes;
     }
     item->descriptor = -1;
-    item->size = is_file ? offer->size : offer->content.size;
+    item->size = item->validators.size = is_file ? offer->size : offer->content.size;
     item->content = is_file ? (sk_text){at, content} : sk_copy(&at, offer->content);
     if (is_file
-        && (in_memory ? !sk_read_whole(offer->descriptor, at, content)
+        && (in_memory ? !sk_read_from(offer->descriptor, 0, at, content)
                       : (item->descriptor = fcntl(offer->descriptor, F_DUPFD_CLOEXEC, 0)) < 0)) {
         free(item);
         return 0;
@@ -379,6 +392,7 @@ static inline int sk_shelf_put(sk_shelf *shelf, const sk_offer *offer) {
     item->memory = memory;
     shelf->memory += memory;
     shelf->open += item->descriptor >= 0;
+    shelf->makeshifts += item->is_makeshift = offer->is_makeshift;
     return 1;
 }
 

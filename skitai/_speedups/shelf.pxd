@@ -20,12 +20,31 @@ cdef extern from "witness.h" nogil:
     bint sk_still(const sk_witness *witness)
     bint sk_settled(const sk_witness *witness, double wall)
 
-cdef extern from "shelf.h" nogil:
-    enum:
-        SK_WITNESSES_MAX
+cdef extern from "text.h" nogil:
     ctypedef struct sk_text:
         const char *bytes
         size_t size
+    bint sk_same(sk_text one, sk_text other)
+
+cdef extern from "conditions.h" nogil:
+    enum:
+        SK_WHOLE
+        SK_UNCHANGED
+        SK_PART
+        SK_PARTS
+        SK_FAILED
+        SK_UNSATISFIED
+    ctypedef struct sk_conditions:
+        sk_text match, unmodified_since, none_match, modified_since, if_range, range
+    ctypedef struct sk_validators:
+        sk_text etag
+    ctypedef struct sk_wish:
+        int kind
+        bint with_content, stays
+
+cdef extern from "shelf.h" nogil:
+    enum:
+        SK_WITNESSES_MAX
     ctypedef struct sk_head:
         sk_text text
         size_t date
@@ -39,13 +58,15 @@ cdef extern from "shelf.h" nogil:
         int witness_count
     ctypedef struct sk_item:
         sk_head heads[3]
-        sk_text accept, etag, modified
+        sk_text accept
+        sk_validators validators
         uint64_t size
     ctypedef struct sk_shelf:
         size_t memory
         int open
-    sk_shelf *sk_shelf_open(uint64_t seed, size_t memory_max, int open_max)
+    sk_shelf *sk_shelf_open(uint64_t seed, size_t memory_max, int open_max, int ranges_max)
     void sk_shelf_close(sk_shelf *shelf)
+    void sk_shelf_drop_makeshifts(sk_shelf *shelf)
     void sk_shelf_clock(sk_shelf *shelf, double now, long second)
     bint sk_shelf_put(sk_shelf *shelf, const sk_offer *offer)
     bint sk_shelf_may_have(const sk_shelf *shelf, size_t length)
@@ -59,14 +80,6 @@ cdef extern from "notice.h" nogil:
     void sk_notice_drain(int fd)
 
 cdef extern from "parcel.h" nogil:
-    enum:
-        SK_WHOLE
-        SK_UNCHANGED
-        SK_PART
-    ctypedef struct sk_wish:
-        int kind
-        uint64_t first, count
-        bint with_content, stays
     ctypedef struct sk_parcel:
         sk_item *item
         uint64_t content, sent
@@ -78,7 +91,9 @@ cdef extern from "parcel.h" nogil:
         SK_PARCEL_MORE
         SK_PARCEL_WAITS
         SK_PARCEL_LOST
-    bint sk_read_range(sk_text text, uint64_t size, uint64_t *first, uint64_t *count)
+    bint sk_grant(
+        const sk_shelf *shelf, const sk_item *item, const sk_conditions *said, bint is_head, sk_wish *wish
+    )
     void sk_pack(sk_parcel *parcel, const sk_shelf *shelf, sk_item *item, const sk_wish *wish)
     sk_parcel_state sk_parcel_send(sk_parcel *parcel, int fd, uint64_t most)
     ssize_t sk_parcel_read(const sk_parcel *parcel, uint64_t skip, char *buffer, size_t room)
@@ -96,4 +111,30 @@ cdef class Shelf:
 # general path has to be asked.
 cdef bint pick(
     sk_shelf *shelf, const void *site, const unsigned char *data, const Head *head, sk_parcel *parcel
+) noexcept nogil
+
+# Whether it is GET or HEAD of HTTP/1.1 without a body, and of what.
+cdef bint asks_for_file(const unsigned char *data, const Head *head, sk_text *host, sk_text *path) noexcept nogil
+
+# What a request says that is more than its path.
+cdef struct Wishes:
+    sk_conditions said
+    bint is_plain     # nothing of that is said
+    sk_text accept    # Accept-Encoding; empty where there is none
+    sk_text types     # Accept; empty where there is none, NULL where it is there twice
+
+# False: there are conditions of other kinds, or something of it is there twice.
+cdef bint read_wishes(const unsigned char *data, const Head *head, Wishes *wishes) noexcept nogil
+
+# What is kept for the request, and what of that it is to have, be it no answer of the shelf's; NULL: the general path
+# has to say.
+cdef sk_item *wished(
+    sk_shelf *shelf,
+    const void *site,
+    const unsigned char *data,
+    const Head *head,
+    sk_text host,
+    sk_text path,
+    Wishes *wishes,
+    sk_wish *wish,
 ) noexcept nogil

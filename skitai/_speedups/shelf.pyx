@@ -3,8 +3,7 @@
 `Engine.keep` puts there what the general path has answered with a file; `pick` finds it again, in the
 lane of a connection or in the monitor.  Only what nobody but the folder has a word about is ever
 put there, and only requests that ask for exactly that are answered from it: GET or HEAD of HTTP/1.1,
-without a body; without a condition, or with ``If-None-Match`` and the very tag, or with
-``If-Modified-Since`` and the very date; or GET of one range that lies in the file.
+without a body, with conditions and a range that conditions.h can decide about.
 All others go to the general path, which is the one truth about them.
 
 `pick` needs no GIL; the rest is the leader's.
@@ -32,19 +31,13 @@ cdef enum:
     ACCEPT_MAX = 200  # of Accept-Encoding; browsers send some 25
 
 
-# What a request says that is more than its path.
-cdef struct Wishes:
-    sk_text tag       # If-None-Match; each is NULL where there is none
-    sk_text since     # If-Modified-Since
-    sk_text range     # Range
-    sk_text accept    # Accept-Encoding; empty where there is none
-
-
 cdef class Shelf:
     def __cinit__(self, limits):
         seed = int.from_bytes(os.urandom(8), "little")
         self.notice = -1
-        self.shelf = sk_shelf_open(seed, limits.file_cache_max, limits.file_cache_open_max)
+        self.shelf = sk_shelf_open(
+            seed, limits.file_cache_max, limits.file_cache_open_max, limits.ranges_max
+        )
         if self.shelf == NULL:
             raise MemoryError
         if limits.file_cache_max:
@@ -87,6 +80,20 @@ cdef class Shelf:
         offer.descriptor = -1
         self.look_at_clock()
         return sk_shelf_put(self.shelf, &offer)
+
+    def has(self, info, bytes host not None, bytes path not None, bytes accept, bytes etag not None):
+        """Whether an answer is kept with these, as `keep_file` means them, and is good."""
+        cdef sk_text clients = _text(b"" if accept is None else accept)
+        cdef sk_item *item
+        self.look_at_clock()
+        item = sk_shelf_find(self.shelf, <PyObject *>info, _text(host), _text(path))
+        if item != NULL:
+            item = sk_shelf_take(self.shelf, item, clients)
+        return (
+            item != NULL
+            and (item.accept.bytes == NULL) == (accept is None)
+            and sk_same(_text(etag), item.validators.etag)
+        )
 
     def keep_file(
         self,
@@ -183,11 +190,49 @@ cdef bint pick(
     sk_shelf *shelf, const void *site, const unsigned char *data, const Head *head, sk_parcel *parcel
 ) noexcept nogil:
     cdef sk_text host, path
-    cdef sk_item *item
     cdef Wishes wishes
     cdef sk_wish wish
-    cdef bint is_head = head.method.length == 4 and memcmp(data + head.method.start, b"HEAD", 4) == 0
-    if not is_head and (head.method.length != 3 or memcmp(data + head.method.start, b"GET", 3) != 0):
+    cdef sk_item *item
+    if not asks_for_file(data, head, &host, &path):
+        return False
+    item = wished(shelf, site, data, head, host, path, &wishes, &wish)
+    if item == NULL or wish.kind > <int>SK_PART:
+        return False
+    sk_pack(parcel, shelf, item, &wish)
+    return True
+
+
+cdef sk_item *wished(
+    sk_shelf *shelf,
+    const void *site,
+    const unsigned char *data,
+    const Head *head,
+    sk_text host,
+    sk_text path,
+    Wishes *wishes,
+    sk_wish *wish,
+) noexcept nogil:
+    cdef sk_item *item = sk_shelf_find(shelf, site, host, path)
+    cdef bint is_head = head.method.length == 4
+    if item == NULL or not read_wishes(data, head, wishes):
+        return NULL
+    item = sk_shelf_take(shelf, item, wishes.accept)
+    if item == NULL:
+        return NULL
+    wish.kind = SK_WHOLE
+    if not wishes.is_plain and not sk_grant(shelf, item, &wishes.said, is_head, wish):
+        return NULL
+    wish.with_content = not is_head
+    wish.stays = head.keep_alive
+    return item
+
+
+cdef bint asks_for_file(const unsigned char *data, const Head *head, sk_text *host, sk_text *path) noexcept nogil:
+    cdef const unsigned char *method = data + head.method.start
+    if not (
+        (head.method.length == 3 and memcmp(method, b"GET", 3) == 0)
+        or (head.method.length == 4 and memcmp(method, b"HEAD", 4) == 0)
+    ):
         return False
     if head.minor == 0 or head.host.length == 0 or head.host.length > HOST_MAX or head.content_length > 0:
         return False
@@ -195,68 +240,59 @@ cdef bint pick(
     path.size = head.path.length
     host.bytes = <const char *>data + head.host.start
     host.size = head.host.length
-    item = sk_shelf_find(shelf, site, host, path)
-    if item == NULL or not _read_wishes(data, head, &wishes):
-        return False
-    item = sk_shelf_take(shelf, item, wishes.accept)
-    if item == NULL or not _can_grant(item, &wishes, is_head, &wish):
-        return False
-    wish.with_content = not is_head
-    wish.stays = head.keep_alive
-    sk_pack(parcel, shelf, item, &wish)
     return True
 
 
-cdef bint _can_grant(const sk_item *item, const Wishes *wishes, bint is_head, sk_wish *wish) noexcept nogil:
-    """What of ``item`` is asked for; False: the general path has to say."""
-    wish.kind = SK_WHOLE
-    if wishes.tag.bytes != NULL:  # and a date beside it is ignored (RFC 9110 section 13.1.3)
-        if not _is_same(wishes.tag, item.etag):
-            return False
-        wish.kind = SK_UNCHANGED
-    elif wishes.since.bytes != NULL:
-        if not _is_same(wishes.since, item.modified):
-            return False
-        wish.kind = SK_UNCHANGED
-    elif wishes.range.bytes != NULL:
-        if is_head or not sk_read_range(wishes.range, item.size, &wish.first, &wish.count):
-            return False
-        wish.kind = SK_PART
-    return item.heads[wish.kind].text.size > 0
-
-
-cdef bint _is_same(sk_text said, sk_text known) noexcept nogil:
-    return said.size == known.size and said.size > 0 and memcmp(said.bytes, known.bytes, said.size) == 0
-
-
-cdef bint _read_wishes(const unsigned char *data, const Head *head, Wishes *wishes) noexcept nogil:
-    """False: there are others, or one of them twice."""
+cdef bint read_wishes(const unsigned char *data, const Head *head, Wishes *wishes) noexcept nogil:
     cdef const Field *field
     cdef const unsigned char *name
+    cdef sk_text *place
     cdef uint32_t index
-    cdef bint has_accept = False
+    cdef bint has_accept = False, has_types = False
     memset(wishes, 0, sizeof(Wishes))
-    wishes.accept.bytes = b""
+    wishes.is_plain = True
+    wishes.accept.bytes = wishes.types.bytes = b""
     for index in range(head.count):
         field = &head.fields[index]
         name = data + field.name.start
-        if field.name.length == 5 and is_word(name, 5, b"range"):
-            if wishes.range.bytes != NULL:
-                return False
-            wishes.range = _value(data, field)
-        elif field.name.length == 15 and is_word(name, 15, b"accept-encoding"):
+        if field.name.length == 15 and is_word(name, 15, b"accept-encoding"):
             if has_accept:
                 return False
             has_accept = True
             wishes.accept = _value(data, field)
+            continue
+        if field.name.length == 6 and is_word(name, 6, b"accept"):
+            wishes.types = _value(data, field)
+            if has_types:
+                wishes.types.bytes = NULL
+            has_types = True
+            continue
+        if field.name.length == 5 and is_word(name, 5, b"range"):
+            place = &wishes.said.range
         elif field.name.length > 3 and is_word(name, 3, b"if-"):
-            if field.name.length == 13 and is_word(name, 13, b"if-none-match") and wishes.tag.bytes == NULL:
-                wishes.tag = _value(data, field)
-            elif field.name.length == 17 and is_word(name, 17, b"if-modified-since") and wishes.since.bytes == NULL:
-                wishes.since = _value(data, field)
-            else:
-                return False
+            place = _condition(&wishes.said, name + 3, field.name.length - 3)
+        else:
+            continue
+        if place == NULL or place.bytes != NULL:
+            return False
+        place[0] = _value(data, field)
+        wishes.is_plain = False
     return True
+
+
+cdef sk_text *_condition(sk_conditions *said, const unsigned char *name, size_t length) noexcept nogil:
+    """Where the condition ``name``, without its If-, belongs; NULL: it is none of them."""
+    if length == 5 and is_word(name, 5, b"match"):
+        return &said.match
+    if length == 5 and is_word(name, 5, b"range"):
+        return &said.if_range
+    if length == 10 and is_word(name, 10, b"none-match"):
+        return &said.none_match
+    if length == 14 and is_word(name, 14, b"modified-since"):
+        return &said.modified_since
+    if length == 16 and is_word(name, 16, b"unmodified-since"):
+        return &said.unmodified_since
+    return NULL
 
 
 cdef sk_text _value(const unsigned char *data, const Field *field) noexcept nogil:

@@ -20,7 +20,7 @@ from cpython.unicode cimport (
 )
 from libc.string cimport memcpy
 
-from skitai._speedups.fields cimport CLASSES, TCHAR, VALUE
+from skitai._speedups.fields cimport CLASSES, TARGET, TCHAR, VALUE, is_word, read_length
 
 cdef extern from *:
     # Set by setup.py on the compiler's command line.
@@ -102,5 +102,105 @@ def encode_head(bytes status_line not None, list fields not None):
         if name_length < 0:
             return None
         at += name_length
+    memcpy(at, b"\r\n", 2)
+    return head
+
+
+cdef enum Meaning:
+    NOTHING        # for the connection
+    HOST
+    LENGTH
+    SOMETHING
+
+
+cdef inline Meaning _meaning(const unsigned char *name, Py_ssize_t length) noexcept:
+    if length == 4:
+        return HOST if is_word(name, 4, b"host") else NOTHING
+    if length == 7:
+        return SOMETHING if is_word(name, 7, b"upgrade") else NOTHING
+    if length == 10:
+        return SOMETHING if is_word(name, 10, b"connection") else NOTHING
+    if length == 14:
+        return LENGTH if is_word(name, 14, b"content-length") else NOTHING
+    if length == 17:
+        return SOMETHING if is_word(name, 17, b"transfer-encoding") else NOTHING
+    return NOTHING
+
+
+cdef bytes encode_request(str method, str target, str host, list fields, Py_ssize_t body_size):
+    cdef Py_ssize_t method_length = _length_if_certain(<PyObject *>method)
+    cdef Py_ssize_t target_length = _length_if_certain(<PyObject *>target)
+    cdef Py_ssize_t total, index, name_length, value_length, written
+    cdef bint has_host = False
+    cdef bint has_length = False
+    cdef PyObject *field
+    cdef PyObject *name
+    cdef PyObject *value
+    cdef Meaning meaning
+    cdef unsigned char *at
+    cdef bytes head
+    if method_length < 1 or target_length < 1 or method == "CONNECT":
+        return None
+    # "METHOD target HTTP/1.1" CRLF, the lines, and the empty one.
+    total = method_length + target_length + 14
+    for index in range(PyList_GET_SIZE(fields)):
+        field = <PyObject *>PyList_GET_ITEM(fields, index)
+        if not PyTuple_CheckExact(<object>field) or PyTuple_GET_SIZE(<object>field) != 2:
+            return None
+        name = <PyObject *>PyTuple_GET_ITEM(<object>field, 0)
+        value = <PyObject *>PyTuple_GET_ITEM(<object>field, 1)
+        name_length = _length_if_certain(name)
+        value_length = _length_if_certain(value)
+        if name_length < 1 or value_length < 0:
+            return None
+        meaning = _meaning(<const unsigned char *>PyUnicode_1BYTE_DATA(<object>name), name_length)
+        if meaning == HOST:
+            if has_host:
+                return None
+            has_host = True
+        elif meaning == LENGTH:
+            if has_length:
+                return None
+            has_length = True
+            if read_length(<const unsigned char *>PyUnicode_1BYTE_DATA(<object>value), value_length) != body_size:
+                return None
+        elif meaning == SOMETHING:
+            return None
+        total += name_length + value_length + 4
+    if body_size and not has_length:
+        return None
+    if not has_host:
+        value_length = _length_if_certain(<PyObject *>host)
+        if value_length < 0:
+            return None
+        total += value_length + 8
+    head = PyBytes_FromStringAndSize(NULL, total)
+    at = <unsigned char *>PyBytes_AS_STRING(head)
+    if not _write(at, <PyObject *>method, method_length) & TCHAR:
+        return None
+    at += method_length
+    at[0] = c" "
+    at += 1
+    if not _write(at, <PyObject *>target, target_length) & TARGET:
+        return None
+    at += target_length
+    memcpy(at, b" HTTP/1.1\r\n", 11)
+    at += 11
+    if not has_host:
+        written = write_field(at, value_length + 8, "Host", host)
+        if written < 0:
+            return None
+        at += written
+    for index in range(PyList_GET_SIZE(fields)):
+        field = <PyObject *>PyList_GET_ITEM(fields, index)
+        written = write_field(
+            at,
+            <unsigned char *>PyBytes_AS_STRING(head) + total - at,
+            <object>PyTuple_GET_ITEM(<object>field, 0),
+            <object>PyTuple_GET_ITEM(<object>field, 1),
+        )
+        if written < 0:
+            return None
+        at += written
     memcpy(at, b"\r\n", 2)
     return head

@@ -4,7 +4,8 @@
  *     cc -O1 -g -fsanitize=thread -I skitai/_speedups tests/c/relief_stress.c -pthread && ./a.out FOLDER SECONDS
  *
  * One thread leads as the event loop does, with calls that last and with a GIL that another thread does not
- * let go of.  Requests are of 8 bytes: A is the leader's, S and B (a large one) are on the shelf.  Clients
+ * let go of.  Requests are of 8 bytes: A is the leader's, S and B (a large one) are on the shelf, of F there is a
+ * file for each of some numbers, which the monitor has fetched (fetching.h) and the shelf has no room for all.  Clients
  * send some at once, read the answers, stay or leave, also in the midst of answers.  The leader and the
  * monitor touch the same views without a lock: ThreadSanitizer tells if they ever do so at once.
  *
@@ -17,7 +18,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-enum { CLIENTS = 6, REQUEST = 8, LARGE = 300000, SEATS = 4096 };
+enum { CLIENTS = 6, REQUEST = 8, LARGE = 300000, SEATS = 4096, NUMBERS = 3000, FILES = 2000 };
 
 static const char HEAD[] = "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n";
 
@@ -39,7 +40,11 @@ static seat *retired;
 static pthread_mutex_t gil = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic int stopping;
 static _Atomic long asked, answered;
-static long by_leader, by_monitor, taken_in, left_over;
+static long by_leader, by_monitor, taken_in, left_over, fetched;
+static sk_folder folder;
+static sk_ground ground;
+static sk_fetching fetching;
+static int folders;
 
 static void broken(const char *what) {
     printf("broken: %s (%s)\n", what, strerror(errno));
@@ -51,20 +56,40 @@ static unsigned draw(unsigned *seed) {
     return *seed >> 8;
 }
 
-static int pick(
-    void *context, const void *site, const unsigned char *data, size_t size, sk_parcel *parcel, sk_asked *said) {
-    sk_item *item;
-    if (size < REQUEST || data[0] == 'A')
-        return 0;
-    item = sk_shelf_find(context, site, (sk_text){"h", 1}, (sk_text){(const char *)data, 1});
-    if (item == NULL)
-        broken("what is on the shelf is not found");
+/* Of S and B the letter is the path, of F all of it. */
+static sk_text path_of(const unsigned char *data, char path[REQUEST + 1]) {
+    path[0] = '/';
+    memcpy(path + 1, data, REQUEST);
+    return data[0] == 'F' ? (sk_text){path, REQUEST + 1} : (sk_text){(const char *)data, 1};
+}
+
+static sk_item *find(const unsigned char *data, sk_text path) {
+    sk_item *item = sk_shelf_find(relief->shelf, &listener, (sk_text){"h", 1}, path);
+    item = item == NULL ? NULL : sk_shelf_take(relief->shelf, item, (sk_text){"", 0});
+    if (item == NULL && data[0] != 'F')
+        broken("what is on the shelf is not found, or not good any more");
+    return item;
+}
+
+static int pack(const unsigned char *data, sk_item *item, sk_parcel *parcel, sk_asked *said) {
     *said = (sk_asked){.consumed = REQUEST, .target = (const char *)data, .target_size = REQUEST};
-    item = sk_shelf_take(context, item, (sk_text){"", 0});
-    if (item == NULL)
-        broken("what is on the shelf is not good any more");
     sk_pack(parcel, relief->shelf, item, &(sk_wish){.kind = SK_WHOLE, .with_content = 1, .stays = 1});
     return 1;
+}
+
+static int pick(
+    void *context, const void *site, const unsigned char *data, size_t size, sk_parcel *parcel, sk_asked *said) {
+    char room[REQUEST + 1];
+    const sk_text path = path_of(data, room);
+    sk_item *item;
+    (void)context;
+    if (size < REQUEST || data[0] == 'A')
+        return 0;
+    item = find(data, path);
+    if (item == NULL)
+        return -sk_fetch(&fetching, site, (sk_text){"h", 1}, path, (sk_text){"", 0});
+    fetched += data[0] == 'F';
+    return pack(data, item, parcel, said);
 }
 
 /* -- the leader ------------------------------------------------------------------------------- */
@@ -110,6 +135,8 @@ static int send_whole(int fd, const void *data, size_t size) {
 static void serve(seat *one, unsigned *seed) {
     unsigned char data[REQUEST];
     sk_view *view = &one->view;
+    char path[REQUEST + 1];
+    sk_item *item;
     sk_parcel parcel;
     sk_asked said;
     sk_parcel_state state;
@@ -141,17 +168,21 @@ static void serve(seat *one, unsigned *seed) {
         if (size != REQUEST)
             broken("a request is in parts");
         view->state = SK_SERVING;
-        if (data[0] == 'A') {
-            call(seed);
-            if (!send_whole(view->fd, data, REQUEST)) {
+        if (data[0] != 'A')
+            sk_shelf_clock(relief->shelf, sk_monotonic(), time(NULL));
+        item = data[0] == 'A' ? NULL : find(data, path_of(data, path));
+        if (item == NULL) {
+            if (data[0] == 'A')
+                call(seed);
+            if ((data[0] == 'F' && !send_whole(view->fd, HEAD, sizeof HEAD - 1))
+                || !send_whole(view->fd, data, REQUEST)) {
                 end(one);
                 return;
             }
             view->state = SK_RESTING;
             by_leader++;
         } else {
-            sk_shelf_clock(relief->shelf, sk_monotonic(), time(NULL));
-            pick(relief->context, view->site, data, REQUEST, &parcel, &said);
+            pack(data, item, &parcel, &said);
             view->pending = sk_pend(&parcel, 0, &said);
             view->state = SK_SENDING;
         }
@@ -171,6 +202,8 @@ static void settle(void) {
     free(relief->records);
     relief->records = NULL;
     relief->records_size = relief->records_room = 0;
+    sk_shelf_clock(relief->shelf, sk_monotonic(), time(NULL));
+    sk_take_fetched(&fetching);
     for (int place = 0; place < SK_FOUNDLINGS && relief->foundling_count; place++) {
         sk_foundling *foundling = &relief->foundlings[place];
         if (foundling->view.kind == SK_PYTHON)
@@ -265,8 +298,14 @@ static void *ask(void *argument) {
         if (fd < 0)
             fd = reach();
         for (int place = 0; place < count; place++)
-            snprintf(requests + place * REQUEST, REQUEST + 1, "%c%07u", "AASSSSSSSB"[draw(&seed) % 10],
-                number++ % 10000000u);
+            snprintf(requests + place * REQUEST, REQUEST + 1, "%c%07u",
+                "AASSSFFFFB"[draw(&seed) % 10], number++ % 10000000u);
+        for (int place = 0; place < count; place++)
+            if (requests[place * REQUEST] == 'F') {
+                char request[REQUEST + 1];
+                snprintf(request, sizeof request, "F%07u", draw(&seed) % NUMBERS);
+                memcpy(requests + place * REQUEST, request, REQUEST);
+            }
         if (send(fd, requests, (size_t)count * REQUEST, MSG_NOSIGNAL) != count * REQUEST)
             broken("a request cannot be sent");
         if (draw(&seed) % 30 == 0) { /* rude: and gone, in the midst of its answers */
@@ -276,7 +315,7 @@ static void *ask(void *argument) {
         }
         for (int place = 0; place < count; place++) {
             const char *request = requests + place * REQUEST;
-            const size_t content = request[0] == 'B' ? LARGE : 4;
+            const size_t content = request[0] == 'B' ? LARGE : request[0] == 'F' ? REQUEST : 4;
             atomic_fetch_add(&asked, 1);
             if (request[0] == 'A') {
                 receive(fd, answer, REQUEST);
@@ -284,8 +323,10 @@ static void *ask(void *argument) {
                     broken("somebody else's answer");
             } else {
                 receive(fd, answer, sizeof HEAD - 1 + content);
-                if (memcmp(answer, HEAD, 23) || answer[sizeof HEAD - 1] != request[0]
-                    || answer[sizeof HEAD - 2 + content] != request[0])
+                if (memcmp(answer, HEAD, 23)
+                    || (request[0] == 'F' ? memcmp(answer + sizeof HEAD - 1, request, REQUEST) != 0
+                                          : answer[sizeof HEAD - 1] != request[0]
+                                || answer[sizeof HEAD - 2 + content] != request[0]))
                     broken("another answer than that of the shelf");
             }
             atomic_fetch_add(&answered, 1);
@@ -321,6 +362,28 @@ static void put(sk_shelf *shelf, const char *path, size_t size, const char *fold
     close(fd);
 }
 
+/* Files that are fetched, of which some are not there; they become old enough to be kept. */
+static void lay_out(const char *root) {
+    char name[4000];
+    for (int number = 0; number < FILES; number++) {
+        int fd;
+        snprintf(name, sizeof name, "%s/F%07d", root, number);
+        fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        if (fd < 0 || write(fd, strrchr(name, '/') + 1, REQUEST) != REQUEST)
+            broken("no file");
+        close(fd);
+    }
+    folder = (sk_folder){.root = {root, strlen(root)}, .other_type = {.value = {"x", 1}}, .otherwise = {"y", 1},
+        .looks_beside = 1, .coded_from = UINT64_MAX};
+    for (int kind = 0; kind < SK_HEADS; kind++)
+        folder.heads[0][kind] = (sk_head){{HEAD, sizeof HEAD - 1}, 23};
+    ground = (sk_ground){.site = &listener, .host = {"default", 7}, .mount = {"", 0}, .folder = &folder};
+    fetching = (sk_fetching){.shelf = relief->shelf, .notice = sk_notice_open(), .folders = &folders,
+        .grounds = {&ground, 1}};
+    relief->fetching = &fetching;
+    usleep(2200000);
+}
+
 int main(int count, char **arguments) {
     struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t size = sizeof address;
@@ -345,10 +408,11 @@ int main(int count, char **arguments) {
     relief->event_count = &event_count;
     relief->view_at = offsetof(seat, view);
     relief->kept = &kept;
-    relief->shelf = relief->context = sk_shelf_open(1, 1 << 20, 10);
+    relief->shelf = sk_shelf_open(1, 1 << 20, 10, 64);
     relief->pick = pick;
     relief->logs = 1;
     relief->draining = &draining;
+    lay_out(arguments[1]);
     sk_shelf_clock(relief->shelf, sk_monotonic(), time(NULL));
     put(relief->shelf, "S", 4, arguments[1]);
     put(relief->shelf, "B", LARGE, arguments[1]);
@@ -377,9 +441,10 @@ int main(int count, char **arguments) {
         broken("an answer is missing");
     if (by_leader + by_monitor < answered)
         broken("an answer that nobody gave");
-    if (!by_monitor || !taken_in || !left_over)
+    sk_fetching_close(&fetching);
+    if (!by_monitor || !taken_in || !left_over || !fetched)
         broken("the monitor has not served all that there is: nothing was tested");
-    printf("%ld answers by the leader, %ld by the monitor, %ld taken in, %ld left over\n", by_leader, by_monitor,
-        taken_in, left_over);
+    printf("%ld answers by the leader, %ld by the monitor, %ld of them of files that it has fetched, %ld taken in, "
+           "%ld left over\n", by_leader, by_monitor, fetched, taken_in, left_over);
     return 0;
 }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from functools import cache
 
 import trustme
 
-__all__ = ["KEYS", "client_context", "server_context"]
+__all__ = ["KEYS", "Named", "Unnamed", "client_context", "server_context"]
 
 #: Of the servers' keys: the two that the world uses.
 KEYS = {"ecdsa": trustme.KeyType.ECDSA, "rsa": trustme.KeyType.RSA}
@@ -21,7 +22,7 @@ _AUTHORITY = trustme.CA()
 def server_context(
     key: str = "ecdsa", version: ssl.TLSVersion | None = None, *, asks_client: bool = False
 ) -> ssl.SSLContext:
-    """As `Listener.secure` has to give one."""
+    """Complete, as the engine wants one."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _AUTHORITY.issue_cert("test.example", key_type=KEYS[key]).configure_cert(context)
     context.set_alpn_protocols(["http/1.1"])
@@ -32,6 +33,32 @@ def server_context(
         _AUTHORITY.configure_trust(context)
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+class Unnamed:
+    """`Contexts` of a listener that has one for all names."""
+
+    has_names = False
+
+    def __init__(self, make: Callable[[], ssl.SSLContext]) -> None:
+        self._make = make
+
+    def __call__(self, name: str) -> ssl.SSLContext:
+        return self._make()
+
+
+class Named(Unnamed):
+    """Has to be told the name, and keeps it."""
+
+    has_names = True
+
+    def __init__(self) -> None:
+        super().__init__(server_context)
+        self.asked: list[str] = []
+
+    def __call__(self, name: str) -> ssl.SSLContext:
+        self.asked.append(name)
+        return super().__call__(name)
 
 
 def client_context(*, certificate: bool = False) -> ssl.SSLContext:

@@ -14,6 +14,7 @@ from typing import Protocol
 from skitai._kernels import engine
 from skitai.errors import RemoteProtocolError
 from skitai.limits import Limits
+from tests.pure.certificates import Unnamed
 
 Handler = Callable[[engine.Exchange], None]
 
@@ -80,7 +81,7 @@ class World:
         self,
         service: ScriptedService,
         limits: Limits,
-        secure: Callable[[], ssl.SSLContext] | None = None,
+        secure: Unnamed | None = None,
     ) -> None:
         self.service = service
         self.reports: list[str] = []
@@ -165,10 +166,11 @@ def world(
     *,
     on_admit: Handler | None = None,
     limits: Limits | None = None,
-    secure: Callable[[], ssl.SSLContext] | None = None,
+    secure: Callable[[], ssl.SSLContext] | Unnamed | None = None,
 ) -> Iterator[World]:
     """A running engine; the block fails if one of its callbacks raised."""
-    made = World(ScriptedService(on_execute or hello, on_admit), limits or Limits(), secure)
+    contexts = secure if secure is None or isinstance(secure, Unnamed) else Unnamed(secure)
+    made = World(ScriptedService(on_execute or hello, on_admit), limits or Limits(), contexts)
     try:
         yield made
     finally:

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from skitai._kernels import coders
+from skitai._pure import coders
 from tests.decoding import decode, decoder
 
 DATA = bytes(range(256)) * 1000
@@ -163,8 +163,8 @@ def test_a_module_that_does_not_load_is_missing(monkeypatch: pytest.MonkeyPatch)
         raise ImportError("libisal.so.2: cannot open shared object file")
 
     monkeypatch.setattr(coders.importlib, "import_module", broken)  # type: ignore[attr-defined]  # its own
-    assert coders._installed("away", "there").name == "there"
-    assert coders._installed("away") is None
+    assert coders.installed("away", "there").name == "there"
+    assert coders.installed("away") is None
 
 
 @pytest.mark.skipif(sys.version_info < (3, 14), reason="compression.zstd came with Python 3.14")

@@ -14,7 +14,7 @@ import pytest
 
 from skitai.limits import Limits
 from tests.pure import engine_world, test_engine
-from tests.pure.certificates import client_context, server_context
+from tests.pure.certificates import Unnamed, client_context, server_context
 from tests.pure.engine_world import Client, ScriptedService, World
 from tests.pure.tls_by_hand import SecureClient
 
@@ -34,7 +34,7 @@ class SecureWorld(World):
     def __init__(
         self, service: ScriptedService, limits: Limits, secure: Callable[[], ssl.SSLContext] | None
     ) -> None:
-        super().__init__(service, limits, secure or server_context)
+        super().__init__(service, limits, secure or Unnamed(server_context))
 
     def client(self, *, crossing: bool = False) -> Client:
         if crossing:  # Python's own has no lock for that before 3.13

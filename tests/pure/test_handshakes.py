@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from skitai.limits import Limits
-from tests.pure.certificates import server_context
+from tests.pure.certificates import Named, server_context
 from tests.pure.engine_world import World, world
 from tests.pure.test_secure import by_hand, get, reset, secure
 from tests.pure.tls_by_hand import ByHand
@@ -57,6 +57,32 @@ def test_the_clock_does_not_begin_anew_with_each_byte() -> None:
                 time.sleep(0.02)
         assert time.monotonic() - began < 2
         wait_until(lambda: w.service.limits_reached == ["handshake_timeout"])
+
+
+@pytest.mark.parametrize("size", [1, 60, 100_000])
+def test_the_name_is_waited_for_where_it_is_needed(size: int) -> None:
+    contexts = Named()
+    with world(secure=contexts) as w:
+        client = ByHand(w.address)
+        flight = client.flight()
+        for start in range(0, len(flight), size):
+            assert contexts.asked == []
+            client.raw.sendall(flight[start : start + size])
+            time.sleep(0.002)
+        client.raw.sendall(client.shake_hands())
+        client.raw.sendall(client.seal(get("/named")))
+        assert client.open().endswith(b"/named")
+        assert contexts.asked == ["test.example"]
+
+
+def test_who_says_no_name_that_can_be_read_gets_the_word_of_openssl() -> None:
+    contexts = Named()
+    with world(secure=contexts) as w:
+        client = connect(w)
+        client.sendall(b"\x16\x03\x01\x00\x05hello")
+        assert client.recv(2) == b"\x15\x03"  # an alert
+        assert contexts.asked == [""]
+        wait_until(lambda: w.service.limits_reached == ["handshake"])
 
 
 def test_behind_the_handshake_other_clocks_run() -> None:

@@ -240,6 +240,20 @@ def test_interim_responses_come_before_the_final_one():
     assert heard.trailers == [[]]
 
 
+def test_interim_responses_have_a_bound_for_each_request():
+    connection = http1.ClientConnection(Limits(call_interim_max=2))
+    interim, final = b"HTTP/1.1 102 Processing\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n"
+    for _ in range(2):
+        connection.send_request("GET", "/", [("Host", "h")])
+        connection.end_of_message()
+        heard = hear(interim * 2 + final, connection=connection)
+        assert [head.status for head in heard.heads] == [102, 102, 204]
+        connection.start_next_cycle()
+    connection.send_request("GET", "/", [("Host", "h")])
+    refused = hear(interim * 3 + final, connection=connection).refusal
+    assert refused == (502, "more interim responses than 2 (call_interim_max)")
+
+
 def test_101_that_nobody_asked_for():
     connection = http1.ClientConnection(Limits())
     connection.send_request("GET", "/", [("Host", "h")])

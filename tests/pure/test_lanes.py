@@ -43,7 +43,7 @@ from skitai.core.static import StaticFolder
 from skitai.counters import Count, private_row
 from skitai.limits import Limits
 from tests.live.apps import lanes as kinds
-from tests.pure.certificates import server_context
+from tests.pure.certificates import Unnamed, server_context
 from tests.pure.tls_by_hand import SecureClient
 
 REPO = Path(__file__).resolve().parents[2]
@@ -190,6 +190,33 @@ def uses_kept(environ: dict[str, Any], start: kinds.Start) -> Any:
     return [b"used"]
 
 
+def changes_environ(environ: dict[str, Any], start: kinds.Start) -> Any:
+    """Each time in another way."""
+    turn = len(kinds.seen) % 5
+    if turn == 0:
+        environ["x.added"] = "1"
+    elif turn == 1:
+        environ["QUERY_STRING"] = "other"
+    elif turn == 2:
+        del environ["REQUEST_URI"]
+    elif turn == 3:
+        environ["HTTP_ACCEPT"] = environ.pop("HTTP_ACCEPT")
+    start("200 OK", [])
+    return [repr(environ.get("x.added")).encode()]
+
+
+def keeps_environ(environ: dict[str, Any], start: kinds.Start) -> Any:
+    kinds.seen.append(any(environ is former for former in kept))
+    kept.append(environ)
+    start("200 OK", [])
+    return [b"kept"]
+
+
+def port_of_client(environ: dict[str, Any], start: kinds.Start) -> Any:
+    start("200 OK", [("Content-Length", str(len(environ["REMOTE_PORT"])))])
+    return [environ["REMOTE_PORT"].encode()]
+
+
 async def awaited(environ: dict[str, Any], start: kinds.Start) -> Any:
     await asyncio.sleep(0)
     start("200 OK", [])
@@ -256,6 +283,7 @@ kinds.KINDS.update(
     for function in (
         restarts_inside, restarts_behind, writes_inside, writes_all_inside, writes_behind, number_behind,
         empties_environ, other_method, none, stops, wide, keeps, uses_kept,
+        changes_environ, keeps_environ,
         coded, awaited, awaits_announced, gives_pieces_of_both_kinds, gives_pieces_later,
     )
 )  # fmt: skip
@@ -339,7 +367,7 @@ class Server:
         listener = socket.create_server(("127.0.0.1", 0))
         self.address = listener.getsockname()
         info = ListenerInfo("http", ("127.0.0.1", 80))
-        self.engine.listen(listener, info, server_context if secure else None)
+        self.engine.listen(listener, info, Unnamed(server_context) if secure else None)
         self.thread = threading.Thread(target=self.engine.run, daemon=True)
         self.thread.start()
 
@@ -562,6 +590,29 @@ def test_any_request(
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields).encode("latin-1")
     head = f"{method} /{kind}{path} HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}\r\n".encode()
     same(servers, head + lines + b"\r\n" + body)
+
+
+@pytest.mark.parametrize("kind", ["one_list", "changes_environ", "keeps_environ"])
+def test_an_environ_is_a_new_one_also_where_a_head_comes_again(
+    servers: tuple[Server, Server], kind: str
+) -> None:
+    again = request(f"/{kind}", fields="Accept: a\r\nX-Y: z\r\n")
+    other = request(f"/{kind}", fields="Accept: b\r\nX-Y: z\r\n")
+    posted = request(f"/{kind}", method="POST", body=b"abc")
+    # One by one: what waits for its access line is never used again.
+    same(servers, *[again] * 6, *[other] * 2, *[again] * 2, *[posted] * 2, again)
+
+
+def test_clients_that_send_the_same_head_are_told_apart(
+    servers: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(kinds.KINDS, "port_of_client", port_of_client)
+    for server in servers:
+        with server.connect() as first, server.connect() as second:
+            for client in (first, first, second, first, second, second):
+                client.sendall(request("/port_of_client"))
+                answer = client.recv(1 << 16)
+                assert answer.endswith(b"\r\n\r\n%d" % client.getsockname()[1])
 
 
 def test_plain_requests_stay_in_their_lane_and_others_come_back_ever_more_rarely(

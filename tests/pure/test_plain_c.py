@@ -1,8 +1,8 @@
 """The plain C under the compiled engine, alone: compiled here with warnings as errors and run.
 
-The stress runs of the lead, and of the monitor in the leader's place, are under ThreadSanitizer: 3 s
-here, ten minutes in `make soak`.  The kqueue half of the poller runs over a stand-in for the BSDs'
-header (tests/c/kqueue); `make soak` runs the engine's tests on it.
+The stress runs of the lead, of the monitor in the leader's place and of a cluster's members are under
+ThreadSanitizer: some seconds here, ten minutes of the first two in `make soak`.  The kqueue half of the
+poller runs over a stand-in for the BSDs' header (tests/c/kqueue); `make soak` runs the engine's tests on it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def build(tmp_path: Path, require_program: Callable[[str], str]) -> Callable[...
 
     def build(name: str, *flags: str) -> Path:
         program = tmp_path / name
-        sources = ["-I", str(REPO / "skitai/_speedups"), str(REPO / f"tests/c/{name}.c")]
+        sources = ["-I", str(REPO / "skitai/_speedups"), str(REPO / f"tests/c/{name}.c"), "-lm"]
         subprocess.run([compiler, *FLAGS, *flags, *sources, "-o", str(program)], check=True, timeout=60)
         return program
 
@@ -62,8 +62,25 @@ def test_who_is_woken(build: Callable[..., Path]) -> None:
     run(build("rest_check", "-fsanitize=address,undefined"))
 
 
+def test_what_ends_the_monitors_doze(build: Callable[..., Path]) -> None:
+    run(build("doze_check", "-fsanitize=address,undefined"))
+
+
 def test_what_is_kept_on_the_shelf(build: Callable[..., Path], tmp_path: Path) -> None:
     run(build("shelf_check", "-fsanitize=address,undefined"), str(tmp_path))
+
+
+@pytest.mark.parametrize("sanitizer", ["address,undefined", "thread"])
+def test_files_that_are_fetched(build: Callable[..., Path], tmp_path: Path, sanitizer: str) -> None:
+    run(build("fetching_check", f"-fsanitize={sanitizer}"), str(tmp_path))
+
+
+def test_members_that_come_and_go(build: Callable[..., Path]) -> None:
+    run(build("members_check", "-fsanitize=address,undefined"))
+
+
+def test_members_from_many_threads(build: Callable[..., Path]) -> None:
+    assert "repeated" in run(build("members_stress", "-fsanitize=thread"), "1")
 
 
 def test_the_lead_goes_over_and_over(build: Callable[..., Path]) -> None:

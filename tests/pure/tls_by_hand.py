@@ -122,6 +122,10 @@ class SecureClient:
             except ssl.SSLZeroReturnError:
                 return b""
 
+    def getsockname(self) -> tuple[str, int]:
+        host, port = self._client.raw.getsockname()
+        return host, port
+
     def setsockopt(self, level: int, option: int, value: int) -> None:
         self._client.raw.setsockopt(level, option, value)
 

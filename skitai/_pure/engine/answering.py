@@ -14,7 +14,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, Protocol
 
-from skitai._pure.engine.exchange import DELIVERED, ENDED, PENDING, Exchange
+from skitai._pure.engine.exchange import DELIVERED, ENDED, PENDING, Exchange, Successor
 from skitai._pure.engine.intake import Intake, IntakeOwner
 from skitai._pure.engine.keeping import LastingFile
 from skitai._pure.engine.loop import WRITE
@@ -35,9 +35,10 @@ class AnsweringOwner(IntakeOwner, Protocol):
     gently: bool
     service: Service
 
-    def with_own_fields(self, headers: Headers) -> Headers: ...
+    def own_lines(self, headers: Headers) -> bytes: ...
     def keep(self, info: Any, head: RequestHead, lasting: LastingFile, descriptor: int) -> None: ...
     def answered(self, status: int) -> None: ...
+    def succeed(self, place: Any, successor: Any, left: bytes) -> None: ...
 
 
 class Answering(Intake):
@@ -46,9 +47,9 @@ class Answering(Intake):
         "_upload",
         "exchange",
         "info",
+        "own_lines",
         "peer",
         "sent_before",
-        "with_own_fields",
     )
 
     _owner: AnsweringOwner
@@ -57,20 +58,24 @@ class Answering(Intake):
         """``info`` is the service's note about the listener that ``sock`` came from."""
         super().__init__(owner, sock)
         self.info = info
-        self.with_own_fields = owner.with_own_fields
+        self.own_lines = owner.own_lines
         self.peer = peer
         self.exchange: Exchange | None = None
         #: `outgoing.total` when the current response began.
         self.sent_before = 0
         self._held_back = False
-        #: Of the last request that had a body.
-        self._upload = Upload(owner.limits, 0.0)
+        #: Of a request that has a body.
+        self._upload: Upload | None = None
 
     # -- what a subclass is told ------------------------------------------------------------
 
     @abstractmethod
     def _shut(self) -> None:
         """There is no further request here."""
+
+    @abstractmethod
+    def give_away(self) -> Transport:
+        """The socket: this connection is no more."""
 
     @abstractmethod
     def finish_soon(self) -> None:
@@ -100,35 +105,46 @@ class Answering(Intake):
 
     def _admit(self, head: RequestHead) -> None:
         exchange = self._new_exchange(head)
-        with self.lock:
-            self.exchange = exchange
-            self.sent_before = self.outgoing.total
+        # Without the lock: no exchange is current, so no other thread has a word here.
+        self.sent_before = self.outgoing.total
+        self.exchange = exchange
         self._move(BODY)
         self.deadline = exchange.received_at + self.limits.body_rate_grace
-        if head.has_body:
-            self._upload = Upload(self.limits, exchange.received_at)
+        self._upload = Upload(self.limits, exchange.received_at) if head.has_body else None
         if not self._held_back:
             self._owner.service.admit(exchange)
         if exchange.progress is DELIVERED:
             self._answered(exchange)
-        elif head.expect_continue and exchange.progress is PENDING and self.http.waiting_for_continue:
+        elif (
+            head.expect_continue
+            and exchange.progress is PENDING
+            and not exchange.is_passed_on
+            and self.http.waiting_for_continue
+        ):
             with self.lock:
                 exchange._flush(self.http.send_informational(100))
 
     def _new_exchange(self, head: RequestHead) -> Exchange:
         return Exchange(self, head)
 
-    def _take_body(self, data: bytes) -> None:
-        self._upload.taken += len(data)
+    def _take_body(self, data: bytes) -> bool:
+        if self._upload is not None:
+            self._upload.taken += len(data)
         exchange = self.exchange
         if exchange is None or exchange.sink is None:
-            return
+            return True
         try:
-            exchange.sink.write(data)
+            return exchange.sink.write(data) is not False
         except HTTPError as error:
             raise RemoteProtocolError(error.why, status=error.status) from error
 
-    def _complete(self) -> None:
+    def resume_body(self) -> None:
+        if self._is_held and self._upload is not None:
+            self._upload.begin_period(monotonic())
+            self.deadline = self._upload.deadline
+        self._let_go()
+
+    def _complete(self, trailers: Headers) -> None:
         """The request's last byte is in."""
         exchange = self.exchange
         if exchange is None:  # refused early, answer delivered, rest drained
@@ -138,7 +154,9 @@ class Answering(Intake):
                 self._next_cycle()
             return
         self._move(ANSWERING)
-        if exchange.progress is PENDING:
+        if exchange.is_passed_on:
+            self._complete_passed_on(exchange, trailers)
+        elif exchange.progress is PENDING:
             if exchange.sink is not None:
                 exchange.sink.finish()
                 exchange.sink = None  # from here on the service's
@@ -152,6 +170,15 @@ class Answering(Intake):
         if exchange.progress is DELIVERED:
             self._answered(exchange)
 
+    def _complete_passed_on(self, exchange: Exchange, trailers: Headers) -> None:
+        """The service has had it from its head on."""
+        now = monotonic()
+        is_pending = exchange.progress is PENDING
+        self.deadline = now + exchange.response_timeout if is_pending else self.patience(now)
+        exchange.trailers = trailers
+        if exchange.sink is not None:
+            exchange.sink.finish()
+
     def keep(self, head: RequestHead, lasting: LastingFile, descriptor: int) -> None:
         self._owner.keep(self.info, head, lasting, descriptor)
 
@@ -163,7 +190,7 @@ class Answering(Intake):
         if self.phase is not BODY:
             return
         head = exchange.head
-        unread = (head.content_length or 0) - self._upload.taken
+        unread = (head.content_length or 0) - (self._upload.taken if self._upload is not None else 0)
         if head.chunked or self.http.waiting_for_continue or unread > self.limits.drain_max:
             self.http.refuse_keep_alive()
 
@@ -179,7 +206,9 @@ class Answering(Intake):
         if self.exchange is not exchange:
             return
         self._release(exchange)
-        if self.http.must_close:
+        if exchange.successor is not None:
+            self._leave_http(exchange.successor)
+        elif self.http.must_close:
             self._shut()
         elif self.phase is ANSWERING:
             self._next_cycle()
@@ -188,9 +217,16 @@ class Answering(Intake):
         elif self.phase is BODY and not self._advancing:
             self._advance()
 
+    def _leave_http(self, successor: Successor) -> None:
+        """What came behind the request belongs to the new protocol."""
+        left = self.http.trailing_data + bytes(self._ahead)
+        sock = self.give_away()
+        self._owner.succeed(self, successor(self._owner, sock, self.peer, self.info), left)
+
     def _release(self, exchange: Exchange) -> None:
         with self.lock:
             self.exchange = None
+        self._let_go()
         try:
             self._owner.answered(exchange.status)
             if exchange.sink is not None:
@@ -224,7 +260,7 @@ class Answering(Intake):
         if exchange is not None:
             if empty and exchange.progress is ENDED:
                 exchange._deliver()
-            elif self.outgoing.size <= self.limits.write_queue_max // 4:
+            elif self.outgoing.size <= exchange.queue_max // 4:
                 return exchange._take_room_callback()
         return None
 

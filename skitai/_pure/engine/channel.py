@@ -17,7 +17,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from skitai._pure.engine.loop import READ, WRITE, EventLoop
+from skitai._pure.engine.loop import READ, WRITE, EventLoop, change_watch
 from skitai._pure.engine.outgoing import Outgoing
 from skitai._pure.engine.secure import SecureSocket, Transport
 from skitai.errors import WriteError
@@ -30,10 +30,10 @@ if sys.platform != "win32":
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["Channel", "Stall"]
+__all__ = ["RESET_ON_CLOSE", "Channel", "Stall"]
 
 #: l_onoff = 1, l_linger = 0: close() sends a reset (see `Channel.abandon`).
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Stall:
@@ -95,7 +95,8 @@ class Channel(ABC):
         self.limits = limits
         self.lock = threading.Lock()
         self.outgoing = Outgoing()
-        self._stall = Stall(sock.fileno(), limits.send_stall_timeout)
+        #: From when on there was something for the client to take.
+        self._stall: Stall | None = None
         self._write_wanted = False
         self._interest = READ
         loop.watch(sock, READ, self._on_ready)
@@ -143,13 +144,17 @@ class Channel(ABC):
         empty = outgoing.send(self.sock, data)
         if empty and not self._write_wanted:
             return True  # nothing waited before either: no clock has run
-        if outgoing.size < waiting:
-            self._stall.progressed()
+        if outgoing.size < waiting or not self._write_wanted:
+            self._progressed()
         if not empty and not self._write_wanted:
             self._write_wanted = True
-            self._stall.progressed()  # from now on there is something to take
             self.loop.call_soon(self._watch_writable)
         return empty
+
+    def _progressed(self) -> None:
+        if self._stall is None:
+            self._stall = Stall(self.sock.fileno(), self.limits.send_stall_timeout)
+        self._stall.progressed()
 
     def abandon(self, *, reset: bool) -> None:
         """The connection is of no more use; close it in the loop.
@@ -160,7 +165,7 @@ class Channel(ABC):
         self.outgoing.clear()
         if reset:
             try:
-                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             except OSError:
                 reset = False  # already closed by the peer: nothing to mark
         self.loop.call_soon(self.close)
@@ -171,6 +176,8 @@ class Channel(ABC):
 
     def patience(self, now: float) -> float:
         """When to look again whether the client has stalled (`Stall.patience`)."""
+        if self._stall is None:
+            return now + self.limits.send_stall_timeout
         return self._stall.patience(now, self.outgoing.size)
 
     # -- loop thread --------------------------------------------------------------------------
@@ -196,7 +203,7 @@ class Channel(ABC):
                 self.abandon(reset=False)
                 return
             if self.outgoing.size < waiting:
-                self._stall.progressed()
+                self._progressed()
             if empty:
                 self._write_wanted = False
                 self._set_interest(self._interest & ~WRITE)
@@ -205,16 +212,7 @@ class Channel(ABC):
             callback()
 
     def _set_interest(self, interest: int) -> None:
-        if interest == self._interest:
-            return
-        loop = self.loop
-        if not interest:
-            loop.unwatch(self.sock)
-        elif self._interest:
-            loop.rewatch(self.sock, interest, self._on_ready)
-        else:
-            loop.watch(self.sock, interest, self._on_ready)
-        self._interest = interest
+        self._interest = change_watch(self.loop, self.sock, self._interest, interest, self._on_ready)
 
 
 def _undelivered(fd: int) -> int:

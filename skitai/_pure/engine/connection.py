@@ -90,7 +90,7 @@ class Connection(Answering):
         with self.lock:
             self.http.refuse_keep_alive()
             self.outgoing.append(
-                self.http.send_response(status, self.with_own_fields(headers))
+                self.http.send_response(status, headers, own_lines=self.own_lines(headers))
                 + self.http.send_data(body)
                 + self.http.end_of_message()
             )
@@ -114,14 +114,31 @@ class Connection(Answering):
                 RemoteProtocolError("The request head did not arrive in time (header_timeout).", status=408)
             )
         elif self.phase is BODY:
-            too_slow = self._upload.is_too_slow(now)
-            self.deadline = self._upload.deadline
-            if too_slow:
+            if self._is_held:
+                self._wait_for_room(now)
+            elif self._is_too_slow(now):
                 self._refuse(
                     RemoteProtocolError("The request body arrives too slowly (body_rate_min).", status=408)
                 )
         elif self.phase is ANSWERING:
             self._check_answer(now)
+
+    def _wait_for_room(self, now: float) -> None:
+        """The body is not read, and whoever takes it has clocks of its own; but that may be because the
+        client does not take its answer."""
+        if self._upload is not None:
+            self._upload.begin_period(now)
+        if self.exchange is not None:
+            self._check_stall(self.exchange, now)
+
+    def _is_too_slow(self, now: float) -> bool:
+        upload = self._upload
+        if upload is None:  # there is no body: its end is about to be read
+            self.deadline = now + self.limits.body_rate_grace
+            return False
+        too_slow = upload.is_too_slow(now)
+        self.deadline = upload.deadline
+        return too_slow
 
     def _check_answer(self, now: float) -> None:
         exchange = self.exchange
@@ -217,7 +234,7 @@ class Connection(Answering):
         self.close()
 
     def give_away(self) -> Transport:
-        """The socket, for a simpler reader: this connection is idle and is no more."""
+        """The socket, for another reader: this connection is idle, or no longer HTTP's, and is no more."""
         self._move(Phase.CLOSED)
         self.deadline = _FOREVER
         self._set_interest(0)

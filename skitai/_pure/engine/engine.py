@@ -12,23 +12,29 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from functools import partial
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
+from skitai import _forks
 from skitai._constants import SERVER_SOFTWARE
 from skitai._httpdate import format_date
+from skitai._lazy import LazyModule
 from skitai._pure.engine.connection import Connection
-from skitai._pure.engine.handshakes import Handshake, Handshakes, Stage
+from skitai._pure.engine.handshakes import Contexts, Handshake, Handshakes, Stage
 from skitai._pure.engine.keeping import LastingFile
 from skitai._pure.engine.loop import READ, EventLoop
 from skitai._pure.engine.secure import Transport
 from skitai._pure.engine.service import Habit, Service
+from skitai._pure.engine.wsphases import WebSocketTotals
 from skitai._pure.http1 import Headers, RequestHead, ServerConnection
 from skitai.counters import Count, Row, private_row
 from skitai.errors import RemoteProtocolError
 from skitai.limits import Limits
 
 if TYPE_CHECKING:
-    import ssl
+    from skitai._pure.engine import preface, websocket
+else:
+    preface = LazyModule("skitai._pure.engine.preface")
+    websocket = LazyModule("skitai._pure.engine.websocket")
 
 __all__ = ["ACCEPT_BATCH", "Engine", "Listener"]
 
@@ -45,17 +51,22 @@ _OWN_LENGTHS = frozenset({4, 6})
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
+OwnFields: TypeAlias = tuple[tuple[str, str], tuple[str, str]]
+
+
 class Listener:
     """One listening socket; ``info`` is the service's own note about it.  Where it speaks TLS, ``secure`` is
-    asked for the context of each connection, which must be complete: the engine sets nothing in it."""
+    asked for the context of each connection, which must be complete: the engine sets nothing in it.
+    ``is_announced``: who connects says first, by the PROXY protocol, whom it speaks for."""
 
-    __slots__ = ("info", "secure", "sock")
+    __slots__ = ("info", "is_announced", "secure", "sock")
 
     def __init__(
-        self, sock: socket.socket, info: Any, secure: Callable[[], ssl.SSLContext] | None = None
+        self, sock: socket.socket, info: Any, secure: Contexts | None = None, *, is_announced: bool = False
     ) -> None:
         self.sock = sock
         self.info = info
+        self.is_announced = is_announced
         self.secure = secure
 
 
@@ -70,6 +81,12 @@ class Client(Protocol):
     def finish_soon(self) -> None: ...
     def close(self) -> None: ...
     def cut(self) -> None: ...
+
+
+class Successor(Client, Protocol):
+    """Who has a connection behind a 101."""
+
+    def begin(self, left: bytes) -> None: ...
 
 
 class Engine:
@@ -96,6 +113,7 @@ class Engine:
         self.gently = False
         self.connections: set[Client] = set()
         #: Those between two requests, the longest idle first.
+        self.websockets = WebSocketTotals()
         self._idle: OrderedDict[Client, None] = OrderedDict()
         self._listeners: list[Listener] = []
         self._accepting = False
@@ -103,20 +121,21 @@ class Engine:
         self._addresses: Counter[str] = Counter()
         self._sweeping = False
         self._on_drained: Callable[[], None] | None = None
-        self._own_fields: tuple[int, tuple[str, str], tuple[str, str]] = (0, ("", ""), ("", ""))
+        #: The second that it is, Date and Server in it, and their lines.
+        self._own: tuple[int, OwnFields, bytes] = (0, (("", ""), ("", "")), b"")
 
     # -- before the loop, or any thread ---------------------------------------------------
 
     def listen(
-        self, sock: socket.socket, info: Any, secure: Callable[[], ssl.SSLContext] | None = None
+        self, sock: socket.socket, info: Any, secure: Contexts | None = None, *, is_announced: bool = False
     ) -> None:
-        """Serve ``sock``, which is bound and listening, once `run` is entered; ``secure``: see `Listener`.
-        It is called in the thread of handshakes."""
+        """Serve ``sock``, which is bound and listening, once `run` is entered; ``secure`` and
+        ``is_announced``: see `Listener`.  The first is called in the thread of handshakes."""
         sock.setblocking(False)
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             # Accepted sockets inherit it: on Linux by tcp(7), on BSD and macOS too.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._listeners.append(Listener(sock, info, secure))
+        self._listeners.append(Listener(sock, info, secure, is_announced=is_announced))
 
     def drain(self, on_drained: Callable[[], None], *, gently: bool = False) -> None:
         """Accept no more, let requests under way finish, then call ``on_drained()``.
@@ -132,6 +151,16 @@ class Engine:
         for a handler that the loop's thread runs."""
         return []
 
+    def websocket_totals(self) -> WebSocketTotals:
+        """Of all WebSockets since the start.  Any thread."""
+        totals = WebSocketTotals()
+        totals.add(self.websockets)
+        totals.opened, totals.open = self.websockets.opened, self.websockets.open
+        for client in list(self.connections) if totals.open else ():
+            if isinstance(client, websocket.WebSocket):
+                totals.add(client)
+        return totals
+
     def stop(self) -> None:
         """Leave `run`; connections that are still open are cut."""
         self.loop.stop()
@@ -139,6 +168,7 @@ class Engine:
     # -- loop thread ------------------------------------------------------------------------
 
     def run(self) -> None:
+        _forks.serve()
         if any(listener.secure is not None for listener in self._listeners):
             self._handshakes = Handshakes(self.event_loop(self.report))
             self._handshakes.start()
@@ -156,23 +186,25 @@ class Engine:
     def _serve(self) -> None:
         self.loop.run()
 
-    def own_fields(self) -> tuple[tuple[str, str], tuple[str, str]]:
+    def own_fields(self) -> OwnFields:
         """Date and Server as they are now.  Any thread."""
-        now = int(time())
-        second, date, server = self._own_fields
-        if second != now:
-            date, server = ("Date", format_date(now)), ("Server", SERVER_SOFTWARE)
-            self._own_fields = (now, date, server)
-        return date, server
+        return self._own_now()[1]
 
-    def with_own_fields(self, headers: Headers) -> Headers:
-        """``headers`` with Date and Server where the application gave none.  Any thread."""
-        own: Iterable[tuple[str, str]] = self.own_fields()
+    def own_lines(self, headers: Headers) -> bytes:
+        """The lines of Date and Server, but for what is in ``headers``.  Any thread."""
+        _, own, lines = self._own_now()
         for name, _ in headers:
             if len(name) in _OWN_LENGTHS:
-                given = name.lower()
-                own = [field for field in own if field[0].lower() != given]
-        return [*own, *headers]
+                given = {name.lower() for name, _ in headers if len(name) in _OWN_LENGTHS}
+                return _lines(field for field in own if field[0].lower() not in given)
+        return lines
+
+    def _own_now(self) -> tuple[int, OwnFields, bytes]:
+        now = int(time())
+        if self._own[0] != now:
+            fields = ("Date", format_date(now)), ("Server", SERVER_SOFTWARE)
+            self._own = now, fields, _lines(fields)
+        return self._own
 
     def keep(self, info: Any, head: RequestHead, lasting: LastingFile, descriptor: int) -> None:
         """``head`` came in by the listener of ``info`` and is answered with ``lasting``.  This build
@@ -224,14 +256,35 @@ class Engine:
                 self.accepting_failed(error)
                 return
             peer = _peer(address)
-            if self.admits(peer[0]):
+            if self.admits("" if listener.is_announced else peer[0]):
                 sock.setblocking(False)
-                if listener.secure is None:
-                    self.add(self._new_connection(sock, peer, listener.info))
+                if listener.is_announced:
+                    self._hear_preface(listener, sock, peer)
                 else:
-                    self.shake_hands(sock, peer, listener.info, listener.secure)
+                    self._greet(listener, sock, peer)
             else:
                 sock.close()
+
+    def _greet(self, listener: Listener, sock: socket.socket, peer: tuple[str, int]) -> None:
+        if listener.secure is None:
+            self.add(self._new_connection(sock, peer, listener.info))
+        else:
+            self.shake_hands(sock, peer, listener.info, listener.secure)
+
+    def _hear_preface(self, listener: Listener, sock: socket.socket, peer: tuple[str, int]) -> None:
+        self.connections.add(preface.Preface(self, sock, peer, partial(self._announced, listener)))
+        self._addresses[peer[0]] += 1
+        self._begin_sweep()
+
+    def _announced(
+        self, listener: Listener, place: preface.Preface, sock: socket.socket, peer: tuple[str, int]
+    ) -> None:
+        """``place`` has heard whom it speaks for."""
+        if self.admits(peer[0]):
+            self._greet(listener, sock, peer)
+        else:
+            sock.close()
+        self.forget(place)
 
     def _accept_waiting(self) -> None:
         for listener in self._listeners:
@@ -265,7 +318,7 @@ class Engine:
         return True
 
     def shake_hands(
-        self, sock: socket.socket, peer: tuple[str, int], info: Any, secure: Callable[[], ssl.SSLContext]
+        self, sock: socket.socket, peer: tuple[str, int], info: Any, secure: Contexts
     ) -> Handshake:
         """In place of `add`, for a listener that speaks TLS."""
         assert self._handshakes is not None
@@ -307,12 +360,27 @@ class Engine:
         self.connections.add(connection)
         self.became_idle(connection)
 
+    def succeed(self, place: Client, successor: Successor, left: bytes) -> None:
+        """``successor`` in the place of a connection that spoke HTTP until now; ``left``: what came then."""
+        self.connections.discard(place)
+        self.became_busy(place)
+        self.connections.add(successor)
+        successor.begin(left)
+        if self.draining:
+            successor.finish_soon()
+
+    def limited(self, limit: str, text: str) -> None:
+        self.service.limited(limit, text)
+
     def add(self, connection: Client) -> None:
         """A new connection, which is idle as yet."""
         self.connections.add(connection)
         self.became_idle(connection)
         self._addresses[connection.peer[0]] += 1
         self.counts[Count.CONNECTIONS] += 1
+        self._begin_sweep()
+
+    def _begin_sweep(self) -> None:
         if not self._sweeping:
             self._sweeping = True
             self.loop.call_later(_SWEEP_INTERVAL, self._sweep)
@@ -363,6 +431,10 @@ class Engine:
         callback, self._on_drained = self._on_drained, None
         if callback is not None:
             callback()
+
+
+def _lines(fields: Iterable[tuple[str, str]]) -> bytes:
+    return "".join(f"{name}: {value}\r\n" for name, value in fields).encode("latin-1")
 
 
 def _peer(address: Any) -> tuple[str, int]:

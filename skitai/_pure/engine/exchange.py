@@ -8,25 +8,33 @@ socket does not take at once is left to the loop thread.
 Every method takes the connection's lock and first asks whether this exchange is still
 the connection's current one.  When the client has gone, or the response came too late
 and the engine answered 503 in its place, it is not, and `ClientDisconnected` is raised:
-a late handler can neither write into somebody else's response nor see a half-dead one.
+a late handler can neither write into somebody else's response nor see a half-dead one.  Who
+would send in a child that a handler has forked does not get as far as that (`skitai._forks`).
 
-    PENDING ──start──▶ STREAMING ──end──▶ ENDED ──last byte taken──▶ DELIVERED
-       │                   │                │
-       └───────────────────┴────────────────┴── client gone, aborted ──▶ GONE
+How far it is: `progress`.
 """
 
 from __future__ import annotations
 
-import enum
 import selectors
 import threading
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeAlias
 
+from skitai import _forks
 from skitai._pure.engine.keeping import LastingFile
 from skitai._pure.engine.loop import EventLoop, Timer
 from skitai._pure.engine.outgoing import Outgoing
+from skitai._pure.engine.progress import (
+    DELIVERED,
+    ENDED,
+    GONE,
+    MOVES,
+    PENDING,
+    STREAMING,
+    Progress,
+)
 from skitai._pure.engine.secure import Transport
 from skitai._pure.http1 import Headers, RequestHead, ServerConnection
 from skitai._waiting import Future, parks
@@ -72,7 +80,8 @@ class BodySink(Protocol):
     """Takes a request's body as it comes, in the loop thread."""
 
     def write(self, data: bytes) -> object:
-        """Raises HTTPError to refuse the rest of the body with that status."""
+        """False: no more until `Exchange.resume_body`.  Raises HTTPError to refuse the rest of the body with
+        that status."""
 
     def finish(self) -> None:
         """The body is complete."""
@@ -101,40 +110,17 @@ class Wire(Protocol):
     def loop(self) -> EventLoop: ...
     @property
     def tls(self) -> ssl.SSLObject | None: ...
-    def with_own_fields(self, headers: Headers) -> Headers: ...
+    def own_lines(self, headers: Headers) -> bytes: ...
     def keep(self, head: RequestHead, lasting: LastingFile, descriptor: int) -> None: ...
+    def resume_body(self) -> None: ...
     def prepare_response(self, exchange: Exchange) -> None: ...
     def response_delivered(self, exchange: Exchange) -> None: ...
     def flush(self, data: bytes = b"") -> bool: ...
     def abandon(self, *, reset: bool) -> None: ...
 
 
-class Progress(enum.Enum):
-    """How far the response is: the drawing above."""
-
-    PENDING = "no head handed over"
-    STREAMING = "head handed over, message open"
-    ENDED = "message complete, bytes waiting for the client"
-    DELIVERED = "every byte taken by the operating system"
-    GONE = "never to be completed"
-
-    __hash__ = object.__hash__  # members are singletons; Enum's own is a Python call until 3.12
-
-
-# By their own names: see `skitai._pure.http1.states`.
-PENDING: Final = Progress.PENDING
-STREAMING: Final = Progress.STREAMING
-ENDED: Final = Progress.ENDED
-DELIVERED: Final = Progress.DELIVERED
-GONE: Final = Progress.GONE
-
-_MOVES: dict[Progress, frozenset[Progress]] = {
-    PENDING: frozenset({STREAMING, GONE}),
-    STREAMING: frozenset({ENDED, GONE}),
-    ENDED: frozenset({DELIVERED, GONE}),
-    DELIVERED: frozenset(),
-    GONE: frozenset(),
-}
+#: ``(owner, sock, peer, info)`` to what stands in the engine's tables from then on.
+Successor: TypeAlias = Callable[[Any, Transport, tuple[str, int], Any], Any]
 
 
 class Exchange:
@@ -152,15 +138,19 @@ class Exchange:
         "further_fields",
         "head",
         "is_parked",
+        "is_passed_on",
         "lasts",
         "meter",
         "overdue",
         "progress",
+        "queue_max",
         "received_at",
         "response_timeout",
         "sink",
         "started_at",
         "status",
+        "successor",
+        "trailers",
     )
 
     def __init__(self, connection: Wire, head: RequestHead) -> None:
@@ -169,7 +159,7 @@ class Exchange:
         #: The service's own: what it decided about this request.
         self.context: Any = None
         #: The service's too: fields of whatever answer is given, unless it has some of the same name.
-        self.further_fields: Headers = []
+        self.further_fields: Sequence[tuple[str, str]] = ()
         #: Where the request's body goes; None discards it.  The engine closes it if the request
         #: never gets as far as `Service.execute`; afterwards that is the service's.
         self.sink: BodySink | None = None
@@ -183,14 +173,24 @@ class Exchange:
         self.lasts = False
         #: Its handler waits on a stack that is parked: it holds no thread.
         self.is_parked = False
+        #: Set by the service when it admits the request, which it passes on while that comes: it is
+        #: not asked to execute it, its sink is told of the end even where the response has begun, and 100
+        #: (Continue) is its own to send.
+        self.is_passed_on = False
+        #: Fields behind the body of such a request, once its sink is told of the end.
+        self.trailers: Headers = []
         #: response_timeout has passed, and the client was answered in the holder's place.
         self.overdue = False
         self.progress = PENDING
+        #: Bytes that may wait for the client before `write` asks for no more.
+        self.queue_max = connection.limits.write_queue_max
         self.status = 0
         self.bytes_sent = 0
         self.received_at = monotonic()
         self.started_at = 0.0
         self.delivered_at = 0.0
+        #: Who has the connection behind a response of 101.
+        self.successor: Successor | None = None
         self._on_lost: Callable[[], None] | None = None
         self._on_room: Callable[[], None] | None = None
 
@@ -214,6 +214,7 @@ class Exchange:
 
     def respond(self, status: int, headers: Headers, body: bytes = b"", *, reason: str | None = None) -> None:
         """The whole response; head and body leave in one system call."""
+        _forks.check()
         connection = self.connection
         with connection.lock:
             self._check_current(PENDING)
@@ -221,14 +222,14 @@ class Exchange:
             http = connection.http
             if len(body) <= _COPY_MAX:
                 whole = head + http.send_data(body) + http.end_of_message()
-                self._move(ENDED)
+                self.progress = MOVES[self.progress][ENDED]
                 self._flush(whole)
             else:
                 outgoing = connection.outgoing
                 outgoing.append(head)
                 outgoing.append(http.send_data(body))
                 outgoing.append(http.end_of_message())
-                self._move(ENDED)
+                self.progress = MOVES[self.progress][ENDED]
                 self._flush()
 
     def respond_file(
@@ -257,6 +258,7 @@ class Exchange:
         reason: str | None = None,
     ) -> None:
         """The same with several ranges of ``file``, the last of them not empty, and bytes around them."""
+        _forks.check()
         connection = self.connection
         try:
             with connection.lock:
@@ -272,7 +274,7 @@ class Exchange:
                     elif place == last:  # HEAD: the length is told, the bytes stay
                         file.close()
                 outgoing.append(http.end_of_message())
-                self._move(ENDED)
+                self.progress = MOVES[self.progress][ENDED]
                 self._flush()
         except BaseException:
             file.close()
@@ -285,17 +287,56 @@ class Exchange:
 
     def start(self, status: int, headers: Headers, *, reason: str | None = None) -> None:
         """Hand over the head; it leaves with the first `write` or with `end`."""
+        _forks.check()
         with self.connection.lock:
             self._check_current(PENDING)
             self.connection.outgoing.append(self._open(status, headers, reason))
 
+    def switch(self, headers: Headers, successor: Successor) -> None:
+        """101: with its last byte the connection is no longer HTTP's, and ``successor`` is called in the loop
+        thread.  Raises LocalProtocolError where the client has not asked for it."""
+        _forks.check()
+        connection = self.connection
+        with connection.lock:
+            self._check_current(PENDING)
+            own = connection.own_lines(headers)
+            self._leave_http(101, connection.http.send_informational(101, headers, own), successor)
+
+    def establish(self, successor: Successor) -> None:
+        """200 to CONNECT, and the same."""
+        _forks.check()
+        connection = self.connection
+        with connection.lock:
+            self._check_current(PENDING)
+            own = connection.own_lines([])
+            self._leave_http(
+                200, connection.http.send_response(200, [], "Connection established", own), successor
+            )
+
+    def _leave_http(self, status: int, head: bytes, successor: Successor) -> None:
+        self.status = status
+        self.started_at = monotonic()
+        self.successor = successor
+        self.progress = MOVES[self.progress][STREAMING]
+        self.progress = MOVES[self.progress][ENDED]
+        self._flush(head)
+
+    def inform(self, status: int, headers: Headers) -> None:
+        """An interim response, other than 101; clients of HTTP/1.0 get none."""
+        _forks.check()
+        connection = self.connection
+        with connection.lock:
+            self._check_current(PENDING)
+            self._flush(connection.http.send_informational(status, headers))
+
     def write(self, data: bytes) -> bool:
         """Send a piece of the body; False asks for no more until `when_room`."""
+        _forks.check()
         connection = self.connection
         with connection.lock:
             self._check_current(STREAMING)
             self._flush(connection.http.send_data(data))
-            return connection.outgoing.size < connection.limits.write_queue_max
+            return connection.outgoing.size < self.queue_max
 
     def write_waiting(self, data: bytes) -> None:
         """`write` for WSGI's ``write()``: parks the calling stack or blocks its thread until there is room.
@@ -317,16 +358,19 @@ class Exchange:
             # The stall limit of the connection ends this wait: it makes the exchange GONE.
             room.wait()
 
-    def end(self) -> None:
-        """The message is complete."""
+    def end(self, trailers: Headers | None = None) -> None:
+        """The message is complete; ``trailers`` are left out where it is not sent in chunks."""
+        _forks.check()
         with self.connection.lock:
             self._check_current(STREAMING)
-            end = self.connection.http.end_of_message()
-            self._move(ENDED)
+            http = self.connection.http
+            end = http.end_of_message(trailers if trailers and http.response_chunked else ())
+            self.progress = MOVES[self.progress][ENDED]
             self._flush(end)
 
     def abort(self) -> None:
         """End the connection so that the client sees a truncated message, never a lie."""
+        _forks.check()
         connection = self.connection
         with connection.lock:
             if connection.exchange is self and self.progress is not DELIVERED:
@@ -339,7 +383,7 @@ class Exchange:
         connection = self.connection
         with connection.lock:
             self._check_current(STREAMING)
-            if connection.outgoing.size <= connection.limits.write_queue_max // 4:
+            if connection.outgoing.size <= self.queue_max // 4:
                 return False
             self._on_room = callback
             return True
@@ -361,6 +405,11 @@ class Exchange:
         if self.overdue:
             return ResponseOverdue("response_timeout has passed: the client was answered 503 in your place")
         return ClientDisconnected("the client has gone: nobody waits for the response")
+
+    def resume_body(self) -> None:
+        """Loop thread: the sink has room again."""
+        if self.connection.exchange is self:
+            self.connection.resume_body()
 
     def yield_turn(self, callback: Callable[[], None]) -> None:
         """Call ``callback()`` in the loop thread after the other connections had their turn."""
@@ -392,10 +441,10 @@ class Exchange:
             given = {name.lower() for name, _ in headers}
             headers = [*headers, *(field for field in self.further_fields if field[0].lower() not in given)]
         connection.prepare_response(self)
-        head = connection.http.send_response(status, connection.with_own_fields(headers), reason)
+        head = connection.http.send_response(status, headers, reason, connection.own_lines(headers))
         self.status = status
         self.started_at = monotonic()
-        self._move(STREAMING)
+        self.progress = MOVES[self.progress][STREAMING]
         return head
 
     def _flush(self, data: bytes = b"") -> None:
@@ -421,11 +470,6 @@ class Exchange:
                     self._check_current(STREAMING)
                     self._flush()
 
-    def _move(self, progress: Progress) -> None:
-        if progress not in _MOVES[self.progress]:
-            raise RuntimeError(f"a response may not go from {self.progress.name} to {progress.name}")
-        self.progress = progress
-
     def _deliver(self) -> None:
         self._finish(DELIVERED)
         self.connection.response_delivered(self)
@@ -441,7 +485,7 @@ class Exchange:
                 self.connection.loop.call_soon(callback)
 
     def _finish(self, progress: Progress) -> None:
-        self._move(progress)
+        self.progress = MOVES[self.progress][progress]
         self._on_lost = None
         self.delivered_at = monotonic()
         outgoing = self.connection.outgoing

@@ -26,7 +26,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from skitai._lazy import LazyModule
-from skitai._pure.engine.loop import READ, WRITE, EventLoop
+from skitai._pure.engine.clienthello import HANDSHAKE, ClientHello
+from skitai._pure.engine.loop import READ, WRITE, EventLoop, change_watch
 from skitai._pure.engine.secure import RECORD_MAX, SecureSocket
 from skitai._pure.engine.service import Service
 from skitai.limits import Limits
@@ -36,13 +37,22 @@ if TYPE_CHECKING:
 else:
     ssl = LazyModule("ssl")
 
-__all__ = ["Handshake", "Handshakes", "Stage"]
+__all__ = ["Contexts", "Handshake", "Handshakes", "Stage"]
 
-#: Content type "handshake" (RFC 8446 section 5.1): what every ClientHello begins with.
-_HANDSHAKE = b"\x16"
 #: As much as a segment may hold of one.
 _REQUEST_LINE = re.compile(rb"[A-Z]{1,20}(?: |$)")
 _FOREVER = float("inf")
+
+
+class Contexts(Protocol):
+    """Whom a listener that speaks TLS asks for the context of each connection, in the handshake thread."""
+
+    @property
+    def has_names(self) -> bool:
+        """Whether it depends on the server's name: that is read only then."""
+
+    def __call__(self, name: str) -> ssl.SSLContext:
+        """``name``: as the client wrote it, decoded as latin-1; empty if it said none."""
 
 
 class HandshakeOwner(Protocol):
@@ -102,13 +112,14 @@ class Handshake:
     """Of one client, whose ``sock`` is non-blocking."""
 
     __slots__ = (
+        "_contexts",
         "_handshakes",
+        "_hello",
         "_incoming",
         "_interest",
         "_lock",
         "_outgoing",
         "_owner",
-        "_secure",
         "_secured",
         "_tls",
         "_unsent",
@@ -128,11 +139,11 @@ class Handshake:
         sock: socket.socket,
         peer: tuple[str, int],
         info: Any,
-        secure: Callable[[], ssl.SSLContext],
+        contexts: Contexts,
     ) -> None:
         self._owner = owner
         self._handshakes = handshakes
-        self._secure = secure
+        self._contexts = contexts
         self.sock = sock
         self.peer = peer
         self.info = info
@@ -144,6 +155,8 @@ class Handshake:
         self.early = b""
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
+        #: Until its context is known.
+        self._hello: ClientHello | None = ClientHello()
         self._tls: ssl.SSLObject | None = None
         self._secured: SecureSocket | None = None
         self._unsent: bytes | memoryview = b""
@@ -190,12 +203,27 @@ class Handshake:
             return "" if self.stage is Stage.GREETING else "the client left in the midst of it"
         received = scratch[:size]
         if self.stage is Stage.GREETING:
-            if received[:1] != _HANDSHAKE:
+            if received[0] != HANDSHAKE:
                 return self._take_for_http(bytes(received[:32]))
             self.stage = Stage.TALKING
-            self._tls = self._secure().wrap_bio(self._incoming, self._outgoing, server_side=True)
-        self._incoming.write(received)
+        if self._hello is None:
+            self._incoming.write(received)
+        elif not self._choose_context(self._hello, received):
+            self._watch(READ)
+            return None
         return self._advance()
+
+    def _choose_context(self, hello: ClientHello, received: memoryview) -> bool:
+        """False until all of it has come that the choice depends on."""
+        name = ""
+        if self._contexts.has_names:
+            if not hello.take(received):
+                return False
+            name = hello.server_name
+        self._tls = self._contexts(name).wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._incoming.write(hello.received or received)
+        self._hello = None
+        return True
 
     def _take_for_http(self, received: bytes) -> str | None:
         if not _REQUEST_LINE.match(received):
@@ -245,16 +273,8 @@ class Handshake:
             return
 
     def _watch(self, interest: int) -> None:
-        if interest == self._interest:
-            return
         loop = self._handshakes.loop
-        if not interest:
-            loop.unwatch(self.sock)
-        elif self._interest:
-            loop.rewatch(self.sock, interest, self._on_ready)
-        else:
-            loop.watch(self.sock, interest, self._on_ready)
-        self._interest = interest
+        self._interest = change_watch(loop, self.sock, self._interest, interest, self._on_ready)
 
     # -- the loop thread ------------------------------------------------------------------------
 

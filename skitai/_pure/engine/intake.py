@@ -8,6 +8,8 @@ order of the wire; it says by ``phase`` what becomes of the next bytes:
   only put into ``_ahead``, and the kernel is not touched;
 * in LINGER they are thrown away.
 
+Whoever takes a body may have no room for more: then nothing is read, and the system lets the client wait.
+
 Loop thread, all of it.
 """
 
@@ -28,6 +30,7 @@ from skitai._pure.http1 import (
     ConnectionClosed,
     Data,
     EndOfMessage,
+    Headers,
     RequestHead,
     ServerConnection,
 )
@@ -52,7 +55,7 @@ class IntakeOwner(Protocol):
 
 
 class Intake(Channel):
-    __slots__ = ("_advancing", "_ahead", "_eof", "_owner", "deadline", "http", "phase")
+    __slots__ = ("_advancing", "_ahead", "_eof", "_is_held", "_owner", "deadline", "http", "phase")
 
     _owner: IntakeOwner
 
@@ -65,6 +68,8 @@ class Intake(Channel):
         self.deadline = monotonic() + owner.limits.header_timeout
         self._ahead = bytearray()
         self._eof = False
+        #: Whoever takes the body has no room for more of it.
+        self._is_held = False
         self._advancing = False
 
     # -- what a subclass is told ------------------------------------------------------------
@@ -74,11 +79,11 @@ class Intake(Channel):
         """A request begins."""
 
     @abstractmethod
-    def _take_body(self, data: bytes) -> None:
-        """A piece of its body."""
+    def _take_body(self, data: bytes) -> bool:
+        """A piece of its body; False: no more until `_let_go`."""
 
     @abstractmethod
-    def _complete(self) -> None:
+    def _complete(self, trailers: Headers) -> None:
         """Its last byte is in."""
 
     @abstractmethod
@@ -144,7 +149,7 @@ class Intake(Channel):
             self._ahead.clear()
         if self._eof:
             self.http.receive_data(b"")
-        elif self._wants_more and not self._interest & READ:
+        elif not self._interest & READ and self._wants_more:
             self._set_interest(self._interest | READ)
 
     def _has_more(self) -> bool:
@@ -160,7 +165,7 @@ class Intake(Channel):
         self._advancing = True
         try:
             for _ in range(_TURN_EVENTS):
-                if self.phase not in READING:
+                if self.phase not in READING or self._is_held:
                     return
                 event = self.http.next_event()
                 if event is NEED_DATA or event is PAUSED:
@@ -173,9 +178,10 @@ class Intake(Channel):
                 if isinstance(event, RequestHead):
                     self._admit(event)
                 elif isinstance(event, Data):
-                    self._take_body(event.data)
+                    if not self._take_body(event.data):
+                        self._hold()
                 elif isinstance(event, EndOfMessage):
-                    self._complete()
+                    self._complete(event.trailers)
                 elif isinstance(event, ConnectionClosed):
                     self.close()
             self._give_way()
@@ -194,12 +200,22 @@ class Intake(Channel):
 
     def _give_way(self) -> None:
         """Nothing more is read until what has come is understood: it would pile up."""
-        if self.phase in READING:
+        if self.phase in READING and not self._is_held:
             self._set_interest(self._interest & ~READ)
             self.loop.call_soon(self._go_on)
 
+    def _hold(self) -> None:
+        self._is_held = True
+        self._set_interest(self._interest & ~READ)
+
+    def _let_go(self) -> None:
+        """There is room for more of the body, or nobody wants the rest."""
+        if self._is_held:
+            self._is_held = False
+            self.loop.call_soon(self._go_on)
+
     def _go_on(self) -> None:
-        if self.phase in READING:
+        if self.phase in READING and not self._is_held:
             if not self._eof and self._wants_more:
                 self._set_interest(self._interest | READ)
             self._advance()

@@ -12,7 +12,7 @@ from skitai._pure.engine.secure import Transport
 from skitai._pure.producers import FileRange
 from skitai.errors import WriteError
 
-__all__ = ["Outgoing"]
+__all__ = ["Outgoing", "broken"]
 
 #: Buffers handed to one sendmsg; IOV_MAX is 16 at the least (POSIX) and 1024 on Linux.
 _BUFFERS_AT_ONCE = 16
@@ -76,7 +76,7 @@ class Outgoing:
         except _WOULD_BLOCK:
             sent = 0
         except OSError as error:
-            raise _broken(error) from error
+            raise broken(error) from error
         self.total += sent
         if sent == len(data):
             return True
@@ -103,7 +103,7 @@ class Outgoing:
         except _WOULD_BLOCK:
             return False
         except OSError as error:
-            raise _broken(error) from error
+            raise broken(error) from error
         return not pieces
 
     def _leading_buffers(self) -> list[memoryview]:
@@ -127,5 +127,6 @@ class Outgoing:
             pieces.pop(0)
 
 
-def _broken(error: OSError) -> WriteError:
+def broken(error: OSError) -> WriteError:
+    """What `Outgoing.send` raises from ``error``."""
     return WriteError(f"sending to the client failed: {error.strerror or error}")

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from skitai._pure.accessline import AccessRecord
 from skitai._pure.engine.exchange import Exchange
-from skitai._pure.engine.keeping import StandingAnswer
+from skitai._pure.engine.keeping import ErrorPage, Ground, StandingAnswer
 from skitai._pure.engine.threads import Executor
 from skitai._pure.http1 import Headers
 from skitai.errors import RemoteProtocolError
@@ -142,6 +142,14 @@ class Service(Protocol):
     @property
     def log(self) -> Callable[[AccessRecord], None] | None:
         """Notes the access lines of what it has answered so; None where there are none."""
+
+    @property
+    def error_pages(self) -> tuple[ErrorPage, ...]:
+        """Of what is refused where a `Ground` says so."""
+
+    def grounds(self, info: Any) -> tuple[Ground, ...]:
+        """All that is mounted, for requests that come in by the listener of ``info``; empty where the
+        compiled engine may find no file by itself.  Asked once, in the loop thread."""
 
     def admit(self, exchange: Exchange) -> None:
         """A head is in.  Set ``exchange.sink`` if the body is wanted, or refuse with

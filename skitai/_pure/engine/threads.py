@@ -14,6 +14,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
+from skitai import _forks
 from skitai._pure.engine.exchange import Meter
 from skitai._waiting import HERE
 from skitai.limits import Limits
@@ -47,6 +48,11 @@ class Job(Protocol):
 class Executor(Protocol):
     #: Jobs run in the loop thread: a long one must give way between its steps.
     inline: bool
+    #: Jobs that may be parked are: one that waits holds no thread.
+    can_park: bool
+
+    def prepare_parking(self) -> None:
+        """There are applications that may be parked: what that takes is loaded, where anything can be."""
 
     def submit(self, job: Job, *, resumed: bool = False) -> None:
         """Run ``job``, now or soon.  ``resumed`` jobs were begun before (a stream whose client
@@ -68,6 +74,10 @@ class Inline:
     """The loop thread calls `submit`."""
 
     inline = True
+    can_park = False
+
+    def prepare_parking(self) -> None:
+        """Nothing is parked here."""
 
     def submit(self, job: Job, *, resumed: bool = False) -> None:
         before, HERE.is_alone = HERE.is_alone, True
@@ -87,6 +97,10 @@ class Pool:
     """`submit` from any thread.  The lock guards the two queues and the counts."""
 
     inline = False
+    can_park = False
+
+    def prepare_parking(self) -> None:
+        """Nothing is parked here."""
 
     def __init__(self, threads: int, limits: Limits, report: Callable[[str], None]) -> None:
         self._threads_max = threads
@@ -184,3 +198,4 @@ class Pool:
             job.run()
         except BaseException:
             self._report("a worker thread's job")
+        _forks.check()

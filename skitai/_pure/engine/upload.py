@@ -27,8 +27,12 @@ class Upload:
         """When `is_too_slow` is to be asked."""
         return self._period_began + self._limits.body_rate_grace
 
+    def begin_period(self, now: float) -> None:
+        """It was not the client who was slow."""
+        self._counted, self._period_began = self.taken, now
+
     def is_too_slow(self, now: float) -> bool:
         """Whether less than the minimum came in the period that ends now; begins the next one."""
         came, period = self.taken - self._counted, now - self._period_began
-        self._counted, self._period_began = self.taken, now
+        self.begin_period(now)
         return came < self._limits.body_rate_min * period

@@ -24,6 +24,7 @@ from skitai.limits import Limits
 
 __all__ = [
     "CHUNKS_AT_ONCE",
+    "NO_BODY_COMES",
     "BodyReader",
     "ChunkPart",
     "ChunkedReader",
@@ -65,6 +66,10 @@ class SizedReader:
         raise RemoteProtocolError(
             f"the peer closed with {self._remaining} bytes of the body to come", rule="RFC 9112 section 8"
         )
+
+
+#: For all messages without one.
+NO_BODY_COMES = SizedReader(0)
 
 
 class UntilCloseReader:

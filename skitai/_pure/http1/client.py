@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from skitai._pure.http1.bodies import SizedReader, UntilCloseReader
+from skitai._pure.http1.bodies import NO_BODY_COMES, SizedReader, UntilCloseReader
 from skitai._pure.http1.connection import Connection
 from skitai._pure.http1.events import NEED_DATA, ConnectionClosed, Event, Headers, ResponseHead
 from skitai._pure.http1.fields import excerpt
@@ -26,6 +26,7 @@ from skitai._pure.http1.states import (
     REQUEST,
     REQUESTER,
     RESPONDER,
+    SEND_BODY,
     SEND_RESPONSE,
     SWITCH,
 )
@@ -39,6 +40,8 @@ __all__ = ["ClientConnection"]
 class ClientConnection(Connection[StatusLine]):
     """One connection as its client sees it.  One request at a time: pipelining is not sent."""
 
+    __slots__ = ("_interims", "_method", "_upgrading")
+
     _our_table = REQUESTER
     _their_table = RESPONDER
     _head_state = SEND_RESPONSE
@@ -47,6 +50,8 @@ class ClientConnection(Connection[StatusLine]):
         super().__init__(limits, HeadReader(limits, parse_status_line, skip_empty_line=False, too_long=502))
         self._method = ""
         self._upgrading = False
+        #: Interim responses to the present request.
+        self._interims = 0
 
     def send_request(self, method: str, target: str, headers: Iterable[tuple[str, str]]) -> bytes:
         """The head of a request, as HTTP/1.1.
@@ -70,6 +75,7 @@ class ClientConnection(Connection[StatusLine]):
         writer = self._request_writer(values)
         head = self._encode_head(f"{method} {target} HTTP/1.1\r\n".encode("latin-1"), fields)
         self.their_state = self._their_table[self.their_state][REQUEST]
+        self._interims = 0
         self.our_state = ours
         self._writer = writer
         self._method = method
@@ -78,6 +84,11 @@ class ClientConnection(Connection[StatusLine]):
             values.get("connection", [])
         )
         return head
+
+    @property
+    def ends_with_connection(self) -> bool:
+        """The end of the answer that is being read is the end of the connection."""
+        return self.their_state is SEND_BODY and isinstance(self._reader, UntilCloseReader)
 
     def _judge(self, error: RemoteProtocolError) -> RemoteProtocolError:
         error.status = 502
@@ -104,10 +115,14 @@ class ClientConnection(Connection[StatusLine]):
             self._switch(head.status)
             return head
         if head.is_informational:
+            self._interims += 1
+            if self._interims > self._limits.call_interim_max:
+                most = f"{self._limits.call_interim_max} (call_interim_max)"
+                raise RemoteProtocolError(f"more interim responses than {most}")
             self.their_state = self._their_table[self.their_state][INTERIM]
             return head
         if not response_has_body(self._method, head.status):
-            self._reader = SizedReader(0)
+            self._reader = NO_BODY_COMES
         elif head.chunked:
             self._reader = self._chunked_reader(self._limits, None)
         elif head.content_length is not None:

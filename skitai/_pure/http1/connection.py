@@ -24,7 +24,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import ClassVar, Generic
 
-from skitai._pure.http1.bodies import BodyReader, ChunkedReader, SizedReader
+from skitai._pure.http1.bodies import NO_BODY_COMES, BodyReader, ChunkedReader
 from skitai._pure.http1.buffer import ReceiveBuffer
 from skitai._pure.http1.events import (
     NEED_DATA,
@@ -62,6 +62,19 @@ __all__ = ["Connection"]
 class Connection(ABC, Generic[Line]):
     """The base of ``ServerConnection`` and ``ClientConnection``; not made by itself."""
 
+    __slots__ = (
+        "_buffer",
+        "_eof",
+        "_error",
+        "_heads",
+        "_limits",
+        "_persistent",
+        "_reader",
+        "_writer",
+        "our_state",
+        "their_state",
+    )
+
     _our_table: ClassVar[Table]
     _their_table: ClassVar[Table]
     _head_state: ClassVar[State]
@@ -78,7 +91,7 @@ class Connection(ABC, Generic[Line]):
         self._buffer = ReceiveBuffer()
         self._eof = False
         self._error: RemoteProtocolError | None = None
-        self._reader: BodyReader = SizedReader(0)
+        self._reader: BodyReader = NO_BODY_COMES
         self._writer: BodyWriter = NO_BODY
         self._persistent = True
 
@@ -123,6 +136,9 @@ class Connection(ABC, Generic[Line]):
         return ConnectionClosed() if self.their_state is CLOSED else PAUSED
 
     def _next_of_body(self) -> Event:
+        return self._read_body()
+
+    def _read_body(self) -> Event:
         event = self._reader.read(self._buffer)
         if event is None:
             if not self._eof:

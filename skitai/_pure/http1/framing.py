@@ -91,7 +91,8 @@ def switches(method: str, status: int) -> bool:
 
 def response_has_body(method: str, status: int) -> bool:
     """Whether a response can have content at all (RFC 9112 section 6.3, rules 1 and 2)."""
-    return not (method == "HEAD" or status < 200 or status in NO_BODY_STATUSES or switches(method, status))
+    opens_tunnel = method == "CONNECT" and status < 300
+    return not (method == "HEAD" or status < 200 or status in NO_BODY_STATUSES or opens_tunnel)
 
 
 def connection_options(values: list[str]) -> list[str]:

@@ -66,6 +66,8 @@ class HeadReader(Generic[Line]):
     asks of servers.  ``too_long``: the status of an overlong start line.
     """
 
+    __slots__ = ("_fields", "_line", "_line_max", "_may_skip", "_parse_line", "_skip_empty_line", "_too_long")
+
     def __init__(
         self, limits: Limits, parse_line: Callable[[str], Line], *, skip_empty_line: bool, too_long: int
     ) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from skitai._pure.http1.bodies import SizedReader, refuse_size
+from skitai._pure.http1.bodies import NO_BODY_COMES, SizedReader, refuse_size
 from skitai._pure.http1.connection import Connection
 from skitai._pure.http1.events import NEED_DATA, PAUSED, ConnectionClosed, Event, Headers, RequestHead
 from skitai._pure.http1.framing import connection_options, request_head, response_has_body, switches
@@ -43,10 +43,14 @@ __all__ = ["ServerConnection"]
 
 #: Fields of an application's that we do not pass on as they are.
 _OURS_TO_SAY = frozenset({"content-length", "connection", "transfer-encoding"})
+#: Most others are told from them by this.
+_LENGTHS_OF_OURS = frozenset(map(len, _OURS_TO_SAY))
 
 
 class ServerConnection(Connection[RequestLine]):
     """One connection as its server sees it."""
+
+    __slots__ = ("_expecting", "request")
 
     _our_table = RESPONDER
     _their_table = REQUESTER
@@ -93,7 +97,7 @@ class ServerConnection(Connection[RequestLine]):
         if head.chunked:
             self._reader = self._chunked_reader(self._limits, body_max)
         else:
-            self._reader = SizedReader(head.content_length or 0)
+            self._reader = SizedReader(head.content_length) if head.content_length else NO_BODY_COMES
         self._expecting = head.expect_continue and head.has_body
         self._persistent = self._persistent and head.keep_alive
         self.their_state = REQUESTER[self.their_state][HEAD]
@@ -122,17 +126,20 @@ class ServerConnection(Connection[RequestLine]):
         if self._expecting and self._buffer:
             # The body has begun to come, so nobody waits any more (RFC 9110 section 10.1.1).
             self._expecting = False
-        return super()._next_of_body()
+        return self._read_body()
 
     def _closed_before_head(self) -> ConnectionClosed:
         self.their_state = REQUESTER[self.their_state][CLOSE]
         return ConnectionClosed()
 
-    def send_informational(self, status: int, headers: Iterable[tuple[str, str]] = ()) -> bytes:
+    def send_informational(
+        self, status: int, headers: Iterable[tuple[str, str]] = (), own_lines: bytes = b""
+    ) -> bytes:
         """An interim response (RFC 9110 section 15.2); ``b""`` to an HTTP/1.0 client, which knows none.
+        ``own_lines``: as of `send_response`.
 
         101 needs the whole request, an Upgrade field in it and one in ``headers``; behind it the
-        connection is ``SWITCHED``.  Raises ``LocalProtocolError``.
+        connection is ``SWITCHED``.  ``own_lines`` as for `send_response`.  Raises ``LocalProtocolError``.
         """
         if not 100 <= status < 200:
             raise LocalProtocolError(f"{status} is not an interim status")
@@ -152,16 +159,22 @@ class ServerConnection(Connection[RequestLine]):
                 options.append("upgrade")
         if options:
             fields.append(("Connection", ", ".join(options)))
-        head = self._encode_head(status_line(status, None), fields)
+        head = self._encode_head(status_line(status, None) + own_lines, fields)
         if status == 101:
             self._switch()
         self._expecting = False
         return head
 
     def send_response(
-        self, status: int, headers: Iterable[tuple[str, str]], reason: str | None = None
+        self,
+        status: int,
+        headers: Iterable[tuple[str, str]],
+        reason: str | None = None,
+        own_lines: bytes = b"",
     ) -> bytes:
         """The head of the final response, framed by what ``headers``, request and status allow.
+
+        ``own_lines`` are field lines that go in front of ``headers`` as they are: none that frames.
 
         Content-Length in ``headers`` binds the body to it; HEAD, 204, 304 and 2xx to CONNECT
         have none; else it goes in chunks, or to an HTTP/1.0 client until the connection is closed.
@@ -202,7 +215,7 @@ class ServerConnection(Connection[RequestLine]):
         if options:
             options = [option for option in options if option not in ("close", "keep-alive")]
         if switched:
-            head = self._encode_head(status_line(status, reason), fields)
+            head = self._encode_head(status_line(status, reason) + own_lines, fields)
             self._switch()
             return head
         if not persistent:
@@ -211,7 +224,7 @@ class ServerConnection(Connection[RequestLine]):
             options.append("keep-alive")
         if options:
             fields.append(("Connection", ", ".join(options)))
-        head = self._encode_head(status_line(status, reason), fields)
+        head = self._encode_head(status_line(status, reason) + own_lines, fields)
         self.our_state = after
         self._persistent = persistent
         self._writer = writer
@@ -235,12 +248,12 @@ def _sort(headers: Iterable[tuple[str, str]]) -> tuple[Headers, list[str], int |
     options: list[str] = []
     lengths: list[str] = []
     for field in headers:
-        name = field[0].lower()
-        if name not in _OURS_TO_SAY:
+        name = field[0]
+        if len(name) not in _LENGTHS_OF_OURS or (lower := name.lower()) not in _OURS_TO_SAY:
             fields.append(field)
-        elif name == "content-length":
+        elif lower == "content-length":
             lengths.append(field[1])
-        elif name == "connection":
+        elif lower == "connection":
             options += connection_options([field[1]])
         else:
             raise LocalProtocolError(

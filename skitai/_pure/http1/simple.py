@@ -25,6 +25,10 @@ _FRAMING = frozenset({"host", "content-length", "connection"})
 #: With one of these it never is.
 _NEVER_SIMPLE = frozenset({"transfer-encoding", "expect", "upgrade"})
 _KEEP_ALIVE = {"keep-alive": True, "close": False}
+#: Values of Host that are simple, and their lower case: clients name few.  Bounded in number and length.
+_hosts: dict[str, str] = {}
+_HOSTS_MAX = 1024
+_HOST_LENGTH_MAX = 255
 
 
 def read_simple_head(data: bytes, start: int, limits: Limits) -> tuple[RequestHead, int] | None:
@@ -47,9 +51,11 @@ def read_simple_head(data: bytes, start: int, limits: Limits) -> tuple[RequestHe
     # Neither the line's nor the block's last CRLF counts.
     if fields_start - 2 > limits.request_line_max or len(text) - fields_start > limits.header_block_max:
         return None
-    headers = [(name, value.strip(" \t")) for name, value in fields]
+    headers = []
     framing: dict[str, str] = {}
-    for name, value in headers:
+    for name, padded in fields:
+        value = padded.strip(" \t")
+        headers.append((name, value))
         key = name.lower()
         if key in _FRAMING:
             if key in framing:
@@ -58,7 +64,8 @@ def read_simple_head(data: bytes, start: int, limits: Limits) -> tuple[RequestHe
         elif key in _NEVER_SIMPLE:
             return None
     host = framing.get("host", "")
-    if SIMPLE_HOST.fullmatch(host) is None:
+    lower_host = _hosts.get(host) or _learn_host(host)
+    if not lower_host:
         return None
     method, target, path, query, version = line.groups("")
     keep_alive = version == "1.1"
@@ -79,7 +86,7 @@ def read_simple_head(data: bytes, start: int, limits: Limits) -> tuple[RequestHe
         headers,
         "origin",
         "",
-        host.lower(),
+        lower_host,
         path,
         query,
         length,
@@ -88,3 +95,15 @@ def read_simple_head(data: bytes, start: int, limits: Limits) -> tuple[RequestHe
         False,
     )
     return head, end + 4 - start
+
+
+def _learn_host(host: str) -> str:
+    """What `_hosts` has to say of ``host``; empty if it is not simple."""
+    if SIMPLE_HOST.fullmatch(host) is None:
+        return ""
+    lower = host.lower()
+    if len(host) <= _HOST_LENGTH_MAX:
+        if len(_hosts) >= _HOSTS_MAX:
+            _hosts.clear()  # made-up names must not fill it for good
+        _hosts[host] = lower
+    return lower

@@ -15,7 +15,7 @@ from typing import Protocol
 from skitai._constants import reason_phrase
 from skitai._pure.http1.events import Headers
 from skitai._pure.http1.framing import forbidden_in_trailers
-from skitai._pure.http1.grammar import BAD_VALUE, CONTENT_LENGTH, NOT_TOKEN, TOKEN
+from skitai._pure.http1.grammar import BAD_VALUE, TOKEN
 from skitai.errors import LocalProtocolError
 
 __all__ = [
@@ -30,25 +30,39 @@ __all__ = [
 ]
 
 
+#: Field names that are tokens, as applications have few.  Bounded, for they may make them of what comes.
+_names: set[str] = set()
+_NAMES_MAX = 1024
+_NAME_LENGTH_MAX = 64
+
+
 def encode_fields(headers: Iterable[tuple[str, str]]) -> str:
     """The field lines of ``headers`` and the empty line; raises ``LocalProtocolError``."""
-    fields = list(headers)
-    names = [name for name, _ in fields]
-    # One search through all names and one through all values: a third of the time of two for each field.
-    if (
-        NOT_TOKEN.search("".join(names))
-        or BAD_VALUE.search("".join([value for _, value in fields]))
-        or "" in names
-    ):
-        for name, value in fields:
-            _check_field(name, value)
-    return "".join([f"{name}: {value}\r\n" for name, value in fields]) + "\r\n"
+    lines = []
+    for name, value in headers:
+        if name not in _names:
+            _check_name(name)
+        lines.append(name + ": " + value)  # which raises for what is no text
+    # Nearly every head is of visible ASCII and spaces, which takes half the time of a search to see.
+    text = "".join(lines)
+    if not (text.isascii() and text.isprintable()):
+        for line in lines:
+            _check_value(line)
+    lines += ("", "")
+    return "\r\n".join(lines)
 
 
-def _check_field(name: str, value: str) -> None:
+def _check_name(name: str) -> None:
     if not TOKEN.fullmatch(name):
         raise LocalProtocolError(f"field name {name!r} is not a token", rule="RFC 9110 section 5.1")
-    if BAD_VALUE.search(value):
+    if len(_names) < _NAMES_MAX and len(name) <= _NAME_LENGTH_MAX:
+        _names.add(name)
+
+
+def _check_value(line: str) -> None:
+    """Of a line whose name is a token, and therefore without a colon."""
+    if BAD_VALUE.search(line):
+        name, _, value = line.partition(": ")
         raise LocalProtocolError(
             f"the value of field {name!r} has a line end, a control character or one beyond latin-1: "
             f"{value!r}",
@@ -69,12 +83,14 @@ def announced_length(values: list[str]) -> int | None:
     """The number in our own Content-Length fields, ``None`` without one."""
     if not values:
         return None
-    if len(values) > 1 or not CONTENT_LENGTH.fullmatch(values[0]):
+    value = values[0]
+    # What CONTENT_LENGTH says, at a third of its time.
+    if len(values) > 1 or len(value) > 19 or not (value.isascii() and value.isdigit()):
         raise LocalProtocolError(
             f"Content-Length must be one decimal number, not {', '.join(values)!r}",
             rule="RFC 9110 section 8.6",
         )
-    return int(values[0])
+    return int(value)
 
 
 class BodyWriter(Protocol):
@@ -126,6 +142,8 @@ class UntilCloseWriter:
 
 
 class SizedWriter:
+    __slots__ = ("remaining",)
+
     def __init__(self, length: int) -> None:
         self.remaining = length
 

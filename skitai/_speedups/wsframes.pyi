@@ -1,0 +1,16 @@
+from typing import Any
+
+from typing_extensions import Buffer
+
+SOURCE_CRC32: int
+
+class Utf8:
+    complete: bool
+    def feed(self, data: Buffer) -> bool: ...
+
+def unmask(data: Buffer, mask: bytes, phase: int = 0) -> bytes: ...
+def append_unmasked(
+    target: bytearray, data: bytes, start: int, end: int, mask: bytes | None, phase: int
+) -> None: ...
+def read_messages(data: bytes, start: int, masked: bool, longest: int, messages: list[Any]) -> int: ...
+def make_frame(first: int, payload: str | Buffer, mask: bytes | None) -> bytes: ...
