@@ -11,12 +11,19 @@ from typing import Any, Protocol
 from skitai.errors import OutsideRequest
 from skitai.was._services import Services
 
-__all__ = ["VARIABLE", "activate", "current", "deactivate"]
+__all__ = ["CALLS", "VARIABLE", "activate", "current", "deactivate", "give_up"]
 
 
 class _Maker(Protocol):
     def services(self) -> Services: ...
 
+
+class _Group(Protocol):
+    def cancel(self) -> None: ...
+
+
+#: Of a request's calls, in the ``__dict__`` of its services, where no application's service has this name.
+CALLS = "_calls"
 
 #: The services, or what makes them when they are first asked for: most requests never ask.
 VARIABLE: ContextVar[Services | _Maker] = ContextVar("skitai.was")
@@ -49,6 +56,18 @@ def current(wanted: str = "") -> Services:
             f"was.{wanted or 'current'} is used outside a request: the services of skitai.was belong to "
             f"the request that is being answered. Use them inside a handler, and not in the body of a "
             f"module or in a thread of your own; start such a thread's function with "
-            f"contextvars.copy_context().run"
+            f"contextvars.copy_context().run. What asks others (was.get and the like), was.rpc, was.status, "
+            f"was.tojson and the like can be used anywhere"
         ) from None
     return found if isinstance(found, Services) else found.services()
+
+
+def give_up() -> None:
+    """Nobody will get the response to the request of this context: its calls are wanted no more, but for
+    those that are detached."""
+    found = VARIABLE.get(None)
+    if found is not None:
+        services = found if isinstance(found, Services) else found.services()
+        group: _Group | None = services.__dict__.get(CALLS)
+        if group is not None:
+            group.cancel()

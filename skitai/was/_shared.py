@@ -1,7 +1,7 @@
 """What all applications of a server share: objects that one of them has registered under a name.
 
-``wasc.registerObject("db", db)`` at startup, and ``was.db`` in every request of every application;
-``wasc.db`` at any time.  Each process has its own.
+``wasc.registerObject("prices", prices)`` at startup, and ``was.prices`` in every request of every
+application; ``wasc.prices`` at any time.  Each process has its own.
 
 Any thread: each step is one operation of a dict.
 """

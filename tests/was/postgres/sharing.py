@@ -1,0 +1,29 @@
+"""Statements that share connections from the first one on."""
+
+from __future__ import annotations
+
+from skitai.was._postgres.classify import shape_of
+from skitai.was._postgres.paces import Paces
+from skitai.was._postgres.sharing import Sharing
+from skitai.was._postgres.statement import Database, Statement
+
+__all__ = ["AllBrief", "SharesAll"]
+
+
+class SharesAll(Sharing):
+    """Quick or slow."""
+
+    def may_share(self, statement: Statement) -> bool:
+        return shape_of(statement.sql, statement.params is not None).is_shareable
+
+
+class AllBrief(SharesAll):
+    """And brief, on a machine that has much else to do, too."""
+
+    def _paces_of(self, database: Database) -> Paces:
+        return self._paces.setdefault(database, _Brief())
+
+
+class _Brief(Paces):
+    def is_brief(self, key: str) -> bool:
+        return True
