@@ -1,1 +1,7 @@
-"""What applications may import beside the server: `skitai.lib.producers`."""
+"""What applications may import, or sites mount, beside the server.
+
+| module | one sentence |
+|---|---|
+| `producers` | bodies made piece by piece |
+| `roomscript` | the script for pages that are in a room |
+"""
