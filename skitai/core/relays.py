@@ -1,0 +1,42 @@
+"""Requests that another server answers, as a floor above passes them on.
+
+Who is asked for a path, and refusals that need nobody, are the service's; from there on the passage has the
+exchange.  Loop thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, TypeAlias
+
+from skitai._kernels import engine
+from skitai.core.forwarded import ClientView
+
+__all__ = ["Asked", "Failed", "Passage", "Relay"]
+
+#: ``failed(exchange, status, why, cause)``: answer with an error page, and tell the operator what was wrong.
+Failed: TypeAlias = Callable[[engine.Exchange, int, str, str], None]
+
+
+class Asked(NamedTuple):
+    """A request that is to be passed on."""
+
+    exchange: engine.Exchange
+    client: ClientView
+    #: Its path, decoded.
+    path: str
+    failed: Failed
+
+
+class Passage(Protocol):
+    """One request on its way."""
+
+    def over(self) -> None:
+        """The exchange is, with or without an answer: nobody waits any more.  May be called again."""
+
+
+class Relay(Protocol):
+    """What is mounted at a path in the place of an application."""
+
+    def begin(self, asked: Asked) -> Passage:
+        """Pass it on; where it has a body, that is still to come.  Raises HTTPError to refuse it."""
