@@ -1,1 +1,2 @@
-"""The commands: ``skitai`` (`main`) and ``skitaid-instance`` (`instance`)."""
+"""The commands: ``skitai`` (`main`), ``skitaid``, ``skitaid-instance`` (`instance`), ``skitaid-smtpda``
+(`smtpda`), ``install-win32-service`` (`win32service`)."""

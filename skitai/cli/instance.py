@@ -7,13 +7,17 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from skitai._constants import VERSION
-from skitai.cli.places import Places
 from skitai.cli.serving import serve
 from skitai.core.config import Settings, add_flags, describe, given_flags, load, text_of
+from skitai.core.config.daemon import load_daemon
+from skitai.core.layout import lay_out
+from skitai.core.places import Places
 from skitai.errors import ConfigError
 from skitai.launch import ExitCode, Launch, complain
+from skitai.rights import rights_of
 
 __all__ = ["check", "main"]
 
@@ -44,9 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     places = Places.find(options.home)
     overrides = given_flags(options)
     try:
-        file = places.configuration(options.conf)
+        file = _configuration(places, options.conf)
         text = text_of(file)
         settings = load(file, text=text, environ=os.environ, overrides=overrides)
+        daemon = load_daemon(places)
     except ConfigError as error:
         complain(error)
         return ExitCode.CONFIG
@@ -61,11 +66,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         target="",
         overrides=overrides,
         name=name,
-        log_path=places.instance_logs(name),
+        log_path=daemon.instance_logs(name),
+        mail_folder=daemon.mail_folder,
         verbose=options.verbose,
         text=text,
+        user=daemon.common.user,
+        group=daemon.common.group,
+        run=daemon.run,
     )
     return serve(launch, settings, with_master=True)
+
+
+def _configuration(places: Places, text: str) -> Path:
+    """The file of ``-f``; the README's ``-f sample`` finds one where there is no configuration at all."""
+    try:
+        return places.configuration(text)
+    except ConfigError:
+        if text != "sample" or not lay_out(places):
+            raise
+    print(f"skitai: there was no configuration; laid out {places.etc}", file=sys.stderr)
+    return places.configuration(text)
 
 
 def check(settings: Settings) -> int:
@@ -74,7 +94,11 @@ def check(settings: Settings) -> int:
     certificates = importlib.import_module("skitai.core.tls").check(settings)
     for warning in certificates.warnings:
         complain(f"warning: {warning}")
-    problems = (*settings.problems, *certificates.problems)
+    problems: list[object] = [*settings.problems, *certificates.problems]
+    try:
+        rights_of(settings.server.user, settings.server.group)
+    except ConfigError as error:
+        problems.append(f"{settings.origin('server', 'user')}: {error}")
     for problem in problems:
         complain(problem)
     if problems:

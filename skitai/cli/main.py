@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from skitai._constants import VERSION
-from skitai.cli import cert
+from skitai.cli import cert, installing, mail, operating
 from skitai.cli.instance import check
-from skitai.cli.places import Places
 from skitai.cli.serving import serve
 from skitai.core.config import add_flags, describe, for_app, given_flags, load
+from skitai.core.config.daemon import load_daemon
+from skitai.core.places import Places
 from skitai.errors import ConfigError
 from skitai.launch import ExitCode, Launch, complain
 
@@ -46,6 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     checker.add_argument("--home", metavar="DIR", help="where etc is for a user who is not root")
     checker.set_defaults(function=_check)
     cert.add_command(commands)
+    mail.add_command(commands)
+    installing.add_command(commands)
+    operating.add_command(commands)
     return parser
 
 
@@ -76,7 +80,13 @@ def _run(options: argparse.Namespace) -> int:
         raise settings.problems[0]
     name = settings.server.name or "run"
     launch = Launch(
-        file=None, target=options.target, overrides=given, name=name, log_path=None, sole_app=True
+        file=None,
+        target=options.target,
+        overrides=given,
+        name=name,
+        log_path=None,
+        mail_folder=load_daemon(Places.find(None)).mail_folder,
+        sole_app=True,
     )
     return serve(launch, settings, with_master=False)
 

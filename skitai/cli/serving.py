@@ -18,6 +18,6 @@ __all__ = ["serve"]
 def serve(launch: Launch, settings: Settings, *, with_master: bool) -> int:
     """Serve until the end.  ``with_master``: what the key ``master = auto`` means for this command."""
     has_master = settings.server.has_master(by_default=with_master)
-    program = importlib.import_module("skitai.master.master" if has_master else "skitai.server")
+    program = importlib.import_module("skitai.master.starting" if has_master else "skitai.server")
     code: int = program.serve(launch, settings)
     return code

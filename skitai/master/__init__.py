@@ -1,9 +1,12 @@
 """The master of an instance: starts its workers, restarts them, reloads without loss.
 
+    starting.py   what is done while it may still be root
     master.py     decides: one thread, one loop over signals, workers and clocks
+    generation.py one reading of the settings
     child.py      one worker process, from its start to its end
+    desk.py       what operators, health checks and Prometheus may ask; admin.py: the HTTP for that
+    recycling.py  which worker has served for long enough
     sockets.py    the listening sockets, which outlive every worker
-    backoff.py    how long to rest before starting again what keeps failing
 
 It stays small and can hardly fail: it runs no application, and imports neither the kernels nor the
 server (a contract of ``make lint``).  Workers are spawned, never forked: `skitai.worker`.

@@ -18,8 +18,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from skitai.counters import anonymous_file
+from skitai.interpreter import INTERPRETER_OPTIONS
 from skitai.launch import Launch
-from skitai.orders import Order, Talk, WorkerOrders
+from skitai.master.recycling import share_of_jitter
+from skitai.master.relay import Line
+from skitai.orders import Order, Question, Talk, WorkerOrders
 
 __all__ = ["Child", "Phase", "describe_end", "spawn"]
 
@@ -46,10 +49,13 @@ _MOVES = {
 class Child:
     """Times are ``time.monotonic()`` seconds."""
 
-    def __init__(self, pid: int, control: socket.socket, row: int, generation: int, patience: float) -> None:
+    def __init__(
+        self, pid: int, control: socket.socket, bus: Line, row: int, generation: int, patience: float
+    ) -> None:
         """``row``: its counters; ``patience``: the shutdown_timeout that it has been told."""
         self.pid = pid
         self.control = control
+        self.bus = bus
         self.row = row
         self.generation = generation
         self.phase = Phase.BOOTING
@@ -57,6 +63,8 @@ class Child:
         self.deadline = _FOREVER
         self.patience = patience
         self.ready_at = 0.0
+        self.last_sign = 0.0
+        self.jitter = share_of_jitter()
         #: It has asked for a successor.
         self.is_worn = False
 
@@ -70,6 +78,14 @@ class Child:
         """One that does not listen, or has just ended, is left to its deadline."""
         try:
             self.control.send(Talk.message(order), socket.MSG_DONTWAIT)
+        except OSError:
+            return
+
+    def ask(self, number: int, question: Question, argument: str) -> None:
+        """`Report.TOLD` with the same ``number`` is the answer, if there is one."""
+        asked = {"number": number, "question": question.value, "argument": argument}
+        try:
+            self.control.send(Talk.message(Order.ASK, asked), socket.MSG_DONTWAIT)
         except OSError:
             return
 
@@ -90,7 +106,7 @@ class Child:
 
         def receive() -> bool:
             try:
-                data = self.control.recv(4096)
+                data = self.control.recv(65536)
             except BlockingIOError:
                 return True
             except OSError:
@@ -102,47 +118,39 @@ class Child:
 
 
 def spawn(
-    launch: Launch, listeners: Sequence[socket.socket], counters: int, row: int
-) -> tuple[int, socket.socket]:
-    """Start a worker: its process id and our end of its control socket.  Raises OSError."""
+    launch: Launch,
+    listeners: Sequence[socket.socket],
+    counters: int,
+    row: int,
+    serial: int,
+    pulse: float | None,
+) -> tuple[int, socket.socket, socket.socket]:
+    """Start a worker: its process id, and our ends of its sockets, for control and for the bus.  Raises
+    OSError."""
     ours, theirs = socket.socketpair()
+    our_bus, their_bus = socket.socketpair()
     ours.setblocking(False)
     try:
-        with theirs, open(anonymous_file("skitai-orders"), "rb") as file:
-            given = [*(sock.fileno() for sock in listeners), theirs.fileno(), counters, file.fileno()]
+        with theirs, their_bus, open(anonymous_file("skitai-orders"), "rb") as file:
+            given = [*(sock.fileno() for sock in listeners), theirs.fileno(), their_bus.fileno(), counters]
+            given.append(file.fileno())
             # Our descriptors are closed in the child (PEP 446), but for these copies above them all.
             first = max(2, *given) + 1
-            *listening, control, table, told = range(first, first + len(given))
-            WorkerOrders(launch.to_json(), listening, control, table, row).write(file.fileno())
+            *listening, control, bus, table, told = range(first, first + len(given))
+            orders = WorkerOrders(launch.to_json(), listening, control, table, row, bus, serial, pulse)
+            orders.write(file.fileno())
             pid = os.posix_spawn(
                 sys.executable,
-                [sys.executable, *_OPTIONS, "-m", "skitai.worker", launch.name, str(told)],
+                [sys.executable, *INTERPRETER_OPTIONS, "-m", "skitai.worker", launch.name, str(told)],
                 os.environ,
                 file_actions=[(os.POSIX_SPAWN_DUP2, number, first + i) for i, number in enumerate(given)],
                 setsigmask=_BLOCKED,
             )
     except BaseException:
         ours.close()
+        our_bus.close()
         raise
-    return pid, ours
-
-
-def _interpreter_options() -> list[str]:
-    """Those that we were started with, as far as they matter to what runs below us."""
-    flags = sys.flags
-    options = ["-O"] * flags.optimize + ["-B"] * flags.dont_write_bytecode + ["-s"] * flags.no_user_site
-    options += ["-E"] * flags.ignore_environment
-    # The working directory is on the path where it is on ours, and is not where it is not.
-    if sys.version_info >= (3, 11) and not {"", os.getcwd()} & set(sys.path):
-        options.append("-P")
-    options += [f"-W{option}" for option in sys.warnoptions]
-    options += [
-        f"-X{name}" if value is True else f"-X{name}={value}" for name, value in sys._xoptions.items()
-    ]
-    return options
-
-
-_OPTIONS = _interpreter_options()
+    return pid, ours, our_bus
 
 
 def describe_end(status: int) -> str:

@@ -1,6 +1,6 @@
 """The process that starts workers, and what it decides.
 
-One thread.  `_Master.run` waits for signals (as bytes of a wake-up descriptor), for what workers
+One thread.  `Master.run` waits for signals (as bytes of a wake-up descriptor), for what workers
 say, for their ends and for clocks; then `_reconcile` compares what there is with what there should
 be and does what is missing.  It is the only place that starts or retires workers, so a reload, a
 crash and a change of their number may come at once and in any order.
@@ -19,25 +19,29 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from time import monotonic
 from types import FrameType
 from typing import Any
 
 from skitai._constants import VERSION
-from skitai.core.config import Settings
-from skitai.core.listeners import BindError, describe
-from skitai.core.logs.journal import Journal
+from skitai.backoff import BackOff
+from skitai.core.listeners import describe
 from skitai.counters import ROWS, Count, CounterTable
-from skitai.errors import ConfigError, SkitaiError
-from skitai.launch import ExitCode, Launch, complain
+from skitai.errors import SkitaiError
+from skitai.launch import ExitCode
 from skitai.limits import Limits
-from skitai.master.backoff import BackOff
+from skitai.master.admin import Admin
 from skitai.master.child import Child, Phase, describe_end, spawn
+from skitai.master.desk import Desk
+from skitai.master.generation import Generation
+from skitai.master.recycling import LOOK_EVERY, reason
+from skitai.master.relay import Relay
 from skitai.master.sockets import Sockets
+from skitai.notify import ServiceManager
 from skitai.orders import Order, Report
+from skitai.pulse import SIGNS
 
-__all__ = ["serve"]
+__all__ = ["Master"]
 
 #: Seconds beyond shutdown_timeout after which a worker that is still there is killed.
 _KILL_GRACE = 2.0
@@ -50,51 +54,37 @@ _RETIRING_MAX = 2
 _SIGNALS = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGTTIN", "SIGTTOU", "SIGCHLD")
 
 
-@dataclass(slots=True)
-class _Generation:
-    number: int
-    launch: Launch
-    settings: Settings
-    sockets: Sequence[socket.socket]
-    journal: Journal
-    #: One of its workers has been ready.
-    is_proven: bool = False
-    #: What its first worker could not serve.
-    broken: frozenset[str] = field(default_factory=frozenset)
-
-
-def serve(launch: Launch, settings: Settings) -> int:
-    """Be the master until the end; the exit code."""
-    folder = launch.log_folder(settings)
-    try:
-        journal = Journal(folder, console=launch.verbose)
-    except ConfigError as error:
-        complain(error)
-        return ExitCode.CONFIG
-    sockets = Sockets()
-    try:
-        bound = sockets.bind(settings.listeners)
-    except BindError as error:
-        journal.write(str(error), "error")
-        if not launch.verbose and folder is not None:
-            complain(error)
-        return ExitCode.FAILURE
-    return _Master(_Generation(1, launch, settings, bound, journal), sockets).run()
-
-
-class _Master:
-    def __init__(self, first: _Generation, sockets: Sockets) -> None:
+class Master:
+    def __init__(
+        self,
+        first: Generation,
+        sockets: Sockets,
+        manager: ServiceManager,
+        private: Sequence[tuple[socket.socket, bool]],
+    ) -> None:
+        """``private``: where operators ask, see `Admin`."""
         self._generation = first
         #: Serves on while `_generation` has not proven that it can.
-        self._former: _Generation | None = None
+        self._former: Generation | None = None
         self._sockets = sockets
         self._wanted = first.settings.server.processes
+        #: Workers that were started.
+        self._started = 0
         self._children: dict[int, Child] = {}
         self._table, self._counters = CounterTable.make()
         self._backoff = BackOff(first.settings.limits.restart_delay_max)
         self._reload_wanted = False
+        #: Who waits for what comes of it.
+        self._reload_waiters: list[Callable[[str], None]] = []
+        self._is_draining = False
+        #: When it ends, after it was told to.
+        self._end_at = float("inf")
+        self._manager = manager
         self._code: ExitCode | None = None
         self._selector = selectors.DefaultSelector()
+        self._desk = Desk(self)
+        self._admin = Admin(self._selector, private, self._desk.respond)
+        self._relay = Relay(self._selector, first.settings.limits.ws_history_max, self._warn)
         self._handlers: dict[int, Callable[[], None]] = {
             signal.SIGTERM: self._on_term,
             signal.SIGINT: self._on_interrupt,
@@ -117,6 +107,8 @@ class _Master:
             self._reconcile()
             self._wait()
             self._check_deadlines()
+            self._check_pulses()
+            self._recycle()
         self._sockets.close()
         totals = self._table.totals()
         self._log("stopped; " + ", ".join(f"{count.name.lower()} {totals[count]}" for count in Count))
@@ -125,6 +117,9 @@ class _Master:
 
     def _log(self, text: str, kind: str = "info") -> None:
         self._generation.journal.write(text, kind)
+
+    def _warn(self, text: str) -> None:
+        self._log(text, "warn")
 
     # -- waiting ----------------------------------------------------------------------------
 
@@ -140,6 +135,8 @@ class _Master:
             signal.signal(getattr(signal, name), noticed)
         signal.set_wakeup_fd(writer.fileno())
         self._wake_writer = writer
+        if self._manager.lifeline is not None:
+            self._selector.register(self._manager.lifeline, selectors.EVENT_READ, self._on_orphaned)
 
         def receive() -> bool:
             # The same signal again and again means no more than once.
@@ -158,18 +155,54 @@ class _Master:
 
     def _patience(self) -> float | None:
         clocks = [child.deadline for child in self._children.values()]
+        clocks += [self._end_at, self._desk.next_deadline(), self._admin.next_deadline()]
         if self._code is None and self._missing() > 0:
             clocks.append(self._backoff.until)
+        if self._recycles:
+            clocks.append(monotonic() + LOOK_EVERY)
+        if self._manager.pulse is not None:
+            clocks.append(monotonic() + self._manager.pulse / SIGNS)
         soonest = min(clocks, default=float("inf"))
         return None if soonest == float("inf") else max(0.0, soonest - monotonic())
 
     def _check_deadlines(self) -> None:
         now = monotonic()
+        self._desk.check_deadlines()
+        self._admin.check_deadlines()
+        if self._end_at <= now:
+            self._end()
         for child in self._children.values():
             if child.deadline <= now:
                 self._log(f"worker {child.pid} is killed: {child.phase.value}, for too long", "error")
                 child.deadline = float("inf")
                 child.kill(signal.SIGKILL)
+
+    def _check_pulses(self) -> None:
+        """Give our sign of life; of workers that give none we rid ourselves, so ours is for all."""
+        self._manager.live()
+        patience = self._manager.pulse
+        for child in self._in(Phase.SERVING):
+            if patience is not None and monotonic() - child.last_sign > patience:
+                self._log(f"worker {child.pid} gives no sign of life: it is killed", "error")
+                child.last_sign = monotonic()
+                child.kill(signal.SIGKILL)
+
+    @property
+    def _recycles(self) -> bool:
+        server = self._generation.settings.server
+        return bool(server.max_requests or server.max_memory)
+
+    def _recycle(self) -> None:
+        serving = self._in(Phase.SERVING)
+        if not self._recycles or not all(map(self._is_current, serving)):
+            return
+        for child in serving:
+            requests = self._table.row(child.row)[Count.REQUESTS]
+            why = reason(self._generation.settings.server, child.jitter, requests, child.pid)
+            if why:
+                child.is_worn = True
+                self._log(f"worker {child.pid} gets a successor: {why}")
+                return
 
     # -- what there should be -----------------------------------------------------------------
 
@@ -211,30 +244,34 @@ class _Master:
 
     def _reload(self) -> None:
         self._log("reloading: reading the settings anew")
+        self._manager.reloading()
         current = self._generation
         try:
             launch = current.launch.fresh()
             settings = launch.settings()
-            _refuse_new_problems(settings, current.settings)
+            current.refuse_new_problems(settings)
             sockets = self._sockets.bind(settings.listeners)
-            journal = self._journal_for(launch, settings)
+            journal = current.journal_for(launch, settings)
         except (SkitaiError, OSError) as error:
             self._sockets.keep_only(current.settings.listeners)
             self._log(f"{error}\nreload refused: nothing has changed", "error")
+            self._conclude_reload("the last reload was refused")
             return
         if settings.server.master == "no":
             self._log("master = no: takes effect when the server is started again", "warn")
         self._former = current
-        self._generation = _Generation(current.number + 1, launch, settings, sockets, journal)
+        self._generation = Generation(current.number + 1, launch, settings, sockets, journal)
         self._wanted = settings.server.processes
+        self._relay.hub.history_max = settings.limits.ws_history_max
         self._backoff.longest = settings.limits.restart_delay_max
         self._backoff.reset()
 
-    def _journal_for(self, launch: Launch, settings: Settings) -> Journal:
-        current = self._generation
-        if launch.log_folder(settings) == current.launch.log_folder(current.settings):
-            return current.journal
-        return Journal(launch.log_folder(settings), console=launch.verbose)
+    def _conclude_reload(self, failure: str) -> None:
+        """It is over, or the start is."""
+        self._manager.ready(failure or f"processes {self._wanted}")
+        for done in self._reload_waiters:
+            done(f"{failure}: the log says why" if failure else "")
+        self._reload_waiters.clear()
 
     @property
     def _limits(self) -> Limits:
@@ -245,15 +282,46 @@ class _Master:
         used = {child.row for child in self._children.values()}
         row = next(number for number in range(1, ROWS) if number not in used)
         try:
-            pid, control = spawn(generation.launch, generation.sockets, self._counters, row)
+            serial = self._started + 1
+            pid, control, bus = spawn(
+                generation.launch,
+                generation.sockets,
+                self._counters,
+                row,
+                serial,
+                self._manager.pulse,
+            )
         except OSError as error:
             self._log(f"a worker cannot be started: {error}", "error")
             self._failed(ExitCode.NOT_BOOTED)
             return
-        child = Child(pid, control, row, generation.number, self._limits.shutdown_timeout)
+        self._started = serial
+        line = self._relay.add(bus, serial, f"worker {pid}", self._limits.ws_bus_queue_max)
+        child = Child(pid, control, line, row, generation.number, self._limits.shutdown_timeout)
         child.deadline = monotonic() + self._limits.start_timeout
         self._children[pid] = child
         self._selector.register(control, selectors.EVENT_READ, child.listen(self._on_report))
+
+    # -- for the desk -------------------------------------------------------------------------
+
+    def workers(self) -> Sequence[Child]:
+        return list(self._children.values())
+
+    def totals(self) -> dict[Count, int]:
+        return self._table.totals()
+
+    def unreadiness(self) -> str:
+        if self._code is not None or self._is_draining:
+            return "it is about to end, or was told to drain"
+        return "" if self._in(Phase.SERVING) else "no worker serves"
+
+    def reload(self, done: Callable[[str], None]) -> None:
+        self._reload_waiters.append(done)
+        self._on_reload()
+
+    def drain(self) -> None:
+        self._is_draining = True
+        self._log("not ready any more: told to drain")
 
     # -- workers ------------------------------------------------------------------------------
 
@@ -262,6 +330,10 @@ class _Master:
         if report is Report.WORN and not child.is_worn:
             child.is_worn = True
             self._log(f"worker {child.pid} is worn out: it gets a successor", "warn")
+        elif report is Report.TOLD:
+            self._desk.told(child, value)
+        elif report is Report.ALIVE:
+            child.last_sign = monotonic()
         elif report is Report.READY and child.phase is Phase.BOOTING:
             self._on_ready(child, frozenset(value))
 
@@ -277,7 +349,7 @@ class _Master:
             return
         child.order(Order.SERVE)
         child.move(Phase.SERVING)
-        child.ready_at = now
+        child.ready_at = child.last_sign = now
         if child.generation == self._generation.number and not self._generation.is_proven:
             self._prove(broken)
 
@@ -287,6 +359,7 @@ class _Master:
         generation.is_proven, generation.broken = True, broken
         self._former = None
         self._backoff.reset()
+        self._is_draining = False
         self._sockets.keep_only(generation.settings.listeners)
         if former is None:
             for sock, listener in zip(generation.sockets, generation.settings.listeners, strict=True):
@@ -295,6 +368,7 @@ class _Master:
             self._log(f"reloaded; processes {self._wanted}")
             if former.journal is not generation.journal:
                 former.journal.close()
+        self._conclude_reload("")
 
     def _failed(self, code: ExitCode) -> None:
         """A worker of the present generation could not be started, or was never ready."""
@@ -309,6 +383,7 @@ class _Master:
             self._stop(code, Order.STOP, _KILL_GRACE)
             return
         self._log("reload failed: the former workers go on, with the former settings", "error")
+        self._conclude_reload("the last reload failed")
         if former.journal is not self._generation.journal:
             self._generation.journal.close()
         self._generation, self._former = former, None
@@ -333,8 +408,10 @@ class _Master:
         if child.control.fileno() in self._selector.get_map():
             self._selector.unregister(child.control)
         child.control.close()
+        self._relay.remove(child.bus)
         del self._children[child.pid]
         self._table.keep(child.row)
+        self._desk.gone(child)
         if child.phase in (Phase.RETIRING, Phase.STOPPING):
             return
         now = monotonic()
@@ -373,9 +450,25 @@ class _Master:
         self._log(f"processes {self._wanted}, until the next reload")
 
     def _on_term(self) -> None:
+        delay = self._generation.settings.server.drain_delay
+        if self._code is not None or self._end_at != float("inf"):
+            return
+        self._is_draining = True
+        self._end_at = monotonic() + delay
+        if delay:
+            self._log(f"not ready any more; stopping in {delay:g} s")
+
+    def _end(self) -> None:
+        self._end_at = float("inf")
         if self._code is None:
             self._log("stopping: requests under way may finish")
             self._stop(ExitCode.CLEAN, Order.STOP, self._limits.shutdown_timeout + _KILL_GRACE)
+
+    def _on_orphaned(self) -> bool:
+        if self._code is None:
+            self._log("stopping: skitaid has ended; requests under way may finish", "error")
+            self._stop(ExitCode.FAILURE, Order.STOP, self._limits.shutdown_timeout + _KILL_GRACE)
+        return False
 
     def _on_interrupt(self) -> None:
         if self._code is ExitCode.INTERRUPTED:  # the second Ctrl-C: nothing may delay it
@@ -387,15 +480,8 @@ class _Master:
 
     def _stop(self, code: ExitCode, order: Order, patience: float) -> None:
         self._code = code
+        self._manager.stopping()
         # Before the workers close theirs: who connects from now on is refused, not forgotten.
         self._sockets.close()
         for child in self._children.values():
             child.stop(order, monotonic() + patience)
-
-
-def _refuse_new_problems(settings: Settings, former: Settings) -> None:
-    """Routes that cannot be served are no reason not to start, but not to replace what can be."""
-    known = {problem.message for problem in former.problems}
-    for problem in settings.problems:
-        if problem.message not in known:
-            raise problem

@@ -10,6 +10,7 @@ import os
 import socket
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from skitai.core.config import Address, ListenSettings
@@ -51,6 +52,10 @@ class Sockets:
         for key in [key for key in self._open if key not in wanted]:
             _close(key, self._open.pop(key))
 
+    def paths(self) -> list[Path]:
+        """The files of unix sockets."""
+        return [address.path for address, _ in self._open if address.path is not None]
+
     def close(self) -> None:
         """Give up the descriptors: workers that still have them go on accepting.  The files of unix
         sockets go, so that nobody connects to what is about to end."""
@@ -78,4 +83,5 @@ def _close(key: _Key, sock: socket.socket) -> None:
     path: Path | None = key[0].path
     sock.close()
     if path is not None:
-        path.unlink(missing_ok=True)
+        with suppress(PermissionError):  # made by root, who we were: the next start replaces it
+            path.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import selectors
 import socket
 import sys
 from dataclasses import replace
@@ -11,14 +12,15 @@ from typing import Any
 
 import pytest
 
+from skitai.backoff import STEADY, BackOff
 from skitai.core.config import Address, ListenSettings, load
 from skitai.core.listeners import BindError
 from skitai.launch import Launch
-from skitai.master.backoff import STEADY, BackOff
 from skitai.orders import Order, Report, Talk, WorkerOrders
 
 if sys.platform != "win32":
     from skitai.master.child import Child, Phase, describe_end
+    from skitai.master.relay import Line, Relay
     from skitai.master.sockets import Sockets
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no master on Windows")
@@ -59,8 +61,10 @@ def test_messages_may_come_in_pieces(size: int) -> None:
 
 
 def test_orders_are_read_as_they_were_written(tmp_path: Path) -> None:
-    launch = Launch(Path("/a/b.conf"), "", {"threads": "3"}, "b", None, text="[server]\n; ü\n" * 100_000)
-    orders = WorkerOrders(launch.to_json(), [7, 8], 9, 10, 11)
+    launch = Launch(
+        Path("/a/b.conf"), "", {"threads": "3"}, "b", None, Path("/mail"), text="[server]\n; ü\n" * 100_000
+    )
+    orders = WorkerOrders(launch.to_json(), [7, 8], 9, 10, 11, 12, 1, 30.0)
     descriptor = os.open(tmp_path / "orders", os.O_RDWR | os.O_CREAT)
     orders.write(descriptor)
     found = WorkerOrders.read(descriptor)
@@ -73,10 +77,14 @@ def test_orders_are_read_as_they_were_written(tmp_path: Path) -> None:
 # --- one worker
 
 
+def line_of(sock: socket.socket) -> Line:
+    return Line(Relay(selectors.DefaultSelector(), 0, print), sock, 1, "worker", 1)
+
+
 def test_moves_that_make_no_sense_are_refused() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        child = Child(1, ours, 1, 1, 0.0)
+        child = Child(1, ours, line_of(ours), 1, 1, 0.0)
         with pytest.raises(RuntimeError, match="BOOTING to RETIRING"):
             child.move(Phase.RETIRING)
 
@@ -85,7 +93,7 @@ def test_an_order_to_one_that_does_not_listen_waits_for_nobody() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.setblocking(False)
-        child = Child(1, ours, 1, 1, 0.0)
+        child = Child(1, ours, line_of(ours), 1, 1, 0.0)
         for _ in range(100_000):
             child.order(Order.REOPEN)
         theirs.close()

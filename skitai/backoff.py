@@ -1,4 +1,4 @@
-"""How long to rest before a worker is started again.
+"""How long to rest before a process is started again: a worker by its master, an instance by skitaid.
 
 One that had served for a while is replaced at once.  What fails again and again, or ends soon after
 its start, is tried after a rest that doubles, up to ``restart_delay_max``: a broken application
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 __all__ = ["STEADY", "BackOff"]
 
-#: Seconds that a worker must have served for its end to be an accident and no habit.
+#: Seconds that a process must have served for its end to be an accident and no habit.
 STEADY = 5.0
 #: The first rest, in seconds.
 _FIRST = 0.25
@@ -25,7 +25,7 @@ class BackOff:
         self._delay = 0.0
 
     def ended(self, now: float, served: float) -> float:
-        """A worker has ended by itself after it had ``served`` for so many seconds (0: it was never
+        """A process has ended by itself after it had ``served`` for so many seconds (0: it was never
         ready).  The rest, in seconds."""
         self._delay = 0.0 if served >= STEADY else min(self.longest, self._delay * 2 or _FIRST)
         self.until = now + self._delay
