@@ -80,6 +80,8 @@ def entrants(outcome: Outcome, peers: Sequence[str]) -> list[str]:
     """Who can run; the others go to ``left_out`` of ``outcome``, the versions of those who can, too."""
     asked = SCENARIOS[outcome.name]
     outcome.left_out.update({name: why for name, why in asked.cannot.items() if peer(name) in peers})
+    if asked.upstream in SERVERS:
+        outcome.versions[asked.upstream] = version(asked.upstream) or "not installed"
     there = []
     for name in asked.servers(peers):
         found = version(name)
@@ -103,7 +105,12 @@ def main(given: Sequence[str] | None = None) -> None:
     for name in options.scenarios:
         asked = SCENARIOS[name]
         outcome = Outcome(
-            name, asked.title, asked.ours[0], asked.load.connections, options.rounds, options.seconds
+            name,
+            asked.title,
+            asked.ours[0],
+            asked.load.connections,
+            options.rounds,
+            0 if asked.load.fetches else options.seconds,
         )
         there = entrants(outcome, options.peers)
         print(f"\n{notice(outcome)}")

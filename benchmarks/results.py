@@ -61,6 +61,7 @@ class Outcome:
     connections: int
     rounds: int
     seconds: int
+    """of one slice; 0: as long as it takes"""
     rows: dict[str, Row] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.apps import HELLO, ONE_MIB, TEN_KIB, TWENTY_KIB_JSON
 from benchmarks.process import Request
 from benchmarks.wrk import Load
 
-__all__ = ["FILES", "PEERS", "SCENARIOS", "Scenario", "lay_out", "peer"]
+__all__ = ["FILES", "FILE_SIZES", "MEMBERS", "PEERS", "SCENARIOS", "Scenario", "lay_out", "peer"]
 
 FILES = "files"
 """In place of an application: the folder that `lay_out` makes."""
-FILE_SIZES = {"1k.bin": 1024, "64k.bin": 64 * 1024, "10m.bin": 10 << 20}
+MEMBERS = "members"
+"""In place of an application: the port of those that the measured servers pass requests on to."""
+FILE_SIZES = {"12.bin": 12, "1k.bin": 1024, "64k.bin": 64 * 1024, "10m.bin": 10 << 20}
 #: When they were changed: the start of 2026.
 FILES_CHANGED = 1767225600
 
@@ -28,7 +30,8 @@ WSGI = ("bjoern", "fastwsgi", "granian", "gunicorn", "waitress", "cheroot")
 THREADED = ("granian-threads", "gunicorn", "waitress", "cheroot")
 SIXTEEN = ("granian-16", "gunicorn-16", "waitress-16", "bjoern")
 ASYNC = ("granian-async", "uvicorn", "hypercorn")
-PEERS = (*WSGI, "uvicorn", "hypercorn", "nginx")
+CLIENTS = ("aiohttp", "pycurl")
+PEERS = (*WSGI, "uvicorn", "hypercorn", "nginx", *CLIENTS, "asyncpg", "psycopg2")
 
 KEEP_ALIVE = Load()
 CLOSE = Load(headers=("Connection: close",))
@@ -49,9 +52,17 @@ class Scenario:
     """peers that are left out, and why"""
     loads: Mapping[str, Load] = field(default_factory=dict)
     """for servers that are loaded otherwise than by ``load``"""
+    upstream: str = ""
+    """the server of files or of `DATABASES` that those measured ask; its URL is ``{upstream}`` in the path of
+    ``load``"""
 
     def load_of(self, server: str) -> Load:
         return self.loads.get(server, self.load)
+
+    def beside(self, upstream: str) -> Scenario:
+        """The same with the URL of such a server that runs."""
+        load = replace(self.load, path=self.load.path.format(upstream=upstream))
+        return replace(self, load=load, upstream="")
 
     def request(self) -> Request:
         """One of the kind that is measured, to see whether a server answers it."""
@@ -219,6 +230,51 @@ SCENARIOS: dict[str, Scenario] = {
         FILE_SIZES["10m.bin"],
         Load(path="/10m.bin", connections=16),
         peers=("nginx",),
+    ),
+    "fetch": Scenario(
+        "20,000 files of 1 KiB fetched from an nginx by one handler, 100 at a time",
+        "benchmarks.fetching:app",
+        len("20000 20480000\n"),
+        Load(path="/?count=20000&at_once=100&url={upstream}/1k.bin", connections=100, fetches=20_000),
+        ours=("skitai-parks", "skitai-default", "skitai-script"),
+        peers=CLIENTS,
+        upstream="nginx",
+    ),
+    "proxy": Scenario(
+        "file of 12 bytes through a reverse proxy, from two members that share wrk's core",
+        MEMBERS,
+        FILE_SIZES["12.bin"],
+        Load(path="/12.bin"),
+        ours=("skitai-proxy",),
+        peers=("nginx-proxy",),
+        upstream="nginx-members",
+    ),
+    "proxy-64k": Scenario(
+        "file of 64 KiB, likewise",
+        MEMBERS,
+        FILE_SIZES["64k.bin"],
+        Load(path="/64k.bin"),
+        ours=("skitai-proxy",),
+        peers=("nginx-proxy",),
+        upstream="nginx-members",
+    ),
+    "db": Scenario(
+        "10,000 rows by primary key, 64 statements at once, over at most 4 connections (asyncpg also 10)",
+        "benchmarks.querying:app",
+        len("10000 10000\n"),
+        Load(path="/?count=10000&at_once=64&url={upstream}", fetches=10_000),
+        ours=("skitai-db-4", "skitai-db-2"),
+        peers=("asyncpg-4", "asyncpg-10", "psycopg2-4", "psycopg2-2"),
+        upstream="postgres",
+    ),
+    "db-far": Scenario(
+        "2,000 rows by primary key, 64 statements at once, over 2 connections, 2 ms away each way",
+        "benchmarks.querying:app",
+        len("2000 2000\n"),
+        Load(path="/?count=2000&at_once=64&url={upstream}", fetches=2000),
+        ours=("skitai-db-2",),
+        peers=("psycopg2-2",),
+        upstream="postgres-far",
     ),
 }
 

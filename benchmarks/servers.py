@@ -123,6 +123,46 @@ _NGINX_TLS = _NGINX.replace(
     }}""",
 )
 
+# Two members in one process: loopback has many addresses.
+_NGINX_MEMBERS = _NGINX.replace(
+    "listen 127.0.0.1:{port};", "listen 127.0.0.1:{port}; listen 127.0.0.2:{port};"
+)
+_NGINX_MEMBERS = _NGINX_MEMBERS.replace("nginx.pid", "nginx-members.pid")
+
+# `app` is the members' port.
+_NGINX_PROXY = _NGINX.replace(
+    "server {{ listen 127.0.0.1:{port}; root {app}; }}",
+    """upstream members {{
+        server 127.0.0.1:{app};
+        server 127.0.0.2:{app};
+        keepalive 64;
+        keepalive_requests 1000000000;
+    }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://members;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_set_header X-Forwarded-Host $http_host;
+        }}
+    }}""",
+).replace("nginx.pid", "nginx-proxy.pid")
+
+_PROXY = """\
+[server]
+bind = 127.0.0.1:{port}
+threads = 0
+access_log = no
+[@members]
+members = 127.0.0.1:{app}, 127.0.0.2:{app}
+[routes:line]
+/ = @members
+"""
+
 # As `skitai-default`, but for what only a section of a mount can say.
 _PARKS = """\
 [server]
@@ -148,6 +188,9 @@ chdir = .
 /busy = benchmarks.apps:busy
 """
 
+# Handlers that ask a database over at most so many connections.
+_ASKS = _PARKS.replace("threads = 8", "threads = 8\ndb_connections_max = {connections}")
+
 SERVERS: dict[str, Spec] = {
     "skitai": Spec(f"{_SKITAI} 0 --no-access-log"),
     "skitai-log": Spec(f"{_SKITAI} 0 --access-log"),
@@ -166,6 +209,9 @@ SERVERS: dict[str, Spec] = {
     ),
     "skitai-idle": Spec(
         "-m skitai.cli.instance -v -f {folder}/skitai-idle-{port}.conf --home {folder}", conf=_BUSY
+    ),
+    "skitai-proxy": Spec(
+        "-m skitai.cli.instance -v -f {folder}/skitai-proxy-{port}.conf --home {folder}", conf=_PROXY
     ),
     "skitai-unpipelined": Spec(f"{_SKITAI} 0 --no-access-log"),
     "skitai-tls": Spec(f"{_SKITAI} 0 --no-access-log {_TLS}", key="ECDSA"),
@@ -208,8 +254,36 @@ SERVERS: dict[str, Spec] = {
     ),
     "waitress": Spec("-m benchmarks.launch waitress {app} {port}", "waitress"),
     "cheroot": Spec("-m cheroot --bind 127.0.0.1:{port} --threads 4 {app}", "cheroot"),
+    "skitai-db-2": Spec(
+        "-m skitai.cli.instance -v -f {folder}/skitai-db-2-{port}.conf --home {folder}",
+        conf=_ASKS.replace("{connections}", "2"),
+    ),
+    "skitai-db-4": Spec(
+        "-m skitai.cli.instance -v -f {folder}/skitai-db-4-{port}.conf --home {folder}",
+        conf=_ASKS.replace("{connections}", "4"),
+    ),
+    # What does not serve, but asks: benchmarks/clients.py.
+    "asyncpg-4": Spec("-m benchmarks.clients asyncpg-4 {port}", "asyncpg"),
+    "asyncpg-10": Spec("-m benchmarks.clients asyncpg-10 {port}", "asyncpg"),
+    "psycopg2-2": Spec("-m benchmarks.clients psycopg2-2 {port}", "psycopg2-binary"),
+    "psycopg2-4": Spec("-m benchmarks.clients psycopg2-4 {port}", "psycopg2-binary"),
+    "skitai-script": Spec("-m benchmarks.clients was {port}"),
+    "aiohttp": Spec("-m benchmarks.clients aiohttp {port}", "aiohttp"),
+    "pycurl": Spec("-m benchmarks.clients pycurl {port}", "pycurl"),
     "nginx": Spec(
         "-p {folder} -c {folder}/nginx-{port}.conf", None, "apt-get install nginx-light", conf=_NGINX
+    ),
+    "nginx-members": Spec(
+        "-p {folder} -c {folder}/nginx-members-{port}.conf",
+        None,
+        "apt-get install nginx-light",
+        conf=_NGINX_MEMBERS,
+    ),
+    "nginx-proxy": Spec(
+        "-p {folder} -c {folder}/nginx-proxy-{port}.conf",
+        None,
+        "apt-get install nginx-light",
+        conf=_NGINX_PROXY,
     ),
     "nginx-tls": Spec(
         "-p {folder} -c {folder}/nginx-tls-{port}.conf",

@@ -12,13 +12,14 @@ import contextlib
 import random
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks import procfs
-from benchmarks.process import Server, ServerFailed
+from benchmarks.databases import DATABASES, Database
+from benchmarks.process import Request, Server, ServerFailed
 from benchmarks.results import Outcome, Row, Slice
-from benchmarks.scenarios import Scenario, lay_out
+from benchmarks.scenarios import FILE_SIZES, FILES, MEMBERS, Scenario, lay_out
 from benchmarks.wrk import drive
 
 __all__ = ["measure"]
@@ -28,24 +29,47 @@ SETTLE = 0.05
 
 
 def measure(outcome: Outcome, scenario: Scenario, names: list[str], cores: tuple[int, int]) -> None:
-    """Fill ``outcome`` with rows of the servers ``names``; ``cores`` are the servers' and wrk's."""
+    """Fill ``outcome`` with rows of the servers ``names``; ``cores`` are theirs and that of wrk, or of the
+    server which they ask."""
     with tempfile.TemporaryDirectory(prefix="skitai-bench-") as place, contextlib.ExitStack() as stack:
-        app = lay_out(scenario.app, Path(place))
+        folder = Path(place)
+        app = "" if scenario.app == MEMBERS else lay_out(scenario.app, folder)
+        around: list[Server | Database] = []
+        if scenario.upstream in DATABASES:
+            database = Database(scenario.upstream, cores[1])
+            stack.callback(database.stop)
+            around.append(database)
+            scenario = scenario.beside(database.url)
+        elif scenario.upstream:
+            files = Server(scenario.upstream, lay_out(FILES, folder), cores[1], folder)
+            stack.callback(files.stop)
+            files.wait_ready(Request("/1k.bin", FILE_SIZES["1k.bin"]))
+            around.append(files)
+            app = app or files.url.rpartition(":")[2]
+            scenario = scenario.beside(files.url)
         servers = []
         for name in names:
-            servers.append(Server(name, app, cores[0], Path(place)))
+            servers.append(Server(name, app, cores[0], folder))
             stack.callback(servers[-1].stop)
-        _Race(outcome, scenario, servers, cores[1]).run()
+        _Race(outcome, scenario, servers, around, cores[1]).run()
 
 
 class _Race:
-    """The servers that are still in it, and what is done with each of them in turn."""
+    """The servers that are still in it, and what is done with each of them in turn; those ``around`` are
+    not measured."""
 
-    def __init__(self, outcome: Outcome, scenario: Scenario, servers: list[Server], core: int) -> None:
+    def __init__(
+        self,
+        outcome: Outcome,
+        scenario: Scenario,
+        servers: list[Server],
+        around: Sequence[Server | Database],
+        core: int,
+    ) -> None:
         self._outcome = outcome
         self._scenario = scenario
         self._servers = servers
-        self._sessions = [server.session for server in servers]
+        self._sessions = [server.session for server in (*servers, *around)]
         self._core = core
 
     def run(self) -> None:

@@ -24,10 +24,8 @@ def heading(run: Run) -> str:
 
 def notice(outcome: Outcome) -> str:
     """What a scenario is, and whether its figures may be used for a claim."""
-    text = (
-        f"{outcome.name}: {outcome.title}; {outcome.connections} connections, "
-        f"{outcome.rounds} x {outcome.seconds} s"
-    )
+    length = f" x {outcome.seconds} s" if outcome.seconds else " times"
+    text = f"{outcome.name}: {outcome.title}; {outcome.connections} connections, {outcome.rounds}{length}"
     return text if outcome.claim else f"{text} (no claim: fewer than {CLAIM_ROUNDS})"
 
 

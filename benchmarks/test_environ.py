@@ -217,4 +217,7 @@ def test_environ(benchmark: Any, make_reader: Callable[[], Reader], kind: str) -
     benchmark.group = f"environ of {REQUESTS}: {kind}"
     benchmark(read_all)
     for request in requests[::16]:
-        assert read(request) == theirs(request)
+        environ = read(request)
+        assert environ is not None
+        environ.pop("skitai.response_timeout", None)  # a mount's: here only the lane has one
+        assert environ == theirs(request)

@@ -86,3 +86,20 @@ def test_a_peer_that_fails_later_has_no_row_and_ours_ends_it(
     assert outcome.left_out == {"waitress": "wrk: Socket errors: read 1"}
     assert list(outcome.rows) == ["skitai"]
     assert sorted(Fake.ended) == ["skitai", "waitress"]
+
+
+def test_an_upstream_is_asked_by_all_and_not_measured(
+    outcome: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = set()
+
+    def drive(load: Load, url: str, seconds: int, core: int) -> Report:
+        paths.add(load.path)
+        return Report(1000, 1000.0, LATENCY)
+
+    monkeypatch.setattr(slices, "drive", drive)
+    outcome.ours = "skitai-parks"
+    slices.measure(outcome, SCENARIOS["fetch"], ["skitai-parks", "aiohttp"], (0, 1))
+    assert paths == {"/?count=20000&at_once=100&url=nginx/1k.bin"}
+    assert list(outcome.rows) == ["skitai-parks", "aiohttp"]
+    assert sorted(Fake.ended) == ["aiohttp", "nginx", "skitai-parks"]

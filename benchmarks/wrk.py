@@ -11,6 +11,7 @@ twice the average it adds shorter ones.  So they are for comparing servers, not 
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import subprocess
@@ -43,6 +44,8 @@ class Load:
     other: tuple[str, float] | None = None
     """a path that is asked for with this probability instead, by benchmarks/chance.py in place of wrk;
     the latencies are those of ``path``"""
+    fetches: int = 0
+    """the server asks another one so many times for each answer: it is asked once, and these are counted"""
     beside: Load | None = None
     """sent meanwhile by a second wrk on the same core; the report is without it"""
 
@@ -102,7 +105,25 @@ def _drive_by_chance(load: Load, url: str, seconds: int, core: int) -> Report:
     return Report(**json.loads(run.stdout))
 
 
+def _drive_fetching(load: Load, url: str) -> Report:
+    connection = http.client.HTTPConnection(url.partition("//")[2], timeout=GRACE)
+    begun = time.perf_counter()
+    try:
+        connection.request("GET", load.path)
+        answer = connection.getresponse()
+        answer.read()
+    except (http.client.HTTPException, OSError) as error:
+        raise ValueError(f"no answer: {error!r}") from None
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise ValueError(f"{answer.status} {answer.reason}")
+    return Report(load.fetches, load.fetches / (time.perf_counter() - begun), {})
+
+
 def _drive_alone(load: Load, url: str, seconds: int, core: int) -> Report:
+    if load.fetches:
+        return _drive_fetching(load, url)
     if load.other is not None:
         return _drive_by_chance(load, url, seconds, core)
     try:
