@@ -17,37 +17,53 @@ BUILT_FROM := pyproject.toml setup.py $(wildcard skitai/_speedups/*.pyx skitai/_
 # A pip without a terminal has nobody to tell about its own new versions.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-CLIENTS := $(wildcard $(addprefix tests/live/test_,compression_*.py corpus_*.py django_*.py error_pages.py \
-    frameworks.py httpbin.py kept_*.py litmus.py readme_*.py routing_*.py saddle_*.py sendfile.py static_*.py \
-    tls_live.py wsgi_*.py))
+CLIENTS := $(wildcard $(addprefix tests/live/test_,bad_upstreams.py calls_*.py cluster_names.py compression_*.py \
+    corpus_*.py django_*.py error_pages.py forking.py forward_proxy.py frameworks.py httpbin.py https_only.py kept_*.py litmus.py \
+    peers.py readme_*.py routing_*.py saddle_*.py sendfile.py static_*.py status_live.py tls_live.py \
+    trusted_proxies.py upstreams.py was_*.py wsgi_*.py))
 
-.PHONY: run test test-units test-pure test-live test-clients lint bench soak sanitize clean
+# These hold both builds against each other, or are plain C: they say the same whichever build runs.
+BOTH_BUILDS := $(wildcard $(addprefix tests/pure/test_,two_*.py heads.py responses.py chunks.py plain_c.py lanes*.py))
+
+.PHONY: run test test-kernels test-units test-clients test-pure test-live test-live-1 test-live-2 lint bench soak \
+    sanitize clean
 .DELETE_ON_ERROR:
 
 run: .venv/flask.stamp
 	$(BIN)/skitaid-instance -v --home .venv -f etc/skitaid/servers-enabled/sample.conf
 
-# Most of tests/live looks at clocks while real clients are served: beside it runs only what asks one thing
-# after the other.
+# Side by side, for most tests wait most of the time.  What looks at clocks while real clients are served comes last,
+# in two halves; those of tests/live that ask one thing after the other are among the first (CLIENTS).
 test: .venv/test.stamp
-	$(MAKE) --no-print-directory -j2 test-units test-pure
-	$(MAKE) --no-print-directory -j2 test-live test-clients
+	@$(MAKE) --no-print-directory -j3 test-kernels test-units test-clients test-pure
+	@$(MAKE) --no-print-directory -j2 test-live
+
+# $(call tested,NAME,ARGUMENTS): the tests speak at their end, or their dots would lie among those of others.
+define tested
+	@$(BIN)/python -m pytest -q $(2) >.venv/$(1).log 2>&1 || { cat .venv/$(1).log; exit 1; }
+	@printf '%s: %s\n' $(1) "$$(tail -n 1 .venv/$(1).log)"
+endef
+
+test-kernels: .venv/test.stamp
+	$(call tested,kernels,tests/pure tests/core)
 
 test-units: .venv/test.stamp
-	$(BIN)/python -m pytest -q --ignore=tests/live
-
-# Its dots would lie among those of the other.
-test-pure: .venv/test.stamp
-	@SKITAI_PURE=1 $(BIN)/python -m pytest -q tests/pure tests/core >.venv/pure.log 2>&1 || \
-	    { cat .venv/pure.log; exit 1; }
-	@printf '\nSKITAI_PURE=1: %s\n' "$$(tail -n 1 .venv/pure.log)"
-
-test-live: .venv/test.stamp
-	$(BIN)/python -m pytest -q tests/live $(addprefix --ignore=,$(CLIENTS))
+	$(call tested,units,$(addprefix --ignore=tests/,pure core live))
 
 test-clients: .venv/test.stamp
-	@$(BIN)/python -m pytest -q $(CLIENTS) >.venv/clients.log 2>&1 || { cat .venv/clients.log; exit 1; }
-	@printf '\nclients: %s\n' "$$(tail -n 1 .venv/clients.log)"
+	$(call tested,clients,$(CLIENTS))
+
+test-pure: export SKITAI_PURE := 1
+test-pure: .venv/test.stamp
+	$(call tested,pure,tests/pure tests/core tests/proxy $(addprefix --ignore=,$(BOTH_BUILDS)))
+
+test-live: test-live-1 test-live-2
+
+test-live-1: .venv/test.stamp
+	$(call tested,live-1,$(filter-out $(CLIENTS),$(wildcard tests/live/test_[a-l]*.py)))
+
+test-live-2: .venv/test.stamp
+	$(call tested,live-2,$(filter-out $(CLIENTS),$(wildcard tests/live/test_[m-z]*.py)))
 
 lint: .venv/test.stamp .venv/lint.stamp
 	$(BIN)/ruff check
@@ -57,7 +73,8 @@ lint: .venv/test.stamp .venv/lint.stamp
 
 bench: .venv/bench.stamp .venv/bjoern.stamp
 	$(BIN)/python -m benchmarks hello flask --rounds 10
-	$(BIN)/python -m pytest -q --benchmark-enable benchmarks/test_kernel.py benchmarks/test_environ.py
+	$(BIN)/python -m pytest -q --benchmark-enable benchmarks/test_kernel.py benchmarks/test_environ.py \
+	    benchmarks/test_wsframes.py
 	$(BIN)/python -m pytest -q -s --benchmark-enable benchmarks/test_saddle.py
 
 soak: .venv/test.stamp

@@ -16,6 +16,7 @@ extension that fails takes the others with it.  The list of extensions is the li
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import zlib
 from pathlib import Path
@@ -23,6 +24,7 @@ from typing import Any
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 from setuptools.errors import CCompilerError, ExecError, PlatformError
 
 MODES = ("auto", "require", "off")
@@ -31,8 +33,35 @@ SOURCES = sorted(Path("skitai/_speedups").glob("*.pyx"))
 #: Plain C, of which each kernel includes what it needs.
 HEADERS = sorted(Path("skitai/_speedups").glob("*.h"))
 
+#: Those that call zlib, where it is.
+ZLIB_USERS = {"skitai._speedups.fetching"}
+
 #: Checks that C code gets from Python code, switched off: each kernel bounds its own walk.
 DIRECTIVES = {"language_level": 3, "boundscheck": False, "wraparound": False, "warn.unused": True}
+
+
+#: What `skitai.core.layout` lays out at a first start; an editable install reads it where it stands.
+SHIPPED = (
+    "etc/skitaid",
+    "examples/static",
+    *(f"examples/{name}app.py" for name in ("wsgi", "flask", "skitai")),
+)
+
+
+class BuildModules(build_py):
+    """The configuration and the sample site too: within the package, for a wheel has no other place."""
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            return
+        for name in SHIPPED:
+            target = Path(self.build_lib, "skitai", "shipped", name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if Path(name).is_dir():
+                shutil.copytree(name, target, dirs_exist_ok=True)
+            else:
+                shutil.copy2(name, target)
 
 
 class BuildExtensions(build_ext):
@@ -46,6 +75,7 @@ class BuildExtensions(build_ext):
     def build_extensions(self) -> None:
         try:
             self._cythonize()
+            self._look_for_zlib()
             super().build_extensions()
         except (ImportError, CCompilerError, ExecError, PlatformError) as error:
             if MODE == "require":
@@ -74,6 +104,14 @@ class BuildExtensions(build_ext):
         for mine, its in zip(self.extensions, translated, strict=True):
             mine.sources = its.sources
 
+    def _look_for_zlib(self) -> None:
+        """Without it the engine leaves to Python what it would code itself: deflating.h."""
+        if self.compiler.has_function("zlibVersion", libraries=["z"]):
+            for extension in self.extensions:
+                if extension.name in ZLIB_USERS:
+                    extension.define_macros.append(("SKITAI_ZLIB", "1"))
+                    extension.libraries.append("z")
+
     def _remove_built(self) -> None:
         for extension in self.extensions:
             Path(self.get_ext_fullpath(extension.name)).unlink(missing_ok=True)
@@ -91,6 +129,7 @@ def extension(source: Path) -> Extension:
         [str(source)],
         define_macros=[("SKITAI_SOURCE_CRC32", f"{crc32}u")],
         include_dirs=["skitai/_speedups"],
+        libraries=["m"],
         depends=[str(header) for header in HEADERS],
     )
 
@@ -101,10 +140,10 @@ def arguments() -> dict[str, Any]:
     if sys.platform == "win32" and MODE == "require":
         raise SystemExit("skitai: SKITAI_EXTENSIONS=require: the compiled build wants epoll or kqueue")
     if sys.platform == "win32" or MODE == "off":
-        return {}
+        return {"cmdclass": {"build_py": BuildModules}}
     return {
         "ext_modules": [extension(source) for source in SOURCES],
-        "cmdclass": {"build_ext": BuildExtensions},
+        "cmdclass": {"build_ext": BuildExtensions, "build_py": BuildModules},
     }
 
 

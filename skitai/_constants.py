@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-__all__ = ["NO_BODY_STATUSES", "REASON_PHRASES", "SERVER_SOFTWARE", "VERSION", "reason_phrase"]
+__all__ = [
+    "NO_BODY_STATUSES",
+    "REASON_PHRASES",
+    "SERVER_SOFTWARE",
+    "VERSION",
+    "WEBSOCKET_DEDICATE",
+    "WEBSOCKET_MULTICAST",
+    "WEBSOCKET_REQDATA",
+    "reason_phrase",
+]
 
 VERSION = "1.0.0.dev0"
+
+#: How an application wants its WebSockets (`skitai.core.websockets.designs`), numbered as in Skitai 0.11.
+WEBSOCKET_REQDATA = 1
+WEBSOCKET_DEDICATE = 2
+WEBSOCKET_MULTICAST = 3
 
 #: ``Server`` field and ``SERVER_SOFTWARE``: without a version, which helps only attackers.
 SERVER_SOFTWARE = "Skitai"

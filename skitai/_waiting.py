@@ -25,6 +25,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Protocol
 
+from skitai import _forks
 from skitai.errors import ClientDisconnected, WaitTimeout
 
 __all__ = ["HERE", "REQUEST", "Blocked", "Future", "Request", "Waiter", "install", "sleep"]
@@ -47,7 +48,7 @@ class Waiter(Protocol):
     def wait(self, timeout: float | None) -> bool:
         """Until `wake` (True) or until the time is over (False).  Raises `Request.loss`."""
 
-    def wake(self) -> None:
+    def wake(self) -> object:
         """Any thread; before `wait`, too.  Only the first one counts."""
 
 
@@ -68,12 +69,29 @@ def _nowhere() -> Waiter | None:
 
 HERE = _Here()
 _parking: Callable[[], Waiter | None] = _nowhere
+_may_park = True
 
 
 def install(parking: Callable[[], Waiter | None]) -> None:
     """``parking()`` gives the waiter that parks the calling stack; None where that is not possible."""
     global _parking
     _parking = parking
+
+
+def _follow(is_child: bool) -> None:
+    """In a child that a handler has forked nobody would take a parked handler up again: its waits block."""
+    global _may_park
+    _may_park = not is_child
+    if is_child:
+        HERE.is_alone = False
+        HERE.in_lane = None
+
+
+_forks.follow(_follow)
+
+
+def _parked() -> Waiter | None:
+    return _parking() if _may_park else None
 
 
 def _request() -> Request | None:
@@ -114,6 +132,18 @@ class Blocked:
                 return True
             if until is not None and time.monotonic() >= until:
                 return False
+
+
+class _Callback:
+    """Who is told of a wait's end and does not wait."""
+
+    __slots__ = ("wake",)
+
+    def __init__(self, wake: Callable[[], object]) -> None:
+        self.wake = wake
+
+    def wait(self, timeout: float | None) -> bool:
+        raise RuntimeError("it does not wait")
 
 
 class Future:
@@ -168,11 +198,20 @@ class Future:
             raise self._error
         return self._value
 
+    def when_done(self, callback: Callable[[], object]) -> bool:
+        """Call ``callback()`` once it is completed, in the thread that does it; it must not raise.  False: it
+        is complete, and nothing will be called."""
+        with self._lock:
+            if self._done:
+                return False
+            self._waiters.append(_Callback(callback))
+            return True
+
     def _new_waiter(self) -> Waiter | None:
         with self._lock:
             if self._done:
                 return None
-            waiter = _parking() or Blocked()
+            waiter = _parked() or Blocked()
             self._waiters.append(waiter)
             return waiter
 
@@ -195,7 +234,7 @@ def sleep(seconds: float) -> None:
         ResponseOverdue: (parked) response_timeout has passed; the client was answered 503.
         ValueError, TypeError, OverflowError: as `time.sleep`, for what is no such number.
     """
-    waiter = _parking()
+    waiter = _parked()
     if waiter is None or not 0 <= seconds <= threading.TIMEOUT_MAX:
         time.sleep(seconds)  # whose errors are good ones
     else:
@@ -204,4 +243,4 @@ def sleep(seconds: float) -> None:
 
 def parks() -> bool:
     """Whether a wait of the calling stack would park it."""
-    return _parking() is not None
+    return _parked() is not None

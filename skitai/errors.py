@@ -3,16 +3,23 @@
     SkitaiError
     ├── ProtocolError            bytes on the wire that break HTTP
     │   ├── RemoteProtocolError  the peer sent them; ``status`` is the answer to give
+    │   │   └── FrameError       in a WebSocket; ``code`` is what to close it with
     │   └── LocalProtocolError   our own side (server or application) wanted to send them
     ├── NetworkError             the operating system's word about a connection
     │   ├── ConnectError, ResolveError, TLSError
     │   ├── ReadError, WriteError
-    │   └── NetworkTimeout
+    │   ├── NetworkTimeout
+    │   ├── ResponseTooLarge     more than the caller wants
+    │   ├── SendQueueFull        too much waits for the slow peer of a WebSocket
+    │   ├── CallsQueueFull       too many requests of ours wait for a connection
+    │   ├── ClusterUnavailable   no member of a cluster can be asked now
+    │   └── CallCancelled        nobody wanted the answer any more
     ├── ConfigError              a setting that cannot be followed: file, line, remedy
     └── AppError                 raised for or by applications
         ├── AppLoadError         a mounted application that does not import
         ├── OutsideRequest       `skitai.was` used where no request is being answered
         ├── SpoolFull            a request body for which there is no room
+        ├── MailNotAccepted      an e-mail that could not be put into the spool
         ├── ClientDisconnected   the client left while the application was answering
         │   └── ResponseOverdue  it was answered 503 in the application's place
         ├── WaitTimeout          what a handler waited for did not come in time
@@ -28,11 +35,16 @@ from __future__ import annotations
 __all__ = [
     "AppError",
     "AppLoadError",
+    "CallCancelled",
+    "CallsQueueFull",
     "ClientDisconnected",
+    "ClusterUnavailable",
     "ConfigError",
     "ConnectError",
+    "FrameError",
     "HTTPError",
     "LocalProtocolError",
+    "MailNotAccepted",
     "NetworkError",
     "NetworkTimeout",
     "OutsideRequest",
@@ -41,6 +53,8 @@ __all__ = [
     "RemoteProtocolError",
     "ResolveError",
     "ResponseOverdue",
+    "ResponseTooLarge",
+    "SendQueueFull",
     "SkitaiError",
     "SpoolFull",
     "TLSError",
@@ -76,6 +90,14 @@ class RemoteProtocolError(ProtocolError):
         self.status = status
 
 
+class FrameError(RemoteProtocolError):
+    """The peer broke the protocol of WebSockets, or a limit; ``code`` (int) is what to close with."""
+
+    def __init__(self, message: str, *, code: int = 1002, rule: str = "") -> None:
+        super().__init__(message, rule=rule)
+        self.code = code
+
+
 class LocalProtocolError(ProtocolError):
     """We, or the application through us, tried to send what the protocol forbids."""
 
@@ -105,7 +127,31 @@ class WriteError(NetworkError):
 
 
 class NetworkTimeout(NetworkError):
-    """The peer took longer than a named limit allows."""
+    """The peer took longer than ``limit`` allows: the name of a setting or of an argument."""
+
+    def __init__(self, message: str, *, limit: str = "") -> None:
+        super().__init__(f"{message} ({limit})" if limit else message)
+        self.limit = limit
+
+
+class ResponseTooLarge(NetworkError):
+    """A response is longer than its caller wants, decoded or as it came."""
+
+
+class SendQueueFull(NetworkError):
+    """``ws_queue_max`` bytes wait for the peer of a WebSocket already: a message was not taken."""
+
+
+class CallsQueueFull(NetworkError):
+    """``call_queue_max`` requests wait for connections already."""
+
+
+class ClusterUnavailable(NetworkError):
+    """Every member of a cluster is ejected, or none is known: nobody was asked."""
+
+
+class CallCancelled(NetworkError):
+    """A call was given up before its answer was complete."""
 
 
 class ConfigError(SkitaiError):
@@ -160,6 +206,11 @@ class SpoolFull(AppError):
     """A request body cannot be stored; ``status`` is the answer to give (RFC 4918 section 11.5)."""
 
     status = 507
+
+
+class MailNotAccepted(AppError):
+    """An e-mail was not put into the spool, and nobody will get it: the spool is full, or cannot be
+    written."""
 
 
 class ClientDisconnected(AppError):

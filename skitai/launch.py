@@ -16,8 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from skitai.core.config import Settings, for_app, load, text_of
+from skitai.rights import Rights, rights_of
 
-__all__ = ["ExitCode", "Launch", "complain"]
+__all__ = ["CONTROL_SUFFIX", "ExitCode", "Launch", "complain", "control_file"]
+
+#: Of sockets where operators ask an instance.
+CONTROL_SUFFIX = ".control"
 
 
 class ExitCode(enum.IntEnum):
@@ -37,7 +41,8 @@ class ExitCode(enum.IntEnum):
 class Launch:
     """Either ``file`` or ``target`` (of ``skitai run``) is given; ``overrides`` are the values of the
     command line by key.  ``log_path``: where logs go unless the settings say it, None is the
-    console; ``verbose``: to the console too.  ``sole_app``: without its (one) application there
+    console; ``verbose``: to the console too.  ``mail_folder``: where `was.email` puts its mail unless the
+    settings say it.  ``sole_app``: without its (one) application there
     is nothing to serve."""
 
     file: Path | None
@@ -45,9 +50,15 @@ class Launch:
     overrides: Mapping[str, str]
     name: str
     log_path: Path | None
+    mail_folder: Path
     verbose: bool = False
     sole_app: bool = False
     text: str | None = None
+    #: Of skitaid.conf: as which user a server runs that names none of its own.
+    user: str = ""
+    group: str = ""
+    #: Where sockets of processes are; None: nobody can ask this one.
+    run: Path | None = None
 
     def fresh(self) -> Launch:
         """With the text that the file has now.  Raises ConfigErrors."""
@@ -62,6 +73,20 @@ class Launch:
     def log_folder(self, settings: Settings) -> Path | None:
         return settings.server.log_path or self.log_path
 
+    def mail_spool(self, settings: Settings) -> Path:
+        return settings.server.mail_spool or self.mail_folder
+
+    @property
+    def control_file(self) -> Path | None:
+        """Of the socket where operators ask."""
+        return None if self.run is None else control_file(self.run, self.name)
+
+    def rights(self, settings: Settings) -> Rights | None:
+        """Raises ConfigError."""
+        if settings.server.user:
+            return rights_of(settings.server.user, settings.server.group)
+        return rights_of(self.user, settings.server.group or self.group)
+
     def to_json(self) -> dict[str, Any]:
         """For `from_json` of another process."""
         return {
@@ -70,15 +95,25 @@ class Launch:
             "overrides": dict(self.overrides),
             "name": self.name,
             "log_path": None if self.log_path is None else str(self.log_path),
+            "mail_folder": str(self.mail_folder),
             "verbose": self.verbose,
             "sole_app": self.sole_app,
             "text": self.text,
+            "user": self.user,
+            "group": self.group,
+            "run": None if self.run is None else str(self.run),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Launch:
-        paths = {key: Path(data[key]) if data[key] is not None else None for key in ("file", "log_path")}
-        return cls(**{**data, **paths})
+        paths = {
+            key: Path(data[key]) if data[key] is not None else None for key in ("file", "log_path", "run")
+        }
+        return cls(**{**data, **paths, "mail_folder": Path(data["mail_folder"])})
+
+
+def control_file(run: Path, name: str) -> Path:
+    return run / f"{name}{CONTROL_SUFFIX}"
 
 
 def complain(error: object) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["Order", "Report", "Talk", "WorkerOrders"]
+__all__ = ["Order", "Question", "Report", "Talk", "WorkerOrders"]
 
 
 class Order(enum.Enum):
@@ -27,6 +27,8 @@ class Order(enum.Enum):
     STOP = "stop"
     INTERRUPT = "interrupt"
     REOPEN = "reopen"
+    #: With a number, a `Question` and its argument; `Report.TOLD` is the answer.
+    ASK = "ask"
 
 
 class Report(enum.Enum):
@@ -36,17 +38,35 @@ class Report(enum.Enum):
     READY = "ready"
     #: It asks for a successor.
     WORN = "worn"
+    #: Its loop and Python both go on (`skitai.pulse`).
+    ALIVE = "alive"
+    #: With the number of the question, and the answer.
+    TOLD = "told"
+
+
+class Question(enum.Enum):
+    """What a worker can be asked (`skitai.answers`)."""
+
+    STATUS = "status"
+    THREADS = "threads"
+    CLUSTERS = "clusters"
+    LOG_LEVEL = "log-level"
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerOrders:
-    """Descriptors by their numbers in the worker; ``listeners`` in the order of the settings'."""
+    """Descriptors by their numbers in the worker; ``listeners`` in the order of the settings'.  ``serial``:
+    how many workers were started before it, and itself; ``bus``: a socket to the hub of rooms; ``pulse``:
+    seconds within which a sign of life is wanted, None if none is."""
 
     launch: dict[str, Any]
     listeners: list[int]
     control: int
     counters: int
     row: int
+    bus: int
+    serial: int
+    pulse: float | None
 
     def write(self, descriptor: int) -> None:
         """Into an empty file, to be read from its beginning."""
@@ -77,4 +97,4 @@ class Talk:
 
     @staticmethod
     def message(word: Order | Report, value: Any = None) -> bytes:
-        return f"{word.value}{'' if value is None else ' ' + json.dumps(value)}\n".encode()
+        return f"{word.value}{'' if value is None else ' ' + json.dumps(value, default=str)}\n".encode()

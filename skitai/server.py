@@ -8,6 +8,7 @@ Threads of an instance:
     workers   applications, at most ``threads`` of them (`engine.Executor`)
     async     applications written with ``async def`` (`skitai.core.coroutines`)
     log       writes what the others queue (`skitai.core.logs`)
+    pulse     where somebody wants signs of life (`skitai.pulse`)
     control   under a master only: what the master says (`skitai.worker`)
 
 Python runs signal handlers in the main thread only, between two of its instructions.
@@ -19,40 +20,59 @@ An instance binds its own sockets and is its own master, unless it is handed a `
 from __future__ import annotations
 
 import enum
+import functools
 import os
 import queue
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from time import monotonic
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from skitai import was
+from skitai import _forks, pulse, spawned, was
 from skitai._constants import VERSION
 from skitai._kernels import engine, implementation
+from skitai._lazy import LazyModule
 from skitai.core import tls
 from skitai.core.apps import MountedApp, refusing_green_threads
 from skitai.core.bodies import Spool
 from skitai.core.caching import CachePolicy
-from skitai.core.config import AppTarget, ConfigErrors, ListenSettings, Settings, StaticTarget
+from skitai.core.config import AppTarget, ClusterTarget, ConfigErrors, ListenSettings, Settings, StaticTarget
 from skitai.core.coroutines import Coroutines
 from skitai.core.forwarded import TrustedProxies
 from skitai.core.listeners import bind, describe
 from skitai.core.logs.facade import Logs
+from skitai.core.logs.options import LogOptions
 from skitai.core.plans import ListenerInfo
 from skitai.core.processlimits import raise_descriptor_limit
 from skitai.core.routes import Mount, RouteTable
+from skitai.core.runreports import report_of
 from skitai.core.service import HttpService
 from skitai.core.static import StaticFolder
-from skitai.counters import Row, private_row
+from skitai.counters import Count, Row, private_row
 from skitai.errors import AppLoadError, ConfigError, SkitaiError
 from skitai.launch import ExitCode, Launch, complain
 from skitai.limits import Limits
+from skitai.notify import ServiceManager
 from skitai.orders import Order
 from skitai.signals import Inbox
+from skitai.websocket import WebSocketDoor
+
+if TYPE_CHECKING:
+    from skitai import proxy
+    from skitai.core.bus import carriers, line, local, remote
+    from skitai.core.bus.frames import Bus, Listener
+    from skitai.core.websockets import clientids
+else:
+    carriers = LazyModule("skitai.core.bus.carriers")
+    clientids = LazyModule("skitai.core.websockets.clientids")
+    line = LazyModule("skitai.core.bus.line")
+    local = LazyModule("skitai.core.bus.local")
+    proxy = LazyModule("skitai.proxy")  # it brings all that calls are made with
+    remote = LazyModule("skitai.core.bus.remote")
 
 __all__ = ["Instance", "Link", "serve"]
 
@@ -66,7 +86,7 @@ class _Event(enum.Enum):
     RELOAD = "start anew with what the files say by now"
     ADMITTED = "the master lets us serve"
     RETIRE = "a successor serves: end as soon as nobody would notice"
-    ORPHANED = "the master has ended"
+    ORPHANED = "the master has ended, or skitaid"
     WORN = "half of the threads are in handlers that do not return"
     DRAINED = "the last connection is closed"
     LOOP_FAILED = "nobody is served any more"
@@ -93,7 +113,9 @@ _ORDERS = {
 
 #: Seconds for requests under way when a person pressed Ctrl-C.
 _INTERRUPT_PATIENCE = 0.5
-#: Seconds for the loop thread to close its sockets.
+#: Seconds for calls to others that are still under way to be given up.
+_CALLS_PATIENCE = 1.0
+#: Seconds for the loop thread to close its sockets; after Ctrl-C, for those calls too.
 _LOOP_PATIENCE = 0.2
 #: Seconds for what applications do when they are told to stop, after Ctrl-C.
 _SHUTDOWN_PATIENCE = 2.0
@@ -111,6 +133,14 @@ class Link(Protocol):
     @property
     def counts(self) -> Row: ...
 
+    @property
+    def bus(self) -> socket.socket:
+        """To the hub of rooms."""
+
+    @property
+    def serial(self) -> int:
+        """Which of the workers that were started this process is."""
+
     def follow(self, orders: Callable[[Order | None], None]) -> None:
         """Call ``orders`` for each order from now on, from another thread; None is the master's end."""
 
@@ -118,6 +148,13 @@ class Link(Protocol):
         """Say that all but the ``broken`` targets could be served; `Order.SERVE` is the answer."""
 
     def ask_for_successor(self) -> None: ...
+
+    @property
+    def pulse(self) -> float | None:
+        """Seconds within which `live` is to be called, None if nobody asks."""
+
+    def live(self) -> None:
+        """Give a sign of life."""
 
 
 class Instance:
@@ -128,7 +165,9 @@ class Instance:
         self._logs = logs
         self._name = launch.name
         self._sole_app = launch.sole_app
+        self._mail_spool = launch.mail_spool(settings)
         self._link = link
+        self._manager = ServiceManager.find()
         self._events: Inbox[_Event] = Inbox()
         self._unix_paths: list[Path] = []
         #: When what is under way is cut, as monotonic seconds.
@@ -148,28 +187,57 @@ class Instance:
         sys.path[:0] = [str(path) for path in settings.import_path if str(path) not in sys.path]
         # For the process of a server, and here only: importing skitai changes nothing.
         sys.setswitchinterval(settings.server.switch_interval)
+        spawned.stand_in()
         limits = raise_descriptor_limit(settings.limits)
         secure = self._secure_listeners()
         sockets = self._link.sockets if self._link else [self._bind(item) for item in settings.listeners]
         counts = self._link.counts if self._link else private_row()
         try:
+            _forks.tell_by(self._tell_of_child)
             self._executor = engine.make_executor(settings.server.threads, limits, self._logs.trace)
             self._coroutines = Coroutines(limits.coroutines_max, self._logs.trace)
+            self._websockets = WebSocketDoor(
+                self._executor,
+                self._call_soon,
+                limits,
+                self._logs.trace,
+                self._make_bus,
+                self._client_ids,
+            )
             service = self._make_service(limits, counts)
             self._engine = engine.Engine(service, limits, self._logs.trace, counts)
+            was.provide_rooms(self._websockets.publish)
+            was.provide_spool(self._mail_spool, limits)
+            was.provide(
+                self._engine.loop,
+                report=self._logs.trace,
+                warn=functools.partial(self._logs.server, kind="warn"),
+                limits=limits,
+                dns=settings.server.dns,
+                results_max=settings.server.num_result_cache_max,
+                clusters=settings.clusters,
+            )
+            if settings.clusters or any(app.hook("skitai_parks") for app in self._apps):
+                was.prepare()
         except BaseException:
             self._remove_unix_sockets()
             raise
         for sock, listener, contexts in zip(sockets, settings.listeners, secure, strict=True):
-            self._engine.listen(sock, _info(sock, listener), contexts)
+            self._engine.listen(
+                sock, ListenerInfo.of(sock, listener), contexts, is_announced=listener.proxy_protocol
+            )
         # Before the first answer: process 1 of a container would not get a signal without a handler.
         self._events.catch(_SIGNALS_OF_A_WORKER if self._link else _SIGNALS)
         if self._link and not self._is_admitted(self._link):
             return False
+        was.STATUS.register("SERVER", self._status)
+        was.STATUS.register("WEBSOCKETS", self._status_of_websockets)
         for app in self._apps:
             app.begin()
         self._loop_thread = threading.Thread(target=self._serve, name="skitai-loop", daemon=True)
         self._loop_thread.start()
+        asking = self._link or self._manager
+        pulse.start(asking.pulse, self._call_soon, asking.live)
         self._logs.server(
             f"Skitai {VERSION} ({implementation()}), Python {sys.version.split()[0]}, "
             f"{'worker of ' if self._link else ''}instance {self._name}, "
@@ -178,7 +246,59 @@ class Instance:
         if not self._link:
             for sock, listener in zip(sockets, settings.listeners, strict=True):
                 self._logs.server(f"listening on {describe(sock, listener.scheme)}")
+            self._manager.when_it_ends(lambda: self._events.put(_Event.ORPHANED))
+            self._manager.ready(f"threads {settings.server.threads}")
         return True
+
+    def _call_soon(self, callback: Callable[[], None]) -> None:
+        self._engine.loop.call_soon(callback)
+
+    def _client_ids(self) -> Iterator[int]:
+        """Of WebSockets in rooms."""
+        if self._settings.bus.url:
+            return clientids.random_client_ids()
+        return clientids.client_ids(self._link.serial if self._link else 0)
+
+    def _make_bus(self, listener: Listener) -> Bus:
+        limits, bus = self._settings.limits, self._settings.bus
+        if bus.url:
+            return remote.RemoteBus(
+                carriers.carrier_of(bus.url, bus.prefix),
+                listener,
+                limits.ws_bus_queue_max,
+                name=carriers.shown(bus.url),
+                log=self._logs.server,
+                report=self._logs.trace,
+            )
+        if self._link is None:
+            return local.LocalBus(listener, limits.ws_history_max)
+        return line.MasterLine(self._link.bus, self._engine.loop, listener, limits.ws_bus_queue_max)
+
+    def _status(self) -> dict[str, Any]:
+        """For `was.status`: of this process, not of all."""
+        counts = {
+            "requests": Count.REQUESTS,
+            "connections": Count.CONNECTIONS,
+            "answers from 500 on": Count.SERVER_ERRORS,
+            "overdue": Count.OVERDUE,
+        }
+        return {
+            "instance": self._name,
+            "worker of a master": self._link is not None,
+            "threads": self._settings.server.threads,
+            **{name: self._engine.counts[count] for name, count in counts.items()},
+        }
+
+    def _status_of_websockets(self) -> dict[str, Any]:
+        totals = self._engine.websocket_totals()
+        return {
+            "open": totals.open,
+            "opened": totals.opened,
+            "messages received": totals.received,
+            "messages sent": totals.sent,
+            "messages not taken by slow clients": totals.refused,
+            **self._websockets.status(),
+        }
 
     def _secure_listeners(self) -> list[tls.ListenerContext | None]:
         """Who gives contexts to the connections of each listener; None: clear text."""
@@ -242,6 +362,28 @@ class Instance:
             binding=was.BINDING,
             counts=counts,
             on_worn=lambda: self._events.put(_Event.WORN),
+            upgrades=self._websockets,
+            relays={
+                mount: proxy.ClusterRelay(mount, str(mount.target), limits, was.reach)
+                for mount in mounts
+                if isinstance(mount.target, ClusterTarget)
+            },
+            forward=self._forward_proxy(limits),
+            is_ending=lambda: self._engine.draining,
+        )
+
+    def _forward_proxy(self, limits: Limits) -> proxy.ForwardProxy | None:
+        server, logs = self._settings.server, self._logs
+        if not server.enable_proxy:
+            return None
+        whom = ", ".join(server.proxy_clients)
+        logs.server(f"a forward proxy for {whom}{' by password' if server.proxy_users_file else ''}", "warn")
+        return proxy.ForwardProxy(
+            server,
+            limits,
+            lambda guard: was.reach().another_client(guard),
+            logs.tunnel if server.access_log else None,
+            functools.partial(logs.server, kind="warn"),
         )
 
     def _bind(self, listener: ListenSettings) -> socket.socket:
@@ -281,6 +423,9 @@ class Instance:
             self._logs.server(f"{target} is not served at {path or '/'}: {error}", "error")
         return app
 
+    def _tell_of_child(self, text: str, error: BaseException | None) -> None:
+        self._logs.server_now(text if error is None else f"{text}\n{report_of(error)}", "error")
+
     def _remove_unix_sockets(self) -> None:
         for path in self._unix_paths:
             path.unlink(missing_ok=True)
@@ -308,7 +453,9 @@ class Instance:
             self._logs.server("stopping: requests under way may finish")
             return self._drain(self._settings.limits.shutdown_timeout, ExitCode.CLEAN)
         if event is _Event.ORPHANED:
-            self._logs.server("stopping: the master has ended; requests under way may finish", "error")
+            self._logs.server(
+                "stopping: who has started us has ended; requests under way may finish", "error"
+            )
             return self._drain(self._settings.limits.shutdown_timeout, ExitCode.FAILURE)
         if event is _Event.RETIRE:
             self._logs.server("retiring: a successor serves; open connections may finish")
@@ -322,6 +469,7 @@ class Instance:
             self._logs.reopen()
         elif event is _Event.RELOAD:
             self._logs.server("SIGHUP ignored: only a master can reload; start with --master yes", "warn")
+            self._manager.ready("not reloaded: only a master can")
         elif event is _Event.WORN:
             self._worn()
         return None
@@ -340,6 +488,7 @@ class Instance:
     def _drain(self, patience: float, code: ExitCode, *, gently: bool = False) -> int:
         """``gently``: idle connections are closed by their own clock, as at any time; so nobody who
         sends a request meets a closed one that would have been open without this."""
+        self._manager.stopping()
         self._engine.drain(lambda: self._events.put(_Event.DRAINED), gently=gently)
         self._cut_at = monotonic() + patience
         while True:
@@ -364,6 +513,8 @@ class Instance:
     def _clean_up(self, code: int) -> None:
         # Before the engine: what is cancelled may still say so to its client.
         self._coroutines.stop(self._cut_at - monotonic())
+        # While the loop runs, for it is the loop that gives them up.
+        was.withdraw(_LOOP_PATIENCE if code == ExitCode.INTERRUPTED else _CALLS_PATIENCE)
         self._engine.stop()
         self._executor.stop()
         # Not for long: with threads = 0 a handler that never returns is in it.
@@ -394,24 +545,13 @@ def _exit_code(error: SkitaiError) -> ExitCode:
     return ExitCode.CONFIG if isinstance(error, ConfigError) else ExitCode.FAILURE
 
 
-def _info(sock: socket.socket, listener: ListenSettings) -> ListenerInfo:
-    name = sock.getsockname()
-    server = (name[0], name[1]) if isinstance(name, tuple) else ("localhost", 443 if listener.ssl else 80)
-    return ListenerInfo(
-        listener.scheme,
-        server,
-        https_only=listener.https_only,
-        https_port=listener.https_port,
-        hsts=listener.hsts,
-        verifies=listener.ssl and listener.verify != "no",
-    )
-
-
 def serve(launch: Launch, settings: Settings, link: Link | None = None) -> int:
     """Serve until the end, in this process; the exit code."""
     folder = launch.log_folder(settings)
     try:
-        logs = Logs(folder, console=launch.verbose)
+        if launch.rights(settings) is not None:
+            raise ConfigError("only a master can give up root", hint="write master = auto, or no user")
+        logs = Logs(folder, console=launch.verbose, options=LogOptions.of(settings.server))
     except SkitaiError as error:
         complain(error)
         return ExitCode.CONFIG

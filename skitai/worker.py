@@ -16,10 +16,11 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
+from skitai import answers
 from skitai.counters import CounterTable
 from skitai.errors import ConfigError
 from skitai.launch import ExitCode, Launch, complain
-from skitai.orders import Order, Report, Talk, WorkerOrders
+from skitai.orders import Order, Question, Report, Talk, WorkerOrders
 from skitai.server import serve
 
 __all__ = ["MasterLink", "main"]
@@ -36,9 +37,12 @@ class MasterLink:
         self._control = socket.socket(fileno=orders.control)
         self._table = CounterTable(orders.counters)
         os.close(orders.counters)
+        self.pulse = orders.pulse
         self.counts = self._table.row(orders.row)
         self.sockets: Sequence[socket.socket] = [socket.socket(fileno=number) for number in orders.listeners]
-        for sock in (self._control, *self.sockets):
+        self.bus = socket.socket(fileno=orders.bus)
+        self.serial = orders.serial
+        for sock in (self._control, self.bus, *self.sockets):
             sock.set_inheritable(False)
 
     def offer(self, broken: Sequence[str]) -> None:
@@ -46,6 +50,9 @@ class MasterLink:
 
     def ask_for_successor(self) -> None:
         self._tell(Report.WORN)
+
+    def live(self) -> None:
+        self._tell(Report.ALIVE)
 
     def follow(self, orders: Callable[[Order | None], None]) -> None:
         threading.Thread(target=self._listen, args=(orders,), name="skitai-control", daemon=True).start()
@@ -57,7 +64,14 @@ class MasterLink:
             return  # the master has ended: `_listen` sees it
 
     def _listen(self, orders: Callable[[Order | None], None]) -> None:
-        talk = Talk(lambda word, _: orders(Order(word)))
+        def heard(word: str, value: Any) -> None:
+            if Order(word) is Order.ASK:
+                told = answers.answer(Question(value["question"]), value["argument"])
+                self._tell(Report.TOLD, {"number": value["number"], "answer": told})
+            else:
+                orders(Order(word))
+
+        talk = Talk(heard)
         try:
             while data := self._control.recv(4096):
                 talk.receive(data)

@@ -1,8 +1,8 @@
 """The documentation is true: its code runs, its files load, its commands parse, its links lead somewhere.
 
-A fenced block says by its first words what it is: ``ini`` is a configuration file, ``python`` compiles,
-``python app`` answers a request, ``python saddle`` those of its comments, ``sh`` has commands.
-"""
+A fenced block says by its first words what it is: ``ini`` is a configuration file (``ini skitaid`` that of
+the daemon), ``python`` compiles, ``python app`` answers a request, ``python saddle`` those of its comments,
+``sh`` has commands."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from skitai.cli import instance, main
+from skitai.cli import instance, main, skitaid, smtpda
 from skitai.core.config import load
+from skitai.core.config.daemon import load_daemon
 from skitai.core.config.settings import TABLES
 from skitai.core.coroutines import is_async_iterable, is_asynchronous
 from skitai.core.filewrapper import FileWrapper
+from skitai.core.places import Places
 from skitai.launch import ExitCode
 from skitai.limits import FormLimits, Limits
 from tests.saddle.asking import ask
@@ -101,6 +103,14 @@ def test_a_configuration_loads(block: Block, tmp_path: Path) -> None:
     assert settings.listeners
 
 
+@pytest.mark.parametrize("block", blocks("ini skitaid"), ids=str)
+def test_a_configuration_of_the_daemon_loads(block: Block, tmp_path: Path) -> None:
+    (tmp_path / "smtp-password").write_text("secret")
+    file = tmp_path / "skitaid.conf"
+    file.write_text(block.text.replace("/etc/skitaid/", ""))
+    load_daemon(Places.find(str(tmp_path)), file)
+
+
 @pytest.mark.parametrize("block", blocks("python"), ids=str)
 def test_code_compiles(block: Block) -> None:
     # README's sequence of hooks is the body of a function.
@@ -151,7 +161,12 @@ def test_an_application_answers(block: Block) -> None:
 
 
 #: The parsers of our commands, which know what can be typed.
-PARSERS: dict[str, ArgumentParser] = {"skitai": main._parser(), "skitaid-instance": instance._parser()}
+PARSERS: dict[str, ArgumentParser] = {
+    "skitai": main._parser(),
+    "skitaid": skitaid._parser(),
+    "skitaid-instance": instance._parser(),
+    "skitaid-smtpda": smtpda._parser(),
+}
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:

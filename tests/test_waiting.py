@@ -144,4 +144,4 @@ def test_importing_the_package_loads_no_engine() -> None:
         "print([name for name in sys.modules if name.startswith('skitai.')])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['skitai._constants', 'skitai.errors', 'skitai._waiting']"
+    assert done.stdout.strip() == "['skitai._constants', 'skitai._forks', 'skitai.errors', 'skitai._waiting']"

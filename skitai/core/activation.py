@@ -1,8 +1,9 @@
 """Sockets that the service manager has opened for us (systemd.socket(5), sd_listen_fds(3)).
 
 It hands them down as the descriptors from 3 on and says so in the environment: ``LISTEN_FDS`` how many,
-``LISTEN_FDNAMES`` their names, ``LISTEN_PID`` for which process.  A port is then open before we start
-and while we start again, and a server may have one below 1024 without being root.
+``LISTEN_FDNAMES`` their names, ``LISTEN_PID`` for which process: ours, or skitaid's that has started us.
+A port is then open before we start and while we start again, and a server may have one below 1024 without
+being root.
 
 Asked at the start and at each reload, by the process that was started: the master where there is one.
 The descriptors stay open: an address that one reload has taken out may come back with the next.
@@ -44,7 +45,8 @@ def handed_socket(name: str, environ: Mapping[str, str] = os.environ) -> socket.
 def _descriptors(environ: Mapping[str, str]) -> list[tuple[int, str]]:
     """Numbers and names."""
     count = environ.get("LISTEN_FDS", "")
-    if environ.get("LISTEN_PID") != str(os.getpid()) or not count.isdecimal():
+    # skitaid hands on what it was handed itself, and cannot know the number of a process before there is one.
+    if environ.get("LISTEN_PID") not in (str(os.getpid()), str(os.getppid())) or not count.isdecimal():
         return []
     names = environ.get("LISTEN_FDNAMES", "").split(":")
     return [(_FIRST + i, names[i] if i < len(names) else "") for i in range(int(count))]

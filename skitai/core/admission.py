@@ -15,9 +15,9 @@ from skitai._kernels import http1
 from skitai.core.answer import Answer
 from skitai.core.apps import MountedApp
 from skitai.core.bodies import RequestBody
-from skitai.errors import AppLoadError, HTTPError, SpoolFull
+from skitai.errors import HTTPError, SpoolFull
 
-__all__ = ["LimitedSink", "admission_hook", "body_hook", "early_refusal"]
+__all__ = ["AdmissionHook", "LimitedSink", "admission_hook", "body_hook", "early_refusal"]
 
 AdmissionHook = Callable[[dict[str, Any]], "tuple[str, http1.Headers, bytes] | None"]
 
@@ -44,19 +44,12 @@ def early_refusal(
 
 def admission_hook(app: MountedApp) -> AdmissionHook | None:
     """The application's ``skitai_admit``, if it has one."""
-    return _hook(app, "skitai_admit")
+    return app.hook("skitai_admit")  # type: ignore[no-any-return]
 
 
 def body_hook(app: MountedApp) -> AdmissionHook | None:
     """The application's ``skitai_admit_body``, if it has one."""
-    return _hook(app, "skitai_admit_body")
-
-
-def _hook(app: MountedApp, name: str) -> AdmissionHook | None:
-    try:
-        return getattr(app.application, name, None)
-    except AppLoadError:
-        return None  # the run will show it
+    return app.hook("skitai_admit_body")  # type: ignore[no-any-return]
 
 
 class LimitedSink:

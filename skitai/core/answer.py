@@ -34,7 +34,7 @@ class Answer:
     offset: int = 0
     count: int = 0
     parts: Sequence[engine.Part] = ()
-    #: With 304: the fields of the 200 in whose place it is.
+    #: With 304, and with ``parts``: the fields of the 200 in whose place it is.
     spared: http1.Headers = field(default_factory=list)
     #: Set where the whole ``file`` is the answer to all who ask for it, as long as it is unchanged.
     lasting: engine.LastingFile | None = None

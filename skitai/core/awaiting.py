@@ -29,7 +29,9 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+from weakref import WeakSet
 
+from skitai import _forks
 from skitai.core.coroutines import Asking, Sent, is_async_iterable
 from skitai.errors import ClientDisconnected, HTTPError
 
@@ -46,6 +48,10 @@ def new_loop() -> asyncio.AbstractEventLoop:
     if sys.platform != "win32" and importlib.util.find_spec("uvloop") is not None:
         return importlib.import_module("uvloop").new_event_loop()  # type: ignore[no-any-return]
     return asyncio.new_event_loop()
+
+
+#: Those that there are, for `_follow`.
+_threads: WeakSet[AsyncThread] = WeakSet()
 
 
 class AsyncThread:
@@ -70,6 +76,7 @@ class AsyncThread:
         #: What is cancelled from here on is so because the server ends.
         self.stopping = False
         self._thread = threading.Thread(target=self._run, name="skitai-async", daemon=True)
+        _threads.add(self)
         self._thread.start()
 
     # -- any thread -----------------------------------------------------------------------
@@ -140,6 +147,11 @@ class AsyncThread:
             await asyncio.wait(tasks, timeout=_CANCEL_PATIENCE)
         await self.loop.shutdown_asyncgens()
 
+    def end_child(self) -> None:
+        """In a child that a coroutine has forked: before it goes on with the tasks of others."""
+        if threading.current_thread() is self._thread:
+            self.loop.call_soon(_forks.end)
+
     def _leave_loop(self) -> None:
         with self._lock:
             self._ended = True
@@ -194,6 +206,7 @@ class _Task:
             result = run.ask()
             if hasattr(type(result), "__await__"):
                 result = await result
+            _forks.check()
             if is_async_iterable(result):
                 await self._stream(result)
             else:
@@ -201,6 +214,8 @@ class _Task:
                 self._is_over = True
         except BaseException as error:  # SystemExit of an application ends its request only
             self._fail(error)
+        finally:
+            run.give_up()  # here, for the run knows nothing of the task's context
 
     def _fail(self, error: BaseException) -> None:
         if isinstance(error, asyncio.CancelledError):
@@ -208,7 +223,9 @@ class _Task:
                 return  # it was us, and nobody is left to be told
             if self._thread.stopping:
                 error = HTTPError(503, "The server is stopping.")
-        if not isinstance(error, ClientDisconnected):
+        if isinstance(error, ClientDisconnected):
+            self._run.forsake()
+        else:
             self._run.fail(error)
 
     async def _stream(self, pieces: AsyncIterator[Any]) -> None:
@@ -243,6 +260,15 @@ class _Task:
         wake = functools.partial(self._thread.call_soon, functools.partial(_set, room))
         if self._run.exchange.when_room(wake):
             await room
+
+
+def _follow(is_child: bool) -> None:
+    if is_child:
+        for thread in _threads:
+            thread.end_child()
+
+
+_forks.follow(_follow)
 
 
 def _set(future: asyncio.Future[None]) -> None:

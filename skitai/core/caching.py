@@ -33,14 +33,16 @@ class CachePolicy:
     ) -> None:
         """``rules``: the first whose pattern fits decides; without one, ``immutable`` lets names with a
         hash of the content be kept for a year, all others for ``max_age`` seconds."""
-        self._rules = [(re.compile(translate(rule.pattern)), rule) for rule in rules]
-        self._immutable = immutable
-        self._otherwise = f"max-age={max_age}"
+        self.rules = tuple(rules)
+        self.otherwise = f"max-age={max_age}"
+        #: For names with a hash; None: as for any other.
+        self.for_hashed = _FOR_EVER if immutable else None
+        self._patterns = [re.compile(translate(rule.pattern)) for rule in rules]
 
     def field(self, path: str) -> str:
         """The value for the file at ``path``, below the mount and with a slash in front."""
         name = path[path.rfind("/") + 1 :]
-        for pattern, rule in self._rules:
+        for pattern, rule in zip(self._patterns, self.rules, strict=True):
             if pattern.match(path if rule.is_path else name):
                 return rule.value
-        return _FOR_EVER if self._immutable and _HASH.search(name) else self._otherwise
+        return self.for_hashed if self.for_hashed and _HASH.search(name) else self.otherwise

@@ -36,6 +36,9 @@ def negotiate(answer: Answer, head: http1.RequestHead, compression: Compression 
         size = os.fstat(answer.file.fileno()).st_size
         if answer.status == 304:
             answer.headers = compression.unchanged(head, answer.headers, answer.spared, size)
+        elif answer.parts:  # their type says nothing of the file's
+            if compression.could_code(answer.spared, size):
+                answer.headers = varying(answer.headers)
         else:
             answer.headers, _ = compression.settle(head, answer.status, answer.headers, size)
         answer.lasting = lasting and _uncoded(lasting, head, compression, size)

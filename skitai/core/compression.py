@@ -44,6 +44,7 @@ __all__ = [
     "Coding",
     "Compression",
     "blocks",
+    "coded_fields",
     "compression_of",
     "takes_long",
     "varying",
@@ -55,7 +56,6 @@ __all__ = [
 CODED_AT_ONCE_MAX = 65536
 _BODILESS = frozenset({204, 304})
 _FORBIDDING = frozenset({"content-encoding", "content-digest", "repr-digest", "digest", "content-md5"})
-_OURS = tuple(coders.CODINGS)
 _ACCEPT_ENCODING = "Accept-Encoding"
 #: Values of Content-Type that are remembered: applications have few, but may make them of what comes.
 _TYPES_REMEMBERED = 256
@@ -95,11 +95,13 @@ class CodedBody:
 class Compression:
     """What one mount says about it."""
 
-    __slots__ = ("_codings", "_known", "_types", "least")
+    __slots__ = ("_codings", "_known", "_types", "least", "level")
 
     def __init__(self, level: int, least: int, types: tuple[str, ...]) -> None:
         """``level``: see `coders`; ``least``: bytes; ``types``: as in ``compress_types``."""
-        self._codings = {name: Coding(coding, level) for name, coding in coders.CODINGS.items()}
+        self.level = level
+        #: Made with the first body that is coded: their libraries take a MiB.
+        self._codings: dict[str, Coding] = {}
         self.least = max(least, 1)  # an empty body never becomes shorter
         self._types = re.compile("|".join(re.escape(item).replace(r"\*", "[^/]*") for item in types))
         self._known: dict[str, bool] = {}
@@ -127,7 +129,7 @@ class Compression:
         if not self._varies(status, headers, size):
             return headers, None
         name = _chosen(head.get("accept-encoding"), status, headers)
-        return _varying(headers, name), self._codings[name] if name else None
+        return _varying(headers, name), self._coding(name) if name else None
 
     def code(
         self, accept_encoding: str | None, status: int, headers: http1.Headers, body: bytes
@@ -136,7 +138,13 @@ class Compression:
         if not self._varies(status, headers, len(body)):
             return headers, body
         name = _chosen(accept_encoding, status, headers)
-        return _varying(headers, name), self._codings[name].whole(body) if name else body
+        return _varying(headers, name), self._coding(name).whole(body) if name else body
+
+    def _coding(self, name: str) -> Coding:
+        made = self._codings.get(name)
+        if made is None:
+            made = self._codings[name] = Coding(coders.CODINGS[name], self.level)
+        return made
 
     def unchanged(
         self, head: http1.RequestHead, headers: http1.Headers, spared: http1.Headers, size: int
@@ -146,10 +154,14 @@ class Compression:
         tag = _named_tag(head, headers)
         if tag is not None and tag.startswith("W/"):
             return weakened(headers)
-        if not self._varies(200, spared, size):
+        if not self.could_code(spared, size):
             return headers
         would_code = tag is None and _chosen(head.get("accept-encoding"), 200, spared) is not None
         return weakened(headers) if would_code else varying(headers)
+
+    def could_code(self, headers: http1.Headers, size: int) -> bool:
+        """Whether a 200 with ``headers`` and a body of ``size`` bytes is coded for clients that like it."""
+        return self._varies(200, headers, size)
 
     def _varies(self, status: int, headers: http1.Headers, size: int | None) -> bool:
         if status in _BODILESS or (size is not None and size < self.least):
@@ -195,10 +207,18 @@ def weakened(headers: http1.Headers) -> http1.Headers:
     )
 
 
+def coded_fields(
+    whole: http1.Headers, unchanged: http1.Headers, coding: str
+) -> tuple[http1.Headers, http1.Headers, None]:
+    """Those of 200, 304 and 206 of what is coded whole, made of the uncoded ones: there are no parts."""
+    length = [item for item in whole if item[0] == "Content-Length"]
+    return [*_varying(whole, coding), *length], weakened(unchanged), None
+
+
 def _chosen(accept_encoding: str | None, status: int, headers: http1.Headers) -> str | None:
     if status == 206 or any(name.lower() == "content-range" for name, _ in headers):
         return None
-    return preferred_coding(accept_encoding, _OURS)
+    return preferred_coding(accept_encoding, tuple(coders.CODINGS)) if accept_encoding else None
 
 
 def _varying(headers: http1.Headers, coding: str | None) -> http1.Headers:

@@ -15,11 +15,20 @@ from skitai.core.filewrapper import FileWrapper
 __all__ = ["build_environ", "make_template", "wsgi_string"]
 
 
+#: What each request says for itself.  They stand in the template too: its copies have room for them, and
+#: no dictionary is made larger for each request.
+_OF_EACH = (
+    *("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REQUEST_URI", "RAW_URI"),
+    *("SERVER_PROTOCOL", "SERVER_NAME", "SERVER_PORT", "REMOTE_ADDR", "REMOTE_PORT", "wsgi.url_scheme"),
+)
+
+
 def make_template(
     *, threads: int, processes: int, errors: Any, was: object, spool: Spool | None = None
 ) -> dict[str, Any]:
     """What is the same in every request to one instance; ``spool`` is where its uploads go too."""
     return {
+        **dict.fromkeys(_OF_EACH, ""),
         "SERVER_SOFTWARE": SERVER_SOFTWARE,
         "wsgi.version": (1, 0),
         "wsgi.input": EMPTY_INPUT,  # where there is no body

@@ -22,7 +22,7 @@ from skitai.core.answer import Answer
 from skitai.core.negotiation import preferred_type
 from skitai.core.pages import POLICY, escape, page
 
-__all__ = ["accept_of", "busy_answer", "error_answer"]
+__all__ = ["TYPES", "accept_of", "busy_answer", "error_answer"]
 
 _STYLE = """\
 h1 b { margin-right: .4em; color: var(--soft); font-weight: 300 }
@@ -47,7 +47,7 @@ def error_answer(
     a traceback for debugging, shown as it is; ``extra_headers``: such as Retry-After or Allow.
     """
     title = reason_phrase(status) if title is None else title
-    kind, form = _FORMS[preferred_type(accept, _TYPES)]
+    kind, form = _FORMS[preferred_type(accept, TYPES)]
     body = form(status, title, why, detail).encode("utf-8", "backslashreplace")
     headers = [("Content-Type", kind), ("Content-Length", str(len(body))), ("Vary", "Accept")]
     if kind.startswith("text/html"):
@@ -92,4 +92,4 @@ _FORMS: dict[str, tuple[str, Callable[[int, str, str, str], str]]] = {
     "text/html": ("text/html; charset=utf-8", _html),
     "application/json": ("application/json", _json),
 }
-_TYPES = tuple(_FORMS)
+TYPES = tuple(_FORMS)

@@ -47,6 +47,7 @@ UNTRUSTED_FIELDS = frozenset(
         "x-forwarded-server",
         "x-forwarded-ssl",
         "x-real-ip",
+        "x-request-deadline",
         "x-scheme",
         "x-url-scheme",
     }
@@ -114,16 +115,17 @@ class TrustedProxies:
                     hint="write 10.0.0.1, 10.0.0.0/8, fd00::/8 or unix",
                 ) from None
         self._networks = tuple(networks)
+        self._trusts_nobody = not self._unix and not networks
         self._trusts = lru_cache(maxsize=1024)(self._is_trusted)
 
     def __bool__(self) -> bool:
         """Whether there are any."""
-        return self._unix or bool(self._networks)
+        return not self._trusts_nobody
 
     def resolve(self, address: str, port: int, head: http1.RequestHead, scheme: str) -> ClientView:
         """The client of the request ``head`` that came from ``address`` and ``port`` (empty and 0: a
         unix socket) by ``scheme``."""
-        if not self._trusts(address):
+        if self._trusts_nobody or not self._trusts(address):
             return ClientView(address, port, scheme, head.host, UNTRUSTED_FIELDS)
         for_, proto, host = (head.get(name) for name in _PLAIN_FIELDS)
         forwarded = head.get("forwarded")

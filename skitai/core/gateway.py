@@ -23,15 +23,18 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from skitai import _forks
 from skitai._kernels import coders, engine, http1
 from skitai.core.answer import send
 from skitai.core.apps import WSGIApplication
 from skitai.core.bodies import RequestBody
-from skitai.core.compression import CodedBody, Coding, Compression, blocks, takes_long
-from skitai.core.coroutines import Coroutines, Sent, is_asynchronous
+from skitai.core.compression import CodedBody, Coding, blocks, takes_long
+from skitai.core.coroutines import Sent, is_asynchronous
+from skitai.core.eventstreams import ends_event, is_event_stream
 from skitai.core.filewrapper import FileWrapper
-from skitai.core.runreports import RunReports, report_of
-from skitai.core.sendfile import NamedFile, SendfileRoots
+from skitai.core.runreports import name_of, report_of
+from skitai.core.runterms import RunTerms
+from skitai.core.sendfile import NamedFile
 from skitai.core.wsgichecks import as_bytes, check_headers, parse_status
 from skitai.errors import AppLoadError, ClientDisconnected, HTTPError
 
@@ -72,24 +75,19 @@ class Run:
         "_body",
         "_burns",
         "_coder",
-        "_compression",
-        "_coroutines",
-        "_debug",
         "_environ",
         "_exchange",
-        "_executor",
         "_head_sent",
         "_headers",
         "_iterable",
         "_iterator",
         "_named",
-        "_on_overload",
         "_reason",
         "_remaining",
-        "_reports",
-        "_roots",
         "_stage",
         "_status",
+        "_terms",
+        "_upgrade",
         "context",
         "is_inside",
         "lasts",
@@ -103,41 +101,27 @@ class Run:
         application: Callable[[], WSGIApplication],
         environ: dict[str, Any],
         context: contextvars.Context,
-        executor: engine.Executor,
-        coroutines: Coroutines,
-        reports: RunReports,
-        *,
+        terms: RunTerms,
         body: RequestBody | None,
-        compression: Compression | None,
-        roots: SendfileRoots | None,
-        burns: bool,
-        lasts: bool,
         parks: bool,
-        debug: Callable[[], bool],
-        on_overload: Callable[[engine.Exchange, str, str], None],
+        upgrade: Callable[[], bool] | None = None,
     ) -> None:
         """``application()`` gives the WSGI callable (it may load it first); ``body`` is closed at
-        the end; ``compression``: None for none; ``roots``: of the files that it may name; ``burns``,
-        ``lasts``, ``parks``: see `Job`; ``debug()`` says whether a failure may be shown;
-        ``on_overload(exchange, limit, why)`` answers when ``limit`` does not let this run in."""
+        the end; ``parks``: see `Job`; ``upgrade()``: whether the application wants the connection for
+        something else, so that it is not answered here."""
         self._exchange = exchange
         self._application = application
         self._environ = environ
         self.context = context
-        self._executor = executor
-        self._coroutines = coroutines
-        self._reports = reports
+        self._terms = terms
         self._body = body
-        self._compression = compression
         #: Once the head is out: what codes the pieces of the body.
         self._coder: coders.Coder | None = None
-        self._roots = roots
         #: The file that is sent in the place of what it gives.
         self._named: NamedFile | None = None
-        self._debug = debug
-        self._on_overload = on_overload
-        self._burns = burns
-        self.lasts = lasts
+        self._upgrade = upgrade
+        self._burns = exchange.burns or terms.burns
+        self.lasts = exchange.lasts or terms.lasts
         self.parks = parks
         self.meter = exchange.meter
         #: A thread is in the application's code, as far as is known: not yet or no more otherwise.
@@ -185,7 +169,7 @@ class Run:
                 if self._exchange.when_room(self._resume):
                     return
         except ClientDisconnected:
-            pass  # not the application's fault, and nobody is left to be told
+            self.forsake()
         except BaseException as error:  # SystemExit of an application ends its request only
             self.fail(error)
         self.leave()
@@ -195,7 +179,7 @@ class Run:
 
     def _shed(self, limit: str, why: str) -> None:
         try:
-            self._on_overload(self._exchange, limit, why)
+            self._terms.on_overload(self._exchange, limit, why)
         finally:
             self.leave()
 
@@ -203,7 +187,7 @@ class Run:
         """Go on in asyncio's thread: with what the application gave, or, where it is known to give a
         coroutine, with its call."""
         try:
-            is_in = self._coroutines.submit(self)
+            is_in = self._terms.coroutines.submit(self)
         except Exception as error:  # the system gives no thread, or uvloop is broken
             self.fail(error)
             self.leave()
@@ -234,6 +218,8 @@ class Run:
         self._iterable = result
 
     def _take(self) -> None:
+        if self._upgrade is not None and self._upgrade():
+            return
         result = self._iterable
         if isinstance(result, FileWrapper) and self._send_file(result):
             return
@@ -258,9 +244,10 @@ class Run:
         elif self._status:
             raise AssertionError("start_response was called twice without exc_info (PEP 3333)")
         self._status, self._reason = parse_status(status)
-        self._headers, self._remaining = check_headers(headers, self._reports.warn)
-        if self._roots is not None:
-            self._named = self._roots.named(self._status, self._headers)
+        self._headers, self._remaining = check_headers(headers, self._terms.reports.warn)
+        roots = self._terms.roots
+        if roots is not None:
+            self._named = roots.named(self._status, self._headers)
         return self._write
 
     def _write(self, data: bytes) -> None:
@@ -295,12 +282,12 @@ class Run:
     def returned(self, value: Any, context: contextvars.Context) -> None:
         """The coroutine has given ``value``, and has left ``context``."""
         self._iterable, self.context, self._stage = value, context, _TAKE
-        if self._executor.inline:
+        if self._terms.executor.inline:
             self._exchange.yield_turn(self._resume)
-        elif type(value) in (list, tuple) and not takes_long(self._compression, value):
+        elif type(value) in (list, tuple) and not takes_long(self._terms.compression, value):
             self._exchange.yield_turn(self.run)
         else:
-            self._executor.submit(self, resumed=True)  # its code may take its time
+            self._terms.executor.submit(self, resumed=True)  # its code may take its time
 
     # -- the body -------------------------------------------------------------------------
 
@@ -312,7 +299,7 @@ class Run:
                 break
             if sent is _NO_ROOM:
                 return _Pulled.NO_ROOM
-            if count == _INLINE_PIECES and self._executor.inline:
+            if count == _INLINE_PIECES and self._terms.executor.inline:
                 return _Pulled.TURN
         self.finish()
         return _Pulled.ALL
@@ -329,6 +316,8 @@ class Run:
             room = not data or self._exchange.write(self._coded(data))
             if len(data) < len(whole):
                 return _ENOUGH
+            if self._terms.is_ending() and ends_event(whole) and is_event_stream(self._headers):
+                return _ENOUGH
             if not room:
                 return _NO_ROOM
         elif not self._exchange.is_current:  # no write would tell us, and b"" may mean to wait for ever
@@ -340,7 +329,7 @@ class Run:
 
         By the executor with threads = 0 too: it knows whether this may wait, and how.
         """
-        self._executor.submit(self, resumed=True)
+        self._terms.executor.submit(self, resumed=True)
 
     def _send_whole(self, pieces: list[bytes]) -> bool:
         """All of the body is there: its length is known, and head and body leave at once."""
@@ -407,7 +396,7 @@ class Run:
 
     def _settle(self, size: int | None) -> Coding | None:
         """Let the head say how a body of ``size`` bytes is coded."""
-        compression, head = self._compression, self._exchange.head
+        compression, head = self._terms.compression, self._exchange.head
         if compression is None:
             return None
         self._headers, coding = compression.settle(head, self._status, self._headers, size)
@@ -435,7 +424,7 @@ class Run:
         if self._remaining is None:
             return data
         if len(data) > self._remaining:
-            self._reports.warn(
+            self._terms.reports.warn(
                 f"{self._name()}: the application sent more than its Content-Length; the rest was cut"
             )
             data = data[: self._remaining]
@@ -449,11 +438,11 @@ class Run:
         if not self._status:
             raise AssertionError("the application never called start_response (PEP 3333)")
         if self._named is not None:
-            warn = functools.partial(self._reports.warn_about, self._environ)
+            warn = functools.partial(self._terms.reports.warn_about, self._environ)
             send(self._exchange, self._named.answer(self._exchange.head, self._status, warn))
             self._head_sent = True
         elif self._remaining and self._body_allowed():
-            self._reports.warn(
+            self._terms.reports.warn(
                 f"{self._name()}: the application sent {self._remaining} bytes less than its "
                 "Content-Length; the connection was closed"
             )
@@ -471,15 +460,16 @@ class Run:
     # -- the end ----------------------------------------------------------------------------
 
     def fail(self, error: BaseException) -> None:
+        _forks.check(error)
         if not isinstance(error, (HTTPError, AppLoadError)):
-            self._reports.failure(f"{self._name()}\n{report_of(error)}")
+            self._terms.reports.failure(f"{self._name()}\n{report_of(error)}")
         try:
             if self._head_sent and self._remaining == 0:
                 self._end()  # it failed behind its body: the client has all that was announced
             elif self._head_sent:
                 self._exchange.abort()
             else:
-                headers, body = self._reports.failure_page(self._exchange, error, self._debug)
+                headers, body = self._terms.reports.failure_page(self._exchange, error, self._terms.debug)
                 status = error.status if isinstance(error, HTTPError) else 500
                 self._exchange.respond(status, headers, body)
         except ClientDisconnected:
@@ -487,7 +477,13 @@ class Run:
         except BaseException as second:
             # ``debug`` is the application's and may raise.  A response that nobody ends would
             # keep its client waiting for ever.
-            self._reports.failure(f"{self._name()}: its error page\n{report_of(second)}")
+            self._terms.reports.failure(f"{self._name()}: its error page\n{report_of(second)}")
+            self._exchange.abort()
+
+    def forsake(self) -> None:
+        """A client has gone: not the application's fault, and nobody is left to be told.  Where it was
+        another one, whose WebSocket the application holds, ours must not wait for ever."""
+        if self._exchange.is_current:
             self._exchange.abort()
 
     def leave(self) -> None:
@@ -504,16 +500,24 @@ class Run:
         except BaseException as error:
             self.fail_closing(error)
         finally:
+            if self._exchange.loss is not None:
+                self.context.run(self._terms.give_up)
             # What the application finds in its context may lead back here, and would wait for the collector.
             self.context = _NO_CONTEXT
             if self._body is not None:
                 self._body.close()
 
+    def give_up(self) -> None:
+        """In the context of the request, which the application has left: if nobody will get the response, end
+        what was begun for it."""
+        if self._exchange.loss is not None:
+            self._terms.give_up()
+
     def fail_closing(self, error: BaseException) -> None:
         # One that waited for the client is told that it has gone: no failure.
         if not isinstance(error, ClientDisconnected):
-            self._reports.failure(f"{self._name()}: close()\n{report_of(error)}")
+            self._terms.reports.failure(f"{self._name()}: close()\n{report_of(error)}")
 
     def _name(self) -> str:
         head = self._exchange.head
-        return f"{head.method} {head.target}"
+        return name_of(head.method, head.target, head.get("traceparent"))

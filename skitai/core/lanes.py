@@ -70,13 +70,14 @@ def make_lane(
         host=host,
         server=server,
     )
+    environ["skitai.response_timeout"] = mount.options.response_timeout
     return engine.Lane(
         application,
         environ,
         len(mount.path.encode("utf-8", "surrogateescape")),
         min(mount.options.body_max, body_memory_max),
         mount.options.lane == "auto",
-        mount.options.park,
+        mount.options.park in app.parks_with,
         UNTRUSTED_FIELDS,
         callbacks.binding.variable,
         callbacks.binding.make,

@@ -42,8 +42,10 @@ def bind_tcp(host: str, port: int, backlog: int) -> socket.socket:
         if not host:
             sock = _listen_everywhere(port, backlog)
         else:
+            # As text it would be written in Punycode, with tables of 0.3 MiB that ASCII has no need of.
+            name = host.encode() if host.isascii() else host
             family, _, _, _, address = socket.getaddrinfo(
-                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+                name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )[0]
             sock = _listen(family, address, backlog)
     except socket.gaierror as error:

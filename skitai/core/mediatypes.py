@@ -10,9 +10,10 @@ compressed before.  Images, sounds, films, archives, WOFF and PDF are compressed
 
 from __future__ import annotations
 
-__all__ = ["COMPRESSIBLE", "media_type"]
+__all__ = ["COMPRESSIBLE", "MEDIA_TYPES", "UNKNOWN", "media_type"]
 
-_UNKNOWN = "application/octet-stream"
+#: What is not in the table.
+UNKNOWN = "application/octet-stream"
 
 _TEXT = {
     "css": "text/css",
@@ -111,7 +112,8 @@ _OTHERS = {
     "zst": "application/zstd",
 }
 
-_TABLE = {**{suffix: f"{type_}; charset=utf-8" for suffix, type_ in _TEXT.items()}, **_OTHERS}
+#: By what stands behind the last dot of a name, in lower case.
+MEDIA_TYPES = {**{suffix: f"{type_}; charset=utf-8" for suffix, type_ in _TEXT.items()}, **_OTHERS}
 
 #: What ``compress_types`` is by default; ``*`` stands for any part of a name.
 COMPRESSIBLE = (
@@ -140,4 +142,4 @@ COMPRESSIBLE = (
 def media_type(name: str) -> str:
     """The value of Content-Type for a file called ``name`` (its folder does not matter)."""
     _, dot, suffix = name.rpartition(".")
-    return _TABLE.get(suffix.lower(), _UNKNOWN) if dot else _UNKNOWN
+    return MEDIA_TYPES.get(suffix.lower(), UNKNOWN) if dot else UNKNOWN

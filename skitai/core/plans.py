@@ -8,6 +8,7 @@ Loop thread.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,11 @@ from typing import Any
 from skitai.core.answer import Answer
 from skitai.core.apps import MountedApp
 from skitai.core.bodies import RequestBody
+from skitai.core.config import ListenSettings
 from skitai.core.coroutines import is_coroutine_function
 from skitai.core.forwarded import ClientView
 from skitai.core.gateway import Run
+from skitai.core.relays import Passage, Relay
 from skitai.core.routes import Mount
 from skitai.core.static import StaticFolder
 
@@ -38,12 +41,25 @@ class ListenerInfo:
     hsts: str = ""
     verifies: bool = False
 
+    @classmethod
+    def of(cls, sock: socket.socket, listener: ListenSettings) -> ListenerInfo:
+        name = sock.getsockname()
+        unnamed = ("localhost", 443 if listener.ssl else 80)
+        return cls(
+            listener.scheme,
+            (name[0], name[1]) if isinstance(name, tuple) else unnamed,
+            https_only=listener.https_only,
+            https_port=listener.https_port,
+            hsts=listener.hsts,
+            verifies=listener.ssl and listener.verify != "no",
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Who is asked for a path, in order: the folders, then the application.
+    """Who is asked for a path, in order: the folders, then the application, or the ``relay`` in its place.
 
-    A folder above the application's own path is not among them: the application is nearer.
+    A folder above the path of these is not among them: they are nearer.
     ``is_broken``: what is mounted at the nearest path cannot be served, and nothing further up
     makes up for it.  ``is_coroutine``: calling the application makes a coroutine, and no more.
     """
@@ -53,6 +69,7 @@ class Chain:
     app: MountedApp | None
     is_broken: bool
     is_coroutine: bool
+    relay: Relay | None = None
 
 
 NOBODY = Chain((), None, None, False, False)
@@ -73,13 +90,23 @@ class Plan:
     body: RequestBody | None = None
     environ: dict[str, Any] | None = None
     run: Run | None = None
+    #: Who passes the request on.
+    passage: Passage | None = None
+    #: The client would like the connection to become something else (`skitai.core.upgrades`).
+    upgrades: bool = False
 
 
 class Chains:
     """As many as there are mounted paths: each is worked out once."""
 
-    def __init__(self, apps: Mapping[Mount, MountedApp], folders: Mapping[Mount, StaticFolder]) -> None:
+    def __init__(
+        self,
+        apps: Mapping[Mount, MountedApp],
+        folders: Mapping[Mount, StaticFolder],
+        relays: Mapping[Mount, Relay],
+    ) -> None:
         self._apps = apps
+        self._relays = relays
         self._folders = folders
         self._known: dict[tuple[Mount, ...], Chain] = {}
 
@@ -88,7 +115,7 @@ class Chains:
         return self._known.get(mounts) or self._work_out(mounts)
 
     def _work_out(self, mounts: tuple[Mount, ...]) -> Chain:
-        mount = next((mount for mount in mounts if mount in self._apps), None)
+        mount = next((mount for mount in mounts if mount in self._apps or mount in self._relays), None)
         folders = tuple(
             (other, self._folders[other])
             for other in mounts
@@ -96,9 +123,10 @@ class Chains:
         )
         nearest = mounts[0].path
         served = [other.path for other, _ in folders] + ([mount.path] if mount else [])
-        app = self._apps[mount] if mount else None
+        app = self._apps.get(mount) if mount else None
+        relay = self._relays.get(mount) if mount else None
         chain = self._known[mounts] = Chain(
-            folders, mount, app, nearest not in served, app is not None and _is_coroutine(app)
+            folders, mount, app, nearest not in served, app is not None and _is_coroutine(app), relay
         )
         return chain
 

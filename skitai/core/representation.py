@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
 from functools import lru_cache
-from hashlib import blake2b
 from time import time
+from typing import TYPE_CHECKING
 
 from skitai._httpdate import format_date
 from skitai._kernels import http1
+from skitai._lazy import LazyModule
 from skitai.core.answer import Answer
 from skitai.core.conditional import evaluate, range_holds
 from skitai.core.errorpages import accept_of, error_answer
 from skitai.core.ranges import Span, content_range, multipart, wanted_spans
 
-__all__ = ["Representation"]
+if TYPE_CHECKING:
+    import hashlib
+else:
+    hashlib = LazyModule("hashlib")  # and with it libcrypto, of 3.3 MiB
+
+__all__ = ["Representation", "precondition_failed", "range_not_satisfiable"]
 
 
 class Representation:
@@ -96,7 +101,7 @@ class Representation:
     def _answer(self, head: http1.RequestHead, ranges_max: int) -> Answer:
         verdict = evaluate(head, self.etag, self._modified)
         if verdict == 412:
-            return self._refused(head, 412, "The file is another one by now.")
+            return precondition_failed(accept_of(head), self.shared)
         if verdict == 304:
             # Open, to be kept ready.
             return Answer(304, self.unchanged(), file=self._file(), spared=self.whole_fields())
@@ -107,17 +112,12 @@ class Representation:
         if spans is None:
             return self.whole()
         if not spans:
-            unsatisfied = ("Content-Range", f"bytes */{self.size}")
-            return self._refused(head, 416, f"The file has {self.size} bytes, none of those.", unsatisfied)
+            return range_not_satisfiable(accept_of(head), self.shared, self.size)
         if len(spans) == 1:
             return self._part(spans[0])
         # Content-Encoding of a multipart body would be said of the whole of it, and clients differ
         # about what it means then.
         return self.whole() if self.coding else self._several(spans)
-
-    def _refused(self, head: http1.RequestHead, status: int, why: str, *extra: tuple[str, str]) -> Answer:
-        vary = [item for item in self.shared if item[0].lower() == "vary"]
-        return error_answer(status, why, accept=accept_of(head), extra_headers=[*vary, *extra])
 
     def _part(self, span: Span) -> Answer:
         headers = self.fields(
@@ -128,16 +128,32 @@ class Representation:
         return Answer(206, headers, file=self._file(), offset=span.offset, count=span.count)
 
     def _several(self, spans: list[Span]) -> Answer:
-        boundary = secrets.token_hex(16)
+        boundary = os.urandom(16).hex()
         parts, length = multipart(spans, self.size, self.content_type, boundary)
         headers = self.fields(
             ("Content-Type", f"multipart/byteranges; boundary={boundary}"),
             ("Content-Length", str(length)),
         )
-        return Answer(206, headers, file=self._file(), parts=parts)
+        return Answer(206, headers, file=self._file(), parts=parts, spared=self.whole_fields())
 
     def _file(self) -> io.FileIO:
         return io.FileIO(self.descriptor)
+
+
+def precondition_failed(accept: str, shared: http1.Headers) -> Answer:
+    """412 for a file with these ``shared`` fields."""
+    return error_answer(412, "The file is another one by now.", accept=accept, extra_headers=_vary(shared))
+
+
+def range_not_satisfiable(accept: str, shared: http1.Headers, size: int) -> Answer:
+    """The same with 416."""
+    length = ("Content-Range", f"bytes */{size}")
+    why = f"The file has {size} bytes, none of those."
+    return error_answer(416, why, accept=accept, extra_headers=[*_vary(shared), length])
+
+
+def _vary(shared: http1.Headers) -> http1.Headers:
+    return [item for item in shared if item[0].lower() == "vary"]
 
 
 @lru_cache(maxsize=4096)
@@ -145,4 +161,4 @@ def _entity_tag(device: int, inode: int, mtime_ns: int, size: int, coding: str) 
     """Strong: another file, another time, another size or another coding is another tag.  Hashed,
     because numbers of inodes are nobody's business (CVE-2003-1418)."""
     identity = f"{device} {inode} {mtime_ns} {size} {coding}".encode("ascii")
-    return f'"{blake2b(identity, digest_size=12).hexdigest()}"'
+    return f'"{hashlib.blake2b(identity, digest_size=12).hexdigest()}"'

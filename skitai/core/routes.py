@@ -50,7 +50,7 @@ class Mount:
     compression: Compression | None = None
 
     @property
-    def kind(self) -> Literal["static", "app"]:
+    def kind(self) -> Literal["static", "app", "cluster"]:
         return self.target.kind
 
 
@@ -94,7 +94,7 @@ class VirtualHost:
     def match(self, path: str) -> tuple[Mount, ...]:
         """All mounts whose path is a prefix of ``path`` (decoded) on segment borders.
 
-        The longest path comes first; at one path files before the application, and what cannot
+        The longest path comes first; at one path files before application or cluster, and what cannot
         be served last.  Empty for a path that does not begin with a slash (``OPTIONS *``).
         """
         if not path.startswith("/"):
@@ -113,8 +113,8 @@ class VirtualHost:
         """Where GET and HEAD of ``path`` (decoded) are sent to, percent-encoded, or None.
 
         ``/about/`` goes to ``/about`` where the application is mounted so, and the other way
-        round for a mount ``/about/``.  Not where files are mounted at that path: a folder has
-        its own rule, and the two would send the client to and fro.
+        round for a mount ``/about/``.  Not where files or a cluster are mounted at that path: they have
+        rules of their own, and the two would send the client to and fro.
         """
         return self._redirects.get(path)
 
@@ -176,6 +176,10 @@ class RouteTable:
         return cls(settings.routes, defaults, settings.mounts, settings.hosts)
 
     @property
+    def sites(self) -> tuple[VirtualHost, ...]:
+        return tuple(self._hosts.values())
+
+    @property
     def mounts(self) -> tuple[Mount, ...]:
         """Every mount of every host, each once."""
         return tuple(dict.fromkeys(mount for host in self._hosts.values() for mount in host.mounts))
@@ -227,7 +231,7 @@ def _options(
 
 
 def _order(mount: Mount) -> tuple[int, bool, bool]:
-    return -len(mount.path), mount.problem is not None, mount.kind == "app"
+    return -len(mount.path), mount.problem is not None, mount.kind != "static"
 
 
 def _covers(prefix: str, path: str) -> bool:
@@ -238,7 +242,7 @@ def _slash_redirects(mounts: Sequence[Mount]) -> dict[str, str]:
     """``mounts`` in their order: of several applications at one path the first is the one that
     answers, so it alone says which spelling is the real one."""
     redirects: dict[str, str] = {}
-    settled = {mount.path for mount in mounts if mount.kind == "static"} | {""}
+    settled = {mount.path for mount in mounts if mount.kind != "app"} | {""}
     for mount in mounts:
         if mount.path not in settled:
             settled.add(mount.path)

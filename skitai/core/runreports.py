@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from skitai._kernels import engine, http1
+from skitai.core.tracecontext import words_for
 from skitai.errors import AppLoadError, HTTPError, LocalProtocolError
 
-__all__ = ["RunReports", "report_of"]
+__all__ = ["RunReports", "name_of", "report_of"]
 
 #: Where the frames are ours; those of a compiled module have its source's path in the project.
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -35,10 +36,10 @@ class RunReports:
 
     def failure_in(self, environ: dict[str, Any], where: str, error: BaseException) -> None:
         """The same for a request that has no run."""
-        self.failure(f"{environ['REQUEST_METHOD']} {environ['REQUEST_URI']}{where}\n{report_of(error)}")
+        self.failure(f"{_name_in(environ)}{where}\n{report_of(error)}")
 
     def warn_about(self, environ: dict[str, Any], text: str) -> None:
-        self.warn(f"{environ['REQUEST_METHOD']} {environ['REQUEST_URI']}: {text}")
+        self.warn(f"{_name_in(environ)}: {text}")
 
     def failure_page(
         self, exchange: engine.Exchange, error: BaseException, debug: Callable[[], bool]
@@ -52,6 +53,15 @@ class RunReports:
         if debug():
             detail = error.report if isinstance(error, AppLoadError) else report_of(error)
         return self.error_page(exchange, 500, why, detail)
+
+
+def name_of(method: str, target: str, traceparent: str | None) -> str:
+    """What a line calls a request."""
+    return f"{method} {target}{words_for(traceparent)}"
+
+
+def _name_in(environ: dict[str, Any]) -> str:
+    return name_of(environ["REQUEST_METHOD"], environ["REQUEST_URI"], environ.get("HTTP_TRACEPARENT"))
 
 
 def report_of(error: BaseException) -> str:

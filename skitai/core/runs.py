@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextvars
 import functools
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from skitai._kernels import engine, http1
@@ -29,8 +30,10 @@ from skitai.core.logs.facade import Logs
 from skitai.core.plans import ListenerInfo, Plan
 from skitai.core.routes import Mount
 from skitai.core.runreports import RunReports
+from skitai.core.runterms import RunTerms
 from skitai.core.sendfile import SendfileRoots
 from skitai.core.tls import connection_fields
+from skitai.core.upgrades import Caller, Upgrades
 from skitai.errors import AppLoadError
 
 __all__ = ["Runs"]
@@ -50,8 +53,13 @@ class Runs:
         debug: bool,
         ranges_max: int,
         binding: Binding,
+        upgrades: Upgrades | None,
+        is_ending: Callable[[], bool],
     ) -> None:
-        """``template``: what is the same in every environ; ``dressed`` gives an error page its look."""
+        """``template``: what is the same in every environ; ``dressed`` gives an error page its look;
+        ``is_ending``: see `RunTerms`."""
+        self._is_ending = is_ending
+        self._upgrades = upgrades
         self._template = template
         self._dressed = dressed
         self._executor = executor
@@ -60,18 +68,32 @@ class Runs:
         self._limit_log = limit_log
         self._debug = debug
         self._binding = binding
-        #: Whether clients may see tracebacks.  Made here once: thousands of runs may wait at once.
-        self._debugs = {app: functools.partial(self._may_show, app) for app in apps.values()}
-        self._roots = {
-            mount: SendfileRoots(mount.options.sendfile_roots, ranges_max)
-            for mount in apps
-            if mount.options.sendfile_roots
-        }
+        # Made here once, as the terms are: thousands of runs may wait at once.
+        self._on_overload = self._shed
         self._watching_queue = False
         self.reports = RunReports(
             failure=functools.partial(logs.app, kind="expt"),
             warn=logs.app_warning,
             error_page=self._error_page,
+        )
+        if any(mount.options.park in app.parks_with for mount, app in apps.items()):
+            executor.prepare_parking()
+        self._terms = {mount: self._terms_of(mount, app, ranges_max) for mount, app in apps.items()}
+
+    def _terms_of(self, mount: Mount, app: MountedApp, ranges_max: int) -> RunTerms:
+        options = mount.options
+        return RunTerms(
+            self._executor,
+            self._coroutines,
+            self.reports,
+            mount.compression,
+            SendfileRoots(options.sendfile_roots, ranges_max) if options.sendfile_roots else None,
+            burns=options.lane == "burns",
+            lasts=options.lane in ("waits", "burns"),
+            debug=functools.partial(self._may_show, app),
+            on_overload=self._on_overload,
+            give_up=self._binding.give_up,
+            is_ending=self._is_ending,
         )
 
     def environ(self, exchange: engine.Exchange, plan: Plan, mount: Mount) -> dict[str, Any]:
@@ -90,6 +112,7 @@ class Runs:
             server=listener.server,
             withheld=client.withheld,
         )
+        environ["skitai.response_timeout"] = mount.options.response_timeout
         if listener.verifies and exchange.tls is not None:
             environ.update(connection_fields(exchange.tls))
         return environ
@@ -102,15 +125,25 @@ class Runs:
             environ["CONTENT_LENGTH"] = str(body.size)
         application = functools.partial(self._application, mounted, environ)
         context = contextvars.copy_context()
-        plan.run = self._new_run(exchange, application, environ, context, mount, mounted, body)
+        upgrade = None
+        if plan.upgrades and self._upgrades is not None:
+            self._upgrades.offer(environ)
+            caller = self.caller(mount, mounted)
+            upgrade = functools.partial(self._upgrades.take, exchange, environ, caller)
+        plan.run = self._new_run(exchange, application, environ, context, mount, mounted, body, upgrade)
         if plan.chain.is_coroutine:
             plan.run.submit_awaited()
             return
         self._submit(plan.run, exchange)
 
+    def caller(self, mount: Mount, mounted: MountedApp) -> Caller:
+        """Of an application whose answers are no bodies of HTTP: neither coded, nor files by name."""
+        terms = replace(self._terms[mount], compression=None, roots=None)
+        return _Caller(self._application, terms, mounted, mount.options.park in mounted.parks_with)
+
     def send_coded(self, exchange: engine.Exchange, answer: Answer, coding: Coding) -> None:
         """A file that is compressed on its way."""
-        self._submit(CodedFile(exchange, answer, coding, self._executor, self._shed), exchange)
+        self._submit(CodedFile(exchange, answer, coding, self._executor, self._on_overload), exchange)
 
     def go_on(
         self,
@@ -127,7 +160,7 @@ class Runs:
 
     def _submit(self, job: engine.Job, exchange: engine.Exchange) -> None:
         self._executor.submit(job)
-        if not self._watching_queue:
+        if not (self._watching_queue or self._executor.inline):
             self._watch_queue(exchange.call_later)
 
     def _new_run(
@@ -139,23 +172,17 @@ class Runs:
         mount: Mount,
         mounted: MountedApp,
         body: RequestBody | None,
+        upgrade: Callable[[], bool] | None = None,
     ) -> Run:
         return Run(
             exchange,
             application,
             environ,
             context,
-            self._executor,
-            self._coroutines,
-            self.reports,
-            body=body,
-            compression=mount.compression,
-            roots=self._roots.get(mount),
-            burns=exchange.burns or mount.options.lane == "burns",
-            lasts=exchange.lasts or mount.options.lane in ("waits", "burns"),
-            parks=mount.options.park,
-            debug=self._debugs[mounted],
-            on_overload=self._shed,
+            self._terms[mount],
+            body,
+            mount.options.park in mounted.parks_with,
+            upgrade,
         )
 
     def _application(self, mounted: MountedApp, environ: dict[str, Any]) -> Any:
@@ -188,6 +215,35 @@ class Runs:
         answer = error_answer(status, why, accept=accept_of(exchange.head), detail=detail)
         answer = self._dressed(exchange, answer)
         return answer.headers, answer.body
+
+
+class _Caller:
+    """A `skitai.core.upgrades.Caller`."""
+
+    __slots__ = ("_application", "_context", "_mounted", "_terms", "parks")
+
+    def __init__(
+        self,
+        application: Callable[[MountedApp, dict[str, Any]], Any],
+        terms: RunTerms,
+        mounted: MountedApp,
+        parks: bool,
+    ) -> None:
+        self._application = application
+        self._terms = terms
+        self._mounted = mounted
+        #: As it is before the application is called: one call begins at the end of another, and must not
+        #: find what that has put into its context.
+        self._context = contextvars.copy_context()
+        self.parks = parks
+
+    @property
+    def debug(self) -> Callable[[], bool]:
+        return self._terms.debug
+
+    def run(self, exchange: Any, environ: dict[str, Any]) -> Run:
+        application = functools.partial(self._application, self._mounted, environ)
+        return Run(exchange, application, environ, self._context.copy(), self._terms, None, self.parks)
 
 
 def _in_debug(mounted: MountedApp) -> bool:

@@ -1,7 +1,7 @@
 """What a request means: the service that the engine calls back.
 
     admit      loop thread   who asks, which host, which mount; refusals before the body
-    execute    loop thread   a file, a redirect, or a `Run` for the executor
+    execute    loop thread   a file, a redirect, a `Run` for the executor, or another server's answer
     finished   loop thread   the access line
 
 The decision about one request is its `Plan`, kept in ``exchange.context``.
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from skitai._kernels import AccessRecord, engine, http1, percent_decode
-from skitai.core.admission import LimitedSink, admission_hook, body_hook, early_refusal
+from skitai.core.admission import AdmissionHook, LimitedSink, admission_hook, body_hook, early_refusal
 from skitai.core.answer import Answer, send
 from skitai.core.apps import MountedApp
 from skitai.core.binding import Binding
@@ -26,23 +26,29 @@ from skitai.core.errorfolders import ErrorFolders
 from skitai.core.errorpages import accept_of, busy_answer, error_answer
 from skitai.core.forwarded import ClientView, TrustedProxies
 from skitai.core.gateway import Run
+from skitai.core.grounds import grounds_of
 from skitai.core.habitlog import HabitLog
 from skitai.core.lanes import LaneCallbacks, make_lane
 from skitai.core.limitlog import LimitLog
 from skitai.core.logs.facade import Logs
 from skitai.core.overdue import OverdueRuns
-from skitai.core.plans import NOBODY, Chains, ListenerInfo, Plan
+from skitai.core.plans import NOBODY, Chain, Chains, ListenerInfo, Plan
 from skitai.core.redirects import quote_path, redirect
+from skitai.core.relays import Asked, Relay
 from skitai.core.routes import Mount, RouteTable
 from skitai.core.runs import Runs
-from skitai.core.static import StaticFolder
+from skitai.core.static import StaticFolder, error_pages, not_there
 from skitai.core.transport import further_fields, is_exempt, needs_https, to_https
+from skitai.core.upgrades import Upgrades
 from skitai.counters import Row
 from skitai.errors import HTTPError, RemoteProtocolError
 from skitai.limits import Limits
 
 __all__ = ["HttpService"]
 
+_FOREVER = float("inf")
+#: RFC 7617.
+_PROXY_AUTHENTICATE = ("Proxy-Authenticate", 'Basic realm="proxy", charset="UTF-8"')
 _FILE_METHODS = frozenset({"GET", "HEAD"})
 _ALLOW = ("Allow", "GET, HEAD, OPTIONS")  # where there are only files
 
@@ -72,10 +78,19 @@ class HttpService:
         binding: Binding,
         counts: Row,
         on_worn: Callable[[], None],
+        upgrades: Upgrades | None = None,
+        relays: Mapping[Mount, Relay] | None = None,
+        forward: Relay | None = None,
+        is_ending: Callable[[], bool] = bool,
     ) -> None:
         """``binding`` is applied inside the context of each request: it makes the services of
         `skitai.was` belong to it.  ``on_worn()`` is called, perhaps again and again, once half of the
-        threads are in handlers that have not returned though their clients got 503."""
+        threads are in handlers that have not returned though their clients got 503; ``upgrades``: what else
+        than HTTP a connection may become; ``relays``: of mounts that other servers answer for; ``forward``:
+        the proxy for what is none of this server's; ``is_ending()``: whether the server lets its connections
+        end."""
+        self._forward = None if forward is None else Chain((), None, None, False, False, forward)
+        self._upgrades = upgrades
         self._table = table
         self._limits = limits
         self._executor = executor
@@ -83,7 +98,7 @@ class HttpService:
         self._proxies = proxies
         self._logs = logs
         self._access_log = access_log
-        self._chains = Chains(apps, folders)
+        self._chains = Chains(apps, folders, relays or {})
         self._overdue = OverdueRuns(counts, 0 if executor.inline else max(1, threads // 2), on_worn)
         self._template = make_template(
             threads=threads, processes=processes, errors=logs.wsgi_errors, was=binding.face, spool=spool
@@ -102,6 +117,8 @@ class HttpService:
             debug=debug,
             ranges_max=limits.ranges_max,
             binding=binding,
+            upgrades=upgrades,
+            is_ending=is_ending,
         )
         self._lane_callbacks = LaneCallbacks(
             binding,
@@ -113,20 +130,32 @@ class HttpService:
     # -- the engine's callbacks -----------------------------------------------------------
 
     def admit(self, exchange: engine.Exchange) -> None:
-        exchange.context = plan = Plan(self._client_of(exchange), self._table.error_pages)
+        listener: ListenerInfo = exchange.listener
+        exchange.context = plan = Plan(self._client_of(exchange, listener), self._table.error_pages)
         try:
-            self._route(exchange, plan)
-            mount, app = plan.chain.mount, plan.chain.app
+            if self._forward is not None and exchange.head.form in ("absolute", "authority"):
+                plan.chain = self._forward
+                self._admit_to_relay(exchange, plan, self._limits.body_max, self._forward.relay)
+                return
+            self._route(exchange, listener, plan)
+            mount, app, relay = plan.chain.mount, plan.chain.app, plan.chain.relay
             if mount is not None and app is not None:
                 self._admit_to_app(exchange, plan, mount, app)
+            elif mount is not None and relay is not None:
+                self._admit_to_relay(exchange, plan, mount.options.body_max, relay)
             elif exchange.head.has_body:
                 self.execute(exchange)  # nobody wants the body: answer before it comes
         except HTTPError as error:
-            answer = error_answer(error.status, error.why, accept=accept_of(exchange.head))
-            if exchange.head.form == "authority":
-                # What comes behind CONNECT is meant for a tunnel; it must not be read as requests.
-                answer.headers.append(("Connection", "close"))
-            send(exchange, self._dressed(exchange, answer))
+            self._refuse(exchange, error)
+
+    def _refuse(self, exchange: engine.Exchange, error: HTTPError) -> None:
+        answer = error_answer(error.status, error.why, accept=accept_of(exchange.head))
+        if error.status == 407:
+            answer.headers.append(_PROXY_AUTHENTICATE)
+        if exchange.head.form == "authority":
+            # What comes behind CONNECT is meant for a tunnel; it must not be read as requests.
+            answer.headers.append(("Connection", "close"))
+        send(exchange, self._dressed(exchange, answer))
 
     def execute(self, exchange: engine.Exchange) -> None:
         plan: Plan = exchange.context
@@ -140,6 +169,9 @@ class HttpService:
                 self._runs.start(exchange, plan, mount, app)
                 return
             answer = redirect(301, plan.slash_redirect, exchange.head.query)
+        if answer is None and plan.chain.relay is not None:
+            self._pass_on(exchange, plan, plan.chain.relay)
+            return
         if plan.body is not None:
             plan.body.close()
         if answer is not None and answer.coding is not None:
@@ -150,9 +182,12 @@ class HttpService:
     def finished(self, exchange: engine.Exchange) -> None:
         plan: Plan = exchange.context
         plan.run = None  # it leads back here, and would wait for the collector
-        if not self._access_log:
-            return
+        if plan.passage is not None:
+            plan.passage.over()
+            plan.passage = None
         head = exchange.head
+        if not self._access_log or (head.form == "authority" and exchange.status == 200):
+            return  # a tunnel has its line when it is closed
         self._logs.request(
             (
                 time.time(),
@@ -203,6 +238,13 @@ class HttpService:
         return () if self._proxies else (_PONG,)
 
     @property
+    def error_pages(self) -> tuple[engine.ErrorPage, ...]:
+        return error_pages()
+
+    def grounds(self, info: ListenerInfo) -> tuple[engine.Ground, ...]:
+        return () if self._proxies else grounds_of(self._table, self._chains, info)
+
+    @property
     def log(self) -> Callable[[AccessRecord], None] | None:
         return self._logs.request if self._access_log else None
 
@@ -224,7 +266,11 @@ class HttpService:
         if self._proxies or site is None or site.redirect_to:
             return None
         # The certificate is of each connection, and the fields are not the application's.
-        if info.verifies or needs_https(site, info, info.scheme) or further_fields(site, info, info.scheme):
+        if (
+            info.verifies
+            or (info.scheme == "http" and needs_https(site, info))
+            or further_fields(site, info, info.scheme)
+        ):
             return None
         mounts = site.match(path)
         chain = self._chains.of(mounts) if mounts else NOBODY
@@ -244,8 +290,9 @@ class HttpService:
         )
 
     def go_on(self, exchange: engine.Exchange, begun: engine.Begun, context: contextvars.Context) -> Run:
-        exchange.context = plan = Plan(self._client_of(exchange), self._table.error_pages)
-        self._route(exchange, plan)
+        listener: ListenerInfo = exchange.listener
+        exchange.context = plan = Plan(self._client_of(exchange, listener), self._table.error_pages)
+        self._route(exchange, listener, plan)
         mount, app = plan.chain.mount, plan.chain.app
         if mount is None or app is None:
             raise RuntimeError("a request left a lane where no application is mounted")
@@ -255,16 +302,15 @@ class HttpService:
 
     # -- admission ------------------------------------------------------------------------
 
-    def _client_of(self, exchange: engine.Exchange) -> ClientView:
-        listener: ListenerInfo = exchange.listener
+    def _client_of(self, exchange: engine.Exchange, listener: ListenerInfo) -> ClientView:
         address, port = exchange.peer
         return self._proxies.resolve(address, port, exchange.head, listener.scheme)
 
-    def _route(self, exchange: engine.Exchange, plan: Plan) -> None:
-        head, listener = exchange.head, exchange.listener
-        site = self._table.host(plan.client.host)
-        if head.path != _PONG.path:  # which is no site's
-            exchange.further_fields = further_fields(site, listener, plan.client.scheme)
+    def _route(self, exchange: engine.Exchange, listener: ListenerInfo, plan: Plan) -> None:
+        head, client = exchange.head, plan.client
+        site = self._table.host(client.host)
+        if client.scheme == "https" and head.path != _PONG.path:  # which is no site's
+            exchange.further_fields = further_fields(site, listener, client.scheme)
         if head.form == "authority":
             raise HTTPError(405, "CONNECT is for proxies; this server is none.")
         if head.path == "*":  # also ``OPTIONS http://host`` (RFC 9112 section 3.2.4)
@@ -283,10 +329,10 @@ class HttpService:
             plan.answer = Answer(200, _PONG.headers, _PONG.body)
             return
         if site is None:
-            raise HTTPError(421, f"No site is configured for the host {plan.client.host!r}.")
+            raise HTTPError(421, f"No site is configured for the host {client.host!r}.")
         plan.error_pages = site.error_pages
-        if needs_https(site, listener, plan.client.scheme) and not is_exempt(plan.path):
-            plan.answer = to_https(head, plan.client, listener.https_port)
+        if client.scheme == "http" and needs_https(site, listener) and not is_exempt(plan.path):
+            plan.answer = to_https(head, client, listener.https_port)
             return
         if site.redirect_to:
             # 308 keeps the method: a form must not become a GET of the other site.
@@ -308,16 +354,52 @@ class HttpService:
         if (head.content_length or 0) > body_max:
             raise HTTPError(413, f"The body is larger than {body_max} bytes, the limit of this mount.")
         exchange.response_timeout = mount.options.response_timeout
-        is_long = (head.content_length or 0) > self._limits.body_memory_max
-        for hook in (admission_hook(app), body_hook(app) if is_long else None):
-            if hook is not None:
-                refusal = early_refusal(hook, self._runs.environ(exchange, plan, mount), self._logs.trace_app)
-                if refusal is not None:
-                    send(exchange, refusal)
-                    return
+        upgrades = self._upgrades
+        if upgrades is not None and upgrades.is_asked_for(head):
+            plan.upgrades = True
+            refusal = upgrades.refusal(head, plan.client)
+            if refusal is not None:
+                send(exchange, self._dressed(exchange, refusal))
+                return
+        hook = admission_hook(app)
+        if hook is not None and self._refuses(hook, exchange, plan, mount):
+            return
         if head.has_body:
+            hook = body_hook(app) if (head.content_length or 0) > self._limits.body_memory_max else None
+            if hook is not None and self._refuses(hook, exchange, plan, mount):
+                return
             plan.body = RequestBody(self._spool, self._limits.body_memory_max)
             exchange.sink = LimitedSink(plan.body, body_max, self._limit_log.note)
+
+    def _admit_to_relay(
+        self, exchange: engine.Exchange, plan: Plan, body_max: int, relay: Relay | None
+    ) -> None:
+        assert relay is not None
+        head = exchange.head
+        if (head.content_length or 0) > body_max:
+            raise HTTPError(413, f"The body is larger than {body_max} bytes, the limit of this mount.")
+        exchange.response_timeout = _FOREVER  # the passage has clocks of its own
+        if head.has_body:
+            exchange.is_passed_on = True
+            self._pass_on(exchange, plan, relay)
+
+    def _pass_on(self, exchange: engine.Exchange, plan: Plan, relay: Relay) -> None:
+        try:
+            plan.passage = relay.begin(Asked(exchange, plan.client, plan.path, self._relay_failed))
+        except HTTPError as error:
+            self._refuse(exchange, error)
+
+    def _relay_failed(self, exchange: engine.Exchange, status: int, why: str, cause: str) -> None:
+        head = exchange.head
+        self._limit_log.note(f"answered {status}", f"{head.method} {head.path}: {cause}")
+        if exchange.progress is engine.Progress.PENDING:
+            self._refuse(exchange, HTTPError(status, why))
+
+    def _refuses(self, hook: AdmissionHook, exchange: engine.Exchange, plan: Plan, mount: Mount) -> bool:
+        refusal = early_refusal(hook, self._runs.environ(exchange, plan, mount), self._logs.trace_app)
+        if refusal is not None:
+            send(exchange, refusal)
+        return refusal is not None
 
     # -- answering ------------------------------------------------------------------------
 
@@ -352,7 +434,7 @@ def _raw(path: str) -> bytes:
 
 def _nothing_here(head: http1.RequestHead) -> Answer:
     if head.method in _FILE_METHODS:
-        return error_answer(404, "There is no such file.", accept=accept_of(head))
+        return not_there(accept_of(head))
     if head.method == "OPTIONS":
         return Answer(204, [_ALLOW])
     return error_answer(

@@ -21,16 +21,17 @@ from skitai._kernels import engine, http1
 from skitai.core.answer import Answer
 from skitai.core.beneath import open_anywhere, open_beneath, with_status
 from skitai.core.caching import CachePolicy
-from skitai.core.errorpages import accept_of, error_answer
+from skitai.core.compression import Compression, coded_fields, varying
+from skitai.core.errorpages import TYPES, accept_of, error_answer
 from skitai.core.listing import entries_of, listing_answer
-from skitai.core.mediatypes import media_type
+from skitai.core.mediatypes import MEDIA_TYPES, UNKNOWN, media_type
 from skitai.core.negotiation import preferred_coding
 from skitai.core.precompressed import SUFFIXES, current_codings, look_beside
 from skitai.core.redirects import quote_path, redirect
-from skitai.core.representation import Representation
+from skitai.core.representation import Representation, precondition_failed, range_not_satisfiable
 from skitai.limits import Limits
 
-__all__ = ["StaticFolder"]
+__all__ = ["StaticFolder", "error_pages", "not_there"]
 
 #: Errors of open(2) that mean "no such file": not there, not a folder or a link astray,
 #: a name no file can have, a socket.
@@ -43,6 +44,8 @@ _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 _WELL_KNOWN = ".well-known"
 
 _VARY = ("Vary", "Accept-Encoding")
+#: Bytes: no file is so long.
+_SOME_SIZE = 9_876_543_210_123_456_789
 #: A file is what its name says, whatever a browser makes of the content.
 _NOSNIFF = ("X-Content-Type-Options", "nosniff")
 
@@ -206,6 +209,46 @@ class StaticFolder:
         os.close(descriptor)
         return None
 
+    # -- without Python -------------------------------------------------------------------------
+
+    def terms(self, compression: Compression | None) -> engine.FolderTerms | None:
+        """By which the compiled engine finds files here by itself, on a mount with ``compression``; None
+        where there is a rule that it does not read."""
+        index = self._index[0] if self._index else ""
+        if (
+            not index.isascii()
+            or "/" in index
+            or not all(_is_star_pattern(r.pattern) for r in self._policy.rules)
+        ):
+            return None
+
+        def is_coded(content_type: str) -> bool:
+            return compression is not None and compression.wants(content_type)
+
+        shared = [("Cache-Control", self._policy.otherwise)]
+        plain = _fields("", shared)
+        return engine.FolderTerms(
+            root=self._root,
+            index=index,
+            dotfiles=self._dotfiles,
+            follow_links=self._open is open_anywhere,
+            precompressed=self._precompressed,
+            types=tuple((suffix, type_, is_coded(type_)) for suffix, type_ in MEDIA_TYPES.items()),
+            other_type=(UNKNOWN, is_coded(UNKNOWN)),
+            coded_from=compression.least if compression is not None else 0,
+            level=compression.level if compression is not None else 0,
+            rules=tuple((rule.pattern, rule.is_path, rule.value) for rule in self._policy.rules),
+            otherwise=self._policy.otherwise,
+            for_hashed=self._policy.for_hashed,
+            fields=(
+                plain,
+                (varying(plain[0]), varying(plain[1]), varying(plain[2])),
+                coded_fields(plain[0], plain[1], "gzip"),
+                _fields("", [*shared, _VARY]),
+                _fields("gzip", [*shared, _VARY]),
+            ),
+        )
+
     # -- listings -------------------------------------------------------------------------------
 
     def _list(self, segments: list[str], head: http1.RequestHead, url_path: str) -> Answer | None:
@@ -247,6 +290,27 @@ class StaticFolder:
         return status
 
 
+def not_there(accept: str) -> Answer:
+    """404 of a folder behind which nobody is asked."""
+    return error_answer(404, "There is no such file.", accept=accept)
+
+
+def error_pages() -> tuple[engine.ErrorPage, ...]:
+    """What folders refuse, in words."""
+    pages = []
+    for media_type_ in TYPES:
+        pages.append(_page(not_there(media_type_), media_type_))
+        for shared in ([], [_VARY]):
+            pages.append(_page(precondition_failed(media_type_, shared), media_type_, bool(shared)))
+            beyond = range_not_satisfiable(media_type_, shared, _SOME_SIZE)
+            pages.append(_page(beyond, media_type_, bool(shared), _SOME_SIZE))
+    return tuple(pages)
+
+
+def _page(answer: Answer, media_type_: str, has_forms: bool = False, size: int = 0) -> engine.ErrorPage:
+    return engine.ErrorPage(answer.status, media_type_, answer.headers, answer.body, size, has_forms)
+
+
 def _segments(path: str) -> list[str] | None:
     """The names that ``path`` leads through; None for a path that no client needs to send.
 
@@ -264,6 +328,17 @@ def _segments(path: str) -> list[str] | None:
 def _names(segments: list[str]) -> list[bytes]:
     """Names of files are bytes, whatever the locale of the process makes of them."""
     return [segment.encode("utf-8", "surrogateescape") for segment in segments]
+
+
+def _fields(coding: str, shared: http1.Headers) -> tuple[http1.Headers, http1.Headers, http1.Headers]:
+    """Of 200, 304 and 206 of some file."""
+    some = Representation(-1, os.stat(os.sep), UNKNOWN, coding=coding, shared=shared, own=[_NOSNIFF])
+    return some.whole_fields(), some.unchanged(), some.partial()
+
+
+def _is_star_pattern(pattern: str) -> bool:
+    """Whether nothing in it but ``*`` stands for something else."""
+    return pattern.isascii() and not any(character in pattern for character in "?[")
 
 
 def _is_hidden(name: str) -> bool:

@@ -35,9 +35,9 @@ def further_fields(site: VirtualHost | None, listener: ListenerInfo, scheme: str
     return [("Strict-Transport-Security", hsts)] if hsts else []
 
 
-def needs_https(site: VirtualHost, listener: ListenerInfo, scheme: str) -> bool:
-    """Whether a request that came by ``scheme`` is sent to https."""
-    return scheme == "http" and (listener.https_only if site.https_only is None else site.https_only)
+def needs_https(site: VirtualHost, listener: ListenerInfo) -> bool:
+    """Whether a request that came by http is sent to https."""
+    return listener.https_only if site.https_only is None else site.https_only
 
 
 def is_exempt(path: str) -> bool:

@@ -19,6 +19,8 @@ __all__ = ["as_bytes", "check_headers", "parse_status"]
 _HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "upgrade"}
 )
+#: Of these names and of Content-Length: most others are told from them by this.
+_LENGTHS = frozenset(map(len, {*_HOP_BY_HOP, "content-length"}))
 
 
 def as_bytes(piece: Any) -> bytes:
@@ -59,6 +61,9 @@ def check_headers(headers: Any, warn: Callable[[str], None]) -> tuple[http1.Head
         name, value = field
         if not isinstance(name, str) or not isinstance(value, str):
             raise TypeError(f"header names and values must be str, not {field!r} (PEP 3333)")
+        if len(name) not in _LENGTHS:
+            kept.append((name, value))
+            continue
         lower = name.lower()
         if lower in _HOP_BY_HOP:
             if lower == "connection" and value.lower() == "close":
@@ -69,10 +74,11 @@ def check_headers(headers: Any, warn: Callable[[str], None]) -> tuple[http1.Head
                 )
             continue
         if lower == "content-length":
-            if not (value.isascii() and value.isdigit()) or length not in (None, int(value)):
+            announced = int(value) if value.isascii() and value.isdigit() else None
+            if announced is None or length not in (None, announced):
                 raise ValueError(f"bad or contradictory Content-Length {value!r}")
             if length is not None:
                 continue
-            length = int(value)
+            length = announced
         kept.append((name, value))
     return kept, length

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from skitai import was
+from skitai._lazy import LazyModule
 from skitai.core.redirects import quote_path
 from skitai.errors import ClientDisconnected, HTTPError, OutsideRequest
 from skitai.limits import FormLimits
@@ -39,8 +40,12 @@ from skitai.saddle.scope import Scope
 from skitai.saddle.sessions import SessionSettings
 from skitai.saddle.temp import Temp
 from skitai.saddle.templates import TemplateSettings
-from skitai.saddle.testclient import TestClient
 from skitai.saddle.urls import Names
+
+if TYPE_CHECKING:
+    from skitai.saddle import testclient
+else:
+    testclient = LazyModule("skitai.saddle.testclient")
 
 __all__ = ["Saddle"]
 
@@ -71,6 +76,8 @@ class Saddle(AuthorizationSettings, SessionSettings, TemplateSettings, Scope):
         limits: of forms, uploads and other bodies: ``app.limits.upload_max = 1 << 30``.
     """
 
+    #: Nothing here is kept for a thread: handlers that wait are parked (docs/waiting.md).
+    skitai_parks = True
     #: What makes ``was.NAME`` of the services of a request, when it is first asked for.
     skitai_services: ClassVar[dict[str, Callable[[was.Services], Any]]] = {
         "ab": lambda services: services.app.build_url,
@@ -136,9 +143,9 @@ class Saddle(AuthorizationSettings, SessionSettings, TemplateSettings, Scope):
 
     def test_client(
         self, base_url: str = "http://localhost", mount: str = "", *, raise_exceptions: bool = True
-    ) -> TestClient:
+    ) -> testclient.TestClient:
         """A client that calls the application without a server: see `skitai.saddle.testclient`."""
-        return TestClient(self, base_url, mount, raise_exceptions=raise_exceptions)
+        return testclient.TestClient(self, base_url, mount, raise_exceptions=raise_exceptions)
 
     # -- told by its packages and itself -----------------------------------------------------
 

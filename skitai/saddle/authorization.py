@@ -17,8 +17,9 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 
+from skitai.core.digest import quoted
 from skitai.core.errorpages import error_answer
-from skitai.saddle.digest import DigestRealm, Verdict, quoted
+from skitai.saddle.digest import DigestRealm, Verdict
 from skitai.saddle.request import Request
 
 __all__ = ["AuthorizationSettings", "Guard", "Refusal", "Users", "authorized", "guard_of"]

@@ -1,4 +1,4 @@
-"""Digest authorization (RFC 7616): what is asked for, and whether an answer to it is right.
+"""Digest authorization (RFC 7616), the server's half: what is asked for, and whether an answer is right.
 
 SHA-256 and MD5 are offered, in this order, with ``qop=auth``.  A request with the right password
 and a nonce that cannot be used (expired, another process's, used already) is told ``stale=true``:
@@ -17,28 +17,12 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
+from skitai.core.digest import ALGORITHMS, digest_response, parameters_of, quoted
 from skitai.saddle.nonces import Nonces
 
-__all__ = ["ALGORITHMS", "DigestRealm", "Verdict", "digest_response", "parameters_of", "quoted"]
+__all__ = ["DigestRealm", "Verdict"]
 
-#: Names of algorithms as they are sent, and how they compute.
-ALGORITHMS: Final[dict[str, Callable[[bytes], str]]] = {
-    "SHA-256": lambda data: hashlib.sha256(data).hexdigest(),
-    # The protocol's word, where FIPS would not let it be used for security.
-    "MD5": lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest(),
-}
-
-_PARAMETER = re.compile(
-    r"""[ \t,]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*"""
-    r"""(?:"([^"\\]*(?:\\.[^"\\]*)*)"|([^\s",]*))[ \t]*(?:,|$)"""
-)
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _COUNT = re.compile(r"[0-9a-fA-F]{8}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
-#: Longer credentials, and those of more parameters, are none: the loop thread reads them.
-_CREDENTIALS_MAX: Final = 16384
-_PARAMETERS_MAX: Final = 32
 
 #: Stands for the password of users that there are not, so that they take as long.
 _NOBODY: Final = secrets.token_hex()
@@ -121,51 +105,6 @@ class DigestRealm:
         return Verdict(user)
 
 
-def digest_response(
-    algorithm: str,
-    user: str,
-    realm: str,
-    password: str,
-    *,
-    method: str,
-    uri: str,
-    nonce: str,
-    count: str,
-    cnonce: str,
-) -> str:
-    """``response`` of RFC 7616 section 3.4.1 for ``qop=auth``.  Fields are text of single bytes."""
-    hash_of = ALGORITHMS[algorithm]
-    first = hash_of(f"{user}:{realm}:{password}".encode("utf-8", "surrogatepass"))
-    second = hash_of(_bytes(f"{method}:{uri}"))
-    return hash_of(_bytes(f"{first}:{nonce}:{count}:{cnonce}:auth:{second}"))
-
-
-def _bytes(field: str) -> bytes:
-    return field.encode("latin-1", "replace")
-
-
-def parameters_of(credentials: str) -> dict[str, str] | None:
-    """``name=value, name="value"``, with names in lower case.
-
-    None if it is something else, says a name twice, or is too long.
-    """
-    found: dict[str, str] = {}
-    position = 0
-    if len(credentials) > _CREDENTIALS_MAX:
-        return None
-    while position < len(credentials):
-        match = _PARAMETER.match(credentials, position)
-        if match is None:
-            return None if credentials[position:].strip(" \t,") else found
-        name, in_quotes, token = match.groups()
-        name = name.lower()
-        if name in found or len(found) == _PARAMETERS_MAX:
-            return None
-        found[name] = token if in_quotes is None else _ESCAPED.sub(r"\1", in_quotes)
-        position = match.end()
-    return found
-
-
 def _user(given: dict[str, str]) -> str | None:
     """The user's name; None unless it is said once, in UTF-8."""
     plain, extended = given.get("username"), given.get("username*")
@@ -173,7 +112,7 @@ def _user(given: dict[str, str]) -> str | None:
         return None
     try:
         if plain is not None:
-            return _bytes(plain).decode("utf-8")
+            return plain.encode("latin-1", "replace").decode("utf-8")
         charset, _, rest = (extended or "").partition("'")
         _, quote, value = rest.partition("'")
         if not quote or charset.lower() != "utf-8":
@@ -181,15 +120,3 @@ def _user(given: dict[str, str]) -> str | None:
         return unquote(value, errors="strict")
     except UnicodeDecodeError:
         return None
-
-
-def quoted(text: str) -> str:
-    """A quoted-string of a field, UTF-8 in the single bytes of WSGI.
-
-    Raises:
-        ValueError: ``text`` has a control character.
-    """
-    if _CONTROL.search(text):
-        raise ValueError(f"the realm {text!r} has a control character, which no field can carry")
-    escaped = text.replace("\\", r"\\").replace('"', r"\"")
-    return '"' + escaped.encode().decode("latin-1") + '"'

@@ -10,10 +10,10 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any
 
 from skitai.core.bodies import Spool
+from skitai.core.contenttype import known_charset, parse_content_type
 from skitai.errors import HTTPError
 from skitai.limits import FormLimits
 from skitai.saddle.body import Body
-from skitai.saddle.contenttype import known_charset, parse_content_type
 from skitai.saddle.multiparts import parse_multipart
 from skitai.saddle.urlencoded import parse_urlencoded
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote_plus
@@ -18,8 +19,13 @@ from skitai.saddle.conversion import TYPED_NAMES, Converter, converter_of
 
 __all__ = ["Handler", "convert_typed", "is_coroutine_function", "name_of", "query_arguments"]
 
+_log = logging.getLogger(__name__)
+
 #: Arguments of one query: more cost memory and time, and no form has them.
 _ARGUMENTS_MAX = 1000
+
+#: A text in a module whose annotations are all texts.
+_TEXTS_MAX = 2
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -69,7 +75,7 @@ class Handler:
                 self.positional += parameter.kind in _POSITIONAL
                 if parameter.default is inspect.Parameter.empty:
                     required.add(parameter.name)
-                convert = converter_of(_evaluated(parameter.annotation, function))
+                convert = converter_of(_annotation(parameter, function))
                 if convert is not None:
                     self._converters[parameter.name] = convert
         self.parameters = tuple(names)
@@ -179,14 +185,25 @@ def is_coroutine_function(function: Callable[..., Any]) -> bool:
     )
 
 
-def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:
-    """An annotation that is a text (PEP 563) stands for what it names, if that can be found already.
+def _annotation(parameter: inspect.Parameter, function: Callable[..., Any]) -> Any:
+    """One that is a text (PEP 563) stands for what it names; None, and a warning, where that is not there.
 
     One by one, because one that is only imported for the type checker must not hide the others.
     """
-    if not isinstance(annotation, str):
-        return annotation
+    annotation = parameter.annotation
     try:
-        return eval(annotation, getattr(inspect.unwrap(function), "__globals__", {}))
-    except Exception:
+        for _ in range(_TEXTS_MAX):
+            if isinstance(annotation, str):
+                annotation = eval(annotation, getattr(inspect.unwrap(function), "__globals__", {}))
+    except Exception as error:
+        _log.warning(
+            "%s: the annotation %s of the argument %r cannot be read (%s: %s), so nothing is converted; "
+            "what it names must be there when the route is made, not only for the type checker",
+            name_of(function),
+            annotation,
+            parameter.name,
+            type(error).__name__,
+            error,
+        )
         return None
+    return annotation

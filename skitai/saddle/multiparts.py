@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from skitai.core.bodies import Spool
+from skitai.core.contenttype import known_charset
 from skitai.errors import HTTPError
 from skitai.limits import FormLimits
-from skitai.saddle.contenttype import known_charset
 from skitai.saddle.extras import extra
 from skitai.saddle.uploads import Arrival, UploadedFile
 

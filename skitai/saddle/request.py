@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlparse
 
+from skitai.core.contenttype import parse_content_type
 from skitai.core.redirects import quote_path
 from skitai.errors import HTTPError
 from skitai.limits import FormLimits
 from skitai.saddle.body import Body
-from skitai.saddle.contenttype import parse_content_type
 from skitai.saddle.forms import gather, has_form, merged, read_form
 from skitai.saddle.jsontext import read_json
 from skitai.saddle.uploads import UploadedFile

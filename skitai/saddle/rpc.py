@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from skitai.core.contenttype import parse_content_type
 from skitai.errors import HTTPError
 from skitai.limits import FormLimits
-from skitai.saddle.contenttype import parse_content_type
 from skitai.saddle.coroutines import run_here
 from skitai.saddle.handlers import convert_typed, query_arguments
 from skitai.saddle.hooks import drive, run_within

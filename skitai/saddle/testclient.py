@@ -3,6 +3,9 @@
     with app.test_client() as client:
         response = client.post("/login", data={"user": "hans"}, follow_redirects=True)
         assert response.status_code == 200
+        with client.websocket("/echo") as ws:
+            ws.send("hi")
+            assert ws.receive() == "ECHO:hi"
 
 It calls by PEP 3333 and no other way, under the validator of the standard library, so that what
 breaks the rules of WSGI breaks the test.  Cookies are kept as a browser keeps them.  What a handler
@@ -13,8 +16,8 @@ Of one thread at a time.
 
 from __future__ import annotations
 
-import json as json_module
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from email.message import Message
 from http.cookiejar import Cookie, CookieJar
 from types import TracebackType
@@ -26,101 +29,21 @@ from wsgiref.validate import validator
 
 from skitai.saddle.cookies import read_cookies
 from skitai.saddle.testrequest import Fields, body_of, credentials_for, environ_of, pairs_of, target_of
+from skitai.saddle.testresponse import Body, TestResponse
+from skitai.saddle.testsockets import (
+    Handshake,
+    TestWebSocket,
+    WebSocketClosed,
+    WebSocketRefused,
+    handshake_fields,
+    open_socket,
+)
 
-__all__ = ["TestClient", "TestResponse"]
+__all__ = ["TestClient", "TestResponse", "TestWebSocket", "WebSocketClosed", "WebSocketRefused"]
 
 _REDIRECTS_MAX: Final = 20
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-
-
-class _Body:
-    """The pieces of a body as the application makes them; closed behind the last one, or when it raises."""
-
-    def __init__(self, result: Any) -> None:
-        self._iterator = iter(result)
-        self._close = result.close
-        self._is_open = True
-        self._ready: list[bytes] = []
-        # PEP 3333: the head may wait for the first piece that is not empty.
-        for piece in self:
-            if piece:
-                self._ready.append(piece)
-                break
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        if self._ready:
-            return self._ready.pop()
-        if not self._is_open:
-            raise StopIteration
-        try:
-            return cast(bytes, next(self._iterator))
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        if self._is_open:
-            self._is_open = False
-            self._close()
-
-
-class TestResponse:
-    """What the application answered.
-
-    Attributes:
-        status: ``"200 OK"``; ``status_code`` is its number.
-        headers: names in any case; ``headers.get_all(name)`` for fields that are there several times.
-        url: what was asked for, after redirects.
-        history: the responses that redirected here, the first one first.
-    """
-
-    __test__ = False  # pytest: no class of tests, in spite of its name
-
-    def __init__(self, url: str, status: str, headers: list[tuple[str, str]], body: _Body | None) -> None:
-        self.url = url
-        self.status = status
-        self.headers = Headers(headers)
-        self.history: list[TestResponse] = []
-        self._body = body
-        self._data: bytes | None = None
-
-    @property
-    def status_code(self) -> int:
-        return int(self.status[:3])
-
-    @property
-    def data(self) -> bytes:
-        """The whole body."""
-        if self._data is None:
-            self._data = b"".join(self)
-        return self._data
-
-    @property
-    def text(self) -> str:
-        """The body in the charset of its Content-Type, or in UTF-8."""
-        message = Message()
-        message["Content-Type"] = self.headers.get("Content-Type") or "text/plain"
-        return self.data.decode(message.get_content_charset("utf-8"), "replace")
-
-    def json(self) -> Any:
-        """The value of a JSON body.  Raises ValueError: it is none."""
-        return json_module.loads(self.data)
-
-    def __iter__(self) -> Iterator[bytes]:
-        """The pieces of the body as the application gives them, once; for ``stream=True``."""
-        return iter(self._body or ())
-
-    def close(self) -> None:
-        """As if the client hung up: the application is not asked for more, and its body is closed."""
-        if self._body is not None:
-            self._body.close()
-
-    def __repr__(self) -> str:
-        return f"<{self.status} of {self.url}>"
 
 
 class TestClient:
@@ -151,7 +74,7 @@ class TestClient:
         self._base_url = base_url
         self._mount = mount
         self._raises = raise_exceptions
-        self._open: list[TestResponse] = []
+        self._open = ExitStack()
 
     def __enter__(self) -> TestClient:
         return self
@@ -159,9 +82,8 @@ class TestClient:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Closes streamed responses that are still open."""
-        while self._open:
-            self._open.pop().close()
+        """Closes streamed responses and WebSockets that are still open."""
+        self._open.__exit__(kind, error, trace)
 
     def cookie(self, name: str) -> str | None:
         """The value of a cookie as the application will read it; None if there is none."""
@@ -251,9 +173,7 @@ class TestClient:
             AssertionError: the application breaks a rule of WSGI.
             Exception: what the application raises.
         """
-        url = urljoin(self._base_url, path)
-        if params is not None:
-            url += ("&" if urlsplit(url).query else "?") + urlencode(pairs_of(params))
+        url = self._url_of(path, params)
         body, kind = body_of(data, json, files)
         fields = dict(headers or {})
         if kind and "content-type" not in {name.lower() for name in fields}:
@@ -276,6 +196,52 @@ class TestClient:
                 # RFC 9110 section 15.4: what every browser does.
                 method, body = ("HEAD" if method == "HEAD" else "GET"), b""
                 fields = {name: value for name, value in fields.items() if name.lower() != "content-type"}
+
+    def websocket(
+        self,
+        path: str,
+        *,
+        params: Fields | None = None,
+        headers: Mapping[str, str] | None = None,
+        cookies: Mapping[str, str] | None = None,
+        subprotocols: Sequence[str] = (),
+    ) -> TestWebSocket:
+        """Open a WebSocket; ``close`` it, or use it in a ``with``.
+
+        Clients of one application are in one room where their URLs name the same.
+
+        Args:
+            params, headers, cookies: as in `request`.
+            subprotocols: those that the client speaks, the best one first.
+
+        Raises:
+            WebSocketRefused: there is none; its ``response`` says why.
+            Exception: what the application raises.
+        """
+        url = self._url_of(path, params)
+        fields = {**dict(headers or {}), **handshake_fields(subprotocols)}
+        environ, asked = self._environ("GET", url, fields, b"", cookies or {})
+        debug = bool(getattr(self._application, "debug", False))
+        handshake = Handshake(url, environ, self._call, debug=debug, raises=self._raises)
+        try:
+            response = handshake.ask()
+        except Exception as error:
+            if self._raises or isinstance(error, AssertionError):
+                raise
+            raise WebSocketRefused(_failed(url)) from error
+        try:
+            websocket = open_socket(self._application, handshake, response, subprotocols)
+        except WebSocketRefused:
+            self._keep_cookies(response, asked)
+            raise
+        self._open.push(websocket.__exit__)
+        return websocket
+
+    def _url_of(self, path: str, params: Fields | None) -> str:
+        url = urljoin(self._base_url, path)
+        if params is not None:
+            url += ("&" if urlsplit(url).query else "?") + urlencode(pairs_of(params))
+        return url
 
     def _authorized(
         self,
@@ -304,6 +270,24 @@ class TestClient:
         cookies: Mapping[str, str],
         stream: bool,
     ) -> TestResponse:
+        environ, asked = self._environ(method, url, fields, body, cookies)
+        try:
+            response = self._call(url, environ, {})
+        except Exception as error:
+            if self._raises or isinstance(error, AssertionError):
+                raise
+            return _failed(url)
+        self._keep_cookies(response, asked)
+        if stream:
+            self._open.callback(response.close)
+        else:
+            assert not (response.data and method == "HEAD"), f"{response!r} to HEAD has a body"
+        return response
+
+    def _environ(
+        self, method: str, url: str, fields: Mapping[str, str], body: bytes, cookies: Mapping[str, str]
+    ) -> tuple[dict[str, Any], UrllibRequest]:
+        """That of a request, and the request as the jar knows it."""
         asked = UrllibRequest(url)
         self.cookies.add_cookie_header(asked)
         kept = asked.get_header("Cookie")
@@ -311,27 +295,26 @@ class TestClient:
             [*([kept] if kept else []), *(f"{name}={quote(value)}" for name, value in cookies.items())]
         )
         headers = {**fields, "Cookie": cookie} if cookie else fields
-        environ = environ_of(method, urlsplit(url), self._mount, headers, body)
+        return environ_of(method, urlsplit(url), self._mount, headers, body), asked
+
+    def _call(self, url: str, environ: dict[str, Any], added: Mapping[str, Any]) -> TestResponse:
+        """``added``: what stands in the environ besides, whatever it is."""
         head: list[Any] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             head[:] = status, headers
             return _refuse_write
 
-        try:
-            pieces = _Body(validator(cast(Any, self._application))(environ, start_response))
-        except Exception as error:
-            if self._raises or isinstance(error, AssertionError):
-                raise
-            return TestResponse(url, "500 Internal Server Error", [], None)
-        status, response_headers = head
-        response = TestResponse(url, status, response_headers, pieces)
+        def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            environ.update(added)  # not before: the validator wants texts under all names without a dot
+            return self._application(environ, start_response)
+
+        pieces = Body(validator(cast(Any, application))(environ, start_response))
+        status, headers = head
+        return TestResponse(url, status, headers, pieces)
+
+    def _keep_cookies(self, response: TestResponse, asked: UrllibRequest) -> None:
         self.cookies.extract_cookies(cast(Any, _Answer(response.headers)), asked)
-        if stream:
-            self._open.append(response)
-        else:
-            assert not (response.data and method == "HEAD"), f"{response!r} to HEAD has a body"
-        return response
 
 
 class _Answer:
@@ -344,6 +327,10 @@ class _Answer:
 
     def info(self) -> Message:
         return self._message
+
+
+def _failed(url: str) -> TestResponse:
+    return TestResponse(url, "500 Internal Server Error", [], None)
 
 
 def _refuse_write(data: bytes) -> None:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json as json_module
-import mimetypes
-import secrets
 import sys
 from collections.abc import Iterable, Mapping
-from pathlib import PurePath
 from typing import Any, Final
 from urllib.parse import SplitResult, quote, unquote_to_bytes, urlencode
 
-from skitai.saddle.digest import ALGORITHMS, digest_response, parameters_of, quoted
+from skitai.core.outbound.request import Origin
+from skitai.was._credentials import Challenges, Credentials
+from skitai.was._multipart import multipart
 
 __all__ = ["Fields", "body_of", "credentials_for", "environ_of", "pairs_of", "target_of"]
 
 Fields = Mapping[str, Any] | Iterable[tuple[str, Any]]
 
 _FORM: Final = "application/x-www-form-urlencoded"
+_BLOCK: Final = 65536
+#: The one that is asked.
+_HERE: Final = Origin("http", "localhost", 80)
 #: What a browser leaves in a path, and quotes that are there already.
 _PATH_SAFE: Final = "/%:@!$&'()*+,;=~-._"
 
@@ -44,7 +45,8 @@ def body_of(data: Any, json: Any, files: Mapping[str, Any] | None) -> tuple[byte
             raise ValueError("json= is a whole body: it cannot go with data= or files=")
         return json_module.dumps(json).encode(), "application/json"
     if files is not None:
-        return _multipart(pairs_of(data or ()), files)
+        body, kind = multipart(data or (), files)
+        return body if isinstance(body, bytes) else b"".join(iter(lambda: body.read(_BLOCK), b"")), kind
     if data is None:
         return b"", ""
     if isinstance(data, str):
@@ -52,41 +54,9 @@ def body_of(data: Any, json: Any, files: Mapping[str, Any] | None) -> tuple[byte
     if isinstance(data, (bytes, bytearray, memoryview)):
         return bytes(data), ""
     if hasattr(data, "read"):
-        return _content(data), ""
+        content = data.read()
+        return content.encode() if isinstance(content, str) else bytes(content), ""
     return urlencode(pairs_of(data)).encode(), _FORM
-
-
-def _content(source: Any) -> bytes:
-    content = source.read() if hasattr(source, "read") else source
-    return content.encode() if isinstance(content, str) else bytes(content)
-
-
-def _multipart(pairs: list[tuple[str, str]], files: Mapping[str, Any]) -> tuple[bytes, str]:
-    """RFC 7578, with names as browsers write them."""
-    boundary = secrets.token_hex(16)
-    pieces: list[bytes] = []
-    for name, value in pairs:
-        pieces.append(
-            f'--{boundary}\r\nContent-Disposition: form-data; name="{_escape(name)}"\r\n\r\n'.encode()
-        )
-        pieces.append(value.encode() + b"\r\n")
-    for field, given in files.items():
-        if isinstance(given, tuple):
-            name, source, *rest = given
-        else:
-            name, source, rest = PurePath(str(getattr(given, "name", field))).name, given, []
-        kind = rest[0] if rest else mimetypes.guess_type(name)[0] or "application/octet-stream"
-        pieces.append(
-            f'--{boundary}\r\nContent-Disposition: form-data; name="{_escape(field)}"; '
-            f'filename="{_escape(name)}"\r\nContent-Type: {kind}\r\n\r\n'.encode()
-        )
-        pieces.append(_content(source) + b"\r\n")
-    pieces.append(f"--{boundary}--\r\n".encode())
-    return b"".join(pieces), f"multipart/form-data; boundary={boundary}"
-
-
-def _escape(name: str) -> str:
-    return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def target_of(url: SplitResult) -> str:
@@ -137,29 +107,8 @@ def environ_of(
 
 
 def credentials_for(challenges: list[str], method: str, target: str, user: str, password: str) -> str:
-    """The value of Authorization: digest for the first such challenge that can be met, else basic."""
-    for challenge in challenges:
-        scheme, _, rest = challenge.partition(" ")
-        asked = parameters_of(rest) if scheme.lower() == "digest" else None
-        algorithm = (asked or {}).get("algorithm", "MD5").upper()
-        if asked is None or algorithm not in ALGORITHMS:
-            continue
-        cnonce, count = secrets.token_hex(8), "00000001"
-        realm = asked["realm"].encode("latin-1").decode("utf-8")
-        response = digest_response(
-            algorithm,
-            user,
-            realm,
-            password,
-            method=method,
-            uri=target,
-            nonce=asked["nonce"],
-            count=count,
-            cnonce=cnonce,
-        )
-        return (
-            f"Digest username*=UTF-8''{quote(user, safe='')}, realm={quoted(realm)}, uri=\"{target}\", "
-            f'nonce="{asked["nonce"]}", nc={count}, cnonce="{cnonce}", qop=auth, algorithm={algorithm}, '
-            f'opaque="{asked.get("opaque", "")}", response="{response}"'
-        )
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
+    """The value of Authorization: digest for the best of the challenges that can be met, else basic."""
+    known = Challenges()
+    credentials = Credentials(user, password)
+    known.learn(credentials, _HERE, challenges)
+    return known.authorization(credentials, _HERE, method, target) or ""

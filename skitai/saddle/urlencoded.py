@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from urllib.parse import unquote_to_bytes
 
+from skitai.core.contenttype import known_charset
 from skitai.errors import HTTPError
-from skitai.saddle.contenttype import known_charset
 
 __all__ = ["parse_urlencoded"]
 

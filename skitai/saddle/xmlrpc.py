@@ -1,9 +1,4 @@
-"""XML-RPC on the wire: a call read, the procedures called, the answer written.
-
-The standard library parses and writes; what it would trust, we do not.  A document type is refused
-before anything in it is read (there are no entities without one, so none can be expanded or fetched:
-what defusedxml does, and XML-RPC has no use for one).  Values are checked before they are written:
-the library would write the attributes of any object, and characters that no XML may have.
+"""XML-RPC calls answered: read, the procedures called, the value or the fault written.
 
 Faults follow the "Specification for Fault Code Interoperability"; an HTTPError of a function becomes
 a fault with its status as the code.  Tracebacks are logged (``wsgi.errors``), and shown to the
@@ -14,14 +9,12 @@ from __future__ import annotations
 
 import datetime
 import inspect
-import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn, get_origin
-from xml.parsers import expat
-from xmlrpc.client import Binary, DateTime, Fault, Unmarshaller, dumps
+from typing import Any, get_origin
 
 from skitai._constants import reason_phrase
+from skitai._xmlrpc import Fault, NotCarried, NotXML, NotXMLRPC, clean, plain, read, write_answer
 from skitai.errors import HTTPError
 from skitai.limits import FormLimits
 from skitai.saddle.returns import discard
@@ -34,9 +27,6 @@ _NO_CALL = -32600
 _APPLICATION_ERROR = -32500
 
 _SYSTEM = "system."
-# XML 1.0 section 2.2: what no document may have, written as a reference or not.
-_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_INT_MIN, _INT_MAX = -(1 << 31), (1 << 31) - 1
 
 _TYPE_NAMES = {
     bool: "boolean",
@@ -66,43 +56,23 @@ def answer(
     calls = _Calls(environ, procedures, limits, debug)
     try:
         name, args = _parse(body)
-        return _write((calls.value_of(name, args),))
+        return write_answer((calls.value_of(name, args),))
     except Refused as refusal:
-        return _write(Fault(refusal.code, refusal.text))
-
-
-def _refuse_document_type(*declaration: Any) -> NoReturn:
-    raise Refused(_NOT_WELL_FORMED, "The call has a document type, which is not taken.")
+        return write_answer(Fault(refusal.code, refusal.text))
 
 
 def _parse(body: bytes) -> tuple[str, tuple[Any, ...]]:
-    target = Unmarshaller(use_builtin_types=True)
-    target.xml("", None)  # what comes from expat is str already
     try:
-        parser = expat.ParserCreate()
-        parser.StartDoctypeDeclHandler = _refuse_document_type
-        parser.StartElementHandler = target.start
-        parser.EndElementHandler = target.end
-        parser.CharacterDataHandler = target.data
-        parser.Parse(body, True)
-        args: tuple[Any, ...] = target.close()
-        name = target.getmethodname()
-    except Refused:
-        raise
-    except expat.ExpatError as error:
-        raise Refused(_NOT_WELL_FORMED, f"The call is no XML: {error}.") from None
-    except Exception as error:  # the library meets what is no XML-RPC with whatever error comes first
-        raise Refused(_NO_CALL, f"The call is no XML-RPC: {error}.") from None
+        args, name = read(body)
+    except NotXML as error:
+        raise Refused(_NOT_WELL_FORMED, f"The call {error}.") from None
+    except NotXMLRPC as error:
+        raise Refused(_NO_CALL, f"The call {error}.") from None
+    except Fault as fault:
+        raise Refused(_NO_CALL, f"The call is no XML-RPC: {fault}.") from None
     if not isinstance(name, str) or not name:
         raise Refused(_NO_CALL, "The call names no method.")
     return name, args
-
-
-def _write(answer: tuple[Any] | Fault) -> bytes:
-    if isinstance(answer, Fault):
-        answer = Fault(answer.faultCode, _NOT_IN_XML.sub("\ufffd", str(answer.faultString)))
-    document = dumps(answer, methodresponse=True, allow_none=True)
-    return document.replace("\r", "&#13;").encode()  # else it is read as a line end: XML 1.0 section 2.11
 
 
 class _Calls:
@@ -129,7 +99,7 @@ class _Calls:
                 return self._call_system(name, args)
             value = self._procedures.call("/" + name.replace(".", "/"), "POST", args)
             try:
-                return _plain(value, f"{name}()")
+                return _carried(value, name)
             except BaseException:
                 discard(value)
                 raise
@@ -216,7 +186,7 @@ class _Calls:
         except KeyError as missing:
             return {"faultCode": INVALID_PARAMS, "faultString": f"A call has no {missing}."}
         except Refused as refusal:
-            return {"faultCode": refusal.code, "faultString": _NOT_IN_XML.sub("\ufffd", refusal.text)}
+            return {"faultCode": refusal.code, "faultString": clean(refusal.text)}
 
 
 def _type_name(annotation: Any) -> str:
@@ -224,32 +194,10 @@ def _type_name(annotation: Any) -> str:
     return _TYPE_NAMES[get_origin(annotation) or annotation]
 
 
-def _plain(value: Any, where: str) -> Any:
-    """``value`` in types that XML-RPC has.  Raises Refused, which names ``where`` and the type."""
-    if value is None or isinstance(value, (bool, bytes, DateTime, Binary, datetime.datetime)):
-        return value
-    if isinstance(value, int):
-        if not _INT_MIN <= value <= _INT_MAX:
-            raise _not_carried(where, "an int beyond 32 bits")
-        return int(value)
-    if isinstance(value, float):
-        return float(value)
-    if isinstance(value, str):
-        found = _NOT_IN_XML.search(value)
-        if found is not None:
-            raise _not_carried(where, f"a str with {found[0]!r}")
-        return str(value)
-    if isinstance(value, (bytearray, memoryview)):
-        return bytes(value)
-    if isinstance(value, (list, tuple)):
-        return [_plain(item, where) for item in value]
-    if isinstance(value, dict):
-        for key in value:
-            if not isinstance(key, str):
-                raise _not_carried(where, f"a dict with a key of type {type(key).__name__}")
-        return {_plain(key, where): _plain(item, where) for key, item in value.items()}
-    raise _not_carried(where, type(value).__name__)
-
-
-def _not_carried(where: str, what: str) -> Refused:
-    return Refused(_APPLICATION_ERROR, f"{where} returned {what}, which XML-RPC cannot carry.")
+def _carried(value: Any, name: str) -> Any:
+    """``value`` in types that XML-RPC has.  Raises Refused, which names the procedure and the type."""
+    try:
+        return plain(value)
+    except NotCarried as what:
+        text = f"{name}() returned {what}, which XML-RPC cannot carry."
+        raise Refused(_APPLICATION_ERROR, text) from None

@@ -37,7 +37,7 @@ def test_a_socket_is_found_by_name_by_number_and_as_the_only_one(handed: socket.
 
 
 def test_what_was_handed_to_another_process_is_not_ours(handed: socket.socket) -> None:
-    for others in ({}, environ() | {"LISTEN_PID": "1"}, environ() | {"LISTEN_FDS": "x"}):
+    for others in ({}, environ() | {"LISTEN_PID": "0"}, environ() | {"LISTEN_FDS": "x"}):
         with pytest.raises(NothingHanded, match="handed us no socket"):
             handed_socket("web", others)
 

@@ -5,22 +5,20 @@ from typing import Any
 import pytest
 
 from skitai.core.admission import LimitedSink, admission_hook, early_refusal
+from skitai.core.apps import MountedApp
 from skitai.core.bodies import RequestBody, Spool
-from skitai.errors import AppLoadError, HTTPError
+from skitai.core.config import AppTarget
+from skitai.errors import HTTPError
 
 
 class Mounted:
     """An application that is mounted; only what `admission_hook` looks at."""
 
-    def __init__(self, hook: Any = None, error: AppLoadError | None = None) -> None:
-        self._error = error
-        self._application = type("Application", (), {"skitai_admit": staticmethod(hook)} if hook else {})()
+    def __init__(self, admit: Any = None) -> None:
+        self._admit = admit
 
-    @property
-    def application(self) -> Any:
-        if self._error:
-            raise self._error
-        return self._application
+    def hook(self, name: str) -> Any:
+        return self._admit if name == "skitai_admit" else None
 
 
 def refusal_of(mounted: Mounted, failures: list[str] | None = None) -> Any:
@@ -31,8 +29,11 @@ def refusal_of(mounted: Mounted, failures: list[str] | None = None) -> Any:
 
 
 def test_an_application_without_a_word_is_not_asked() -> None:
-    for mounted in (Mounted(), Mounted(error=AppLoadError("broken", target="x"))):
-        assert admission_hook(mounted) is None  # type: ignore[arg-type]  # a stand-in
+    assert admission_hook(Mounted()) is None  # type: ignore[arg-type]  # a stand-in
+
+
+def test_what_is_not_loaded_has_no_word() -> None:
+    assert admission_hook(MountedApp(AppTarget(None, "no.such.module", "app", "no.such.module"))) is None
 
 
 def test_yes_and_no() -> None:

@@ -52,6 +52,13 @@ certfile = x.pem
 passphrase = swordfish
 https_only = yes
 hsts = 365d; includesubdomains
+[@search]
+members = a, b:81 3, [::1]:82, dns:pods.example.com:80, dns:_http._tcp.example.com
+hedge = p99.9
+decay_time = 1500ms
+[@people]
+type = postresql
+members = db:5432/people/hans/sw/ordfish
 """
 
 
@@ -80,6 +87,7 @@ def without_origins(settings: Settings) -> Settings:
         server=replace(settings.server, passphrase=""),
         listeners=tuple(replace(listener, passphrase="") for listener in settings.listeners),
         hosts=tuple(replace(host, passphrase="") for host in settings.hosts),
+        clusters=tuple(cluster for cluster in settings.clusters if cluster.type == "http"),
     )
 
 
@@ -112,6 +120,9 @@ def test_secrets_are_not_printed(site: Path) -> None:
     text = describe(load(None, text=FULL, base=site))
     assert "hunter2" not in text
     assert "swordfish" not in text
+    assert "ordfish" not in text
+    assert "; members is set and not shown" in text
+    assert "; [@people]" in text
     assert "; passphrase is set and not shown" in text
 
 
@@ -126,7 +137,16 @@ def test_a_list_that_would_be_read_as_another_is_a_comment() -> None:
     assert "; cannot stand in a file: python_path = /srv/a,b/lib" in describe(settings)
 
 
-SECTIONS = ("[server]", "[routes:line]", "[mount /]", "[mount x.com/a]", "[host x.com]", "[listen a]", "[x")
+SECTIONS = (
+    "[server]",
+    "[routes:line]",
+    "[mount /]",
+    "[mount x.com/a]",
+    "[host x.com]",
+    "[listen a]",
+    "[@a]",
+    "[x",
+)
 LINES = ("/ = json:app", "/a = json", "/b/ = nothing", ": x.com", ": .y.com [::1]", ": *", "/ = .", "; x")
 KEYS = [key for keys in TABLES.values() for key in keys]
 VALUES = (
@@ -144,6 +164,9 @@ VALUES = (
     "~x/y",
     "a;b",
     "https://z.com",
+    "a 2, dns:b:1",
+    "a/b/c/d",
+    "p95",
 )
 TEXTS = st.one_of(
     st.sampled_from(SECTIONS),
@@ -163,6 +186,7 @@ def test_any_text_is_refused_in_words_or_printed_so_that_it_loads_again(text: st
     copy = again(settings)
     assert replace(copy.server, passphrase="") == replace(settings.server, passphrase="")
     assert (copy.limits, copy.listeners, copy.hosts) == (settings.limits, settings.listeners, settings.hosts)
+    assert copy.clusters == without_origins(settings).clusters
     assert [(route.hosts, route.path) for route in copy.routes] == [
         (route.hosts, route.path) for route in settings.routes
     ]

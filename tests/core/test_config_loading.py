@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from skitai.core.config import Address, AppTarget, ConfigErrors, Settings, StaticTarget, for_app, load
+from skitai.core.config import (
+    Address,
+    AppTarget,
+    ClusterTarget,
+    ConfigErrors,
+    Settings,
+    StaticTarget,
+    for_app,
+    load,
+    loading,
+)
 from skitai.errors import ConfigError
 from skitai.limits import Limits
 
@@ -37,6 +47,7 @@ def test_without_anything_there_are_the_defaults() -> None:
     assert [listener.address for listener in settings.listeners] == [Address("", 5000)]
     assert settings.origin("server", "threads") == "default"
     assert (settings.routes, settings.mounts, settings.hosts, settings.problems) == ((), (), (), ())
+    assert settings.clusters == ()
 
 
 def test_settings_cannot_be_changed() -> None:
@@ -106,7 +117,11 @@ def test_a_config_errors_is_a_config_error_of_its_first_problem() -> None:
             "`skitai cert` makes one for your own machine",
         ),
         ("verify = required", "verify = required without TLS: nobody would be verified; write ssl = yes"),
-        ("enable_proxy = on", "enable_proxy = on: the forward proxy is not in this version"),
+        (
+            "proxy_allow = a b",
+            "proxy_allow = a b: 'a b' is no target; "
+            "write host.example.com, .example.com, host:993 or 10.1.0.0/16",
+        ),
         ("response_timeout = 0", "response_timeout = 0: less than 0.001"),
         ("pass_phrase = x", "[server] has no key 'pass_phrase'; did you mean 'passphrase'?"),
         ("Threads = 4", "[server] has no key 'Threads'; did you mean 'threads'?"),
@@ -115,6 +130,15 @@ def test_a_config_errors_is_a_config_error_of_its_first_problem() -> None:
 )
 def test_a_line_of_server_is_refused(line: str, complaint: str) -> None:
     assert complaints(f"[server]\n{line}\n") == [f"x.conf:2: {complaint}"]
+
+
+def test_name_servers_of_our_own_need_pycares(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read("[server]\ndns = 10.0.0.53, [fd00::53]:5353\n").server.dns == ("10.0.0.53", "[fd00::53]:5353")
+    monkeypatch.setattr(loading.importlib.util, "find_spec", lambda name: None)
+    assert complaints("[server]\ndns = 10.0.0.53\n") == [
+        "x.conf:2: dns: who asks name servers needs pycares: pip install skitai[dns], or write system"
+    ]
+    assert read("[server]\ndns = system\n").server.dns == ("system",)
 
 
 def test_several_processes_need_the_master() -> None:
@@ -168,7 +192,11 @@ def test_what_kubernetes_puts_into_the_environment_is_explained() -> None:
         ),
         ("[server a]", "x.conf:1: [server a] is not how this section is written; write [server]"),
         ("[mount]", "x.conf:1: [mount] is not how this section is written; write [mount /path]"),
-        ("[@search]\nmembers = a:80", "x.conf:1: [@search]: clusters are not in this version"),
+        ("[@search:line]\na:80", "x.conf:1: [@search] is not how this section is written; write [@name]"),
+        (
+            "[@search one]\nmembers = a:80",
+            "x.conf:1: [@search one] is not how this section is written; write [@name]",
+        ),
     ],
 )
 def test_a_section_that_cannot_be(text: str, complaint: str) -> None:
@@ -299,6 +327,15 @@ def test_two_ports_that_the_system_chooses_are_two() -> None:
 # -- mounts and hosts
 
 
+def test_the_bus() -> None:
+    assert read("[routes:line]\n/ = /tmp\n").bus.url == ""
+    bus = read("[bus]\nurl = rediss://:secret@host/3\nprefix = site\n[routes:line]\n/ = /tmp\n").bus
+    assert (bus.url, bus.prefix) == ("rediss://:secret@host/3", "site")
+    for url in ("http://host", "redis://", "redis://host:x", "redis://host/a"):
+        (complaint,) = complaints(f"[bus]\nurl = {url}\n[routes:line]\n/ = /tmp\n")
+        assert "redis://host:6379" in complaint
+
+
 def test_mount_sections(site: Path) -> None:
     text = """[routes:line]
 / = static
@@ -384,9 +421,29 @@ def test_a_domain_that_redirects_into_itself_is_refused(site: Path) -> None:
 
 
 def test_a_route_that_cannot_be_read_is_told_once(site: Path) -> None:
-    text = "[routes:line]\n/ = static\n/search = @search\n[mount /search]\nbody_max = 1m\n"
-    assert complaints(text, site) == [
-        "x.conf:3: @search is a cluster; the reverse proxy is not in this version"
+    text = "[routes:line]\n/ = static\n/search = x:\n[mount /search]\nbody_max = 1m\n"
+    assert complaints(text, site) == ["x.conf:3: 'x:' is no target; write a folder or path/module:callable"]
+
+
+CLUSTERS = "[@search]\nmembers = a\n[@db]\ntype = postgresql\nmembers = a/b/c/d\n[routes:line]\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("@serch", "x.conf:7: there is no cluster @serch; did you mean '@search'?"),
+        ("@db", "x.conf:7: @db is a cluster of type postgresql; requests are for members that speak HTTP"),
+    ],
+)
+def test_a_cluster_that_cannot_be_asked_is_a_problem_of_its_route(name: str, problem: str) -> None:
+    settings = load(Path("x.conf"), text=f"{CLUSTERS}/a = {name}\n/b = @search\n")
+    assert [str(found) for found in settings.problems] == [problem]
+    assert settings.routes[1].target == ClusterTarget("search")
+
+
+def test_an_application_and_a_cluster_at_one_path_are_one_too_many(site: Path) -> None:
+    assert complaints(CLUSTERS + "/ = @search\n/ = blog:app\n", site) == [
+        "x.conf:8: / of host default leads to a second application, the first is in line 7; keep one"
     ]
 
 
@@ -422,5 +479,5 @@ def test_for_app_says_what_it_looked_for(site: Path) -> None:
 
 
 def test_for_app_refuses_what_is_no_target(site: Path) -> None:
-    with pytest.raises(ConfigErrors, match="reverse proxy"):
-        for_app("@search", base=site)
+    with pytest.raises(ConfigErrors, match="is no target"):
+        for_app("x:", base=site)

@@ -154,7 +154,6 @@ def test_the_rest_is_served_when_one_target_is_missing(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("/ = @search", "@search is a cluster; the reverse proxy is not in this version"),
         ("/ = wsgiapp:", "'wsgiapp:' is no target; write a folder or path/module:callable"),
         ("/ = wsgiapp:a-b", "'wsgiapp:a-b' is no target"),
         ('/ = "my apps/blog:app"', "is no target; write a folder or path/module:callable without quotes"),

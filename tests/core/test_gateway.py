@@ -19,6 +19,8 @@ from skitai.core.bodies import RequestBody, Spool
 from skitai.core.coroutines import Coroutines
 from skitai.core.gateway import Run
 from skitai.core.runreports import RunReports
+from skitai.core.runterms import RunTerms
+from skitai.errors import ClientDisconnected
 from skitai.limits import Limits
 from tests.pure.engine_world import world
 from tests.waiting import wait_until
@@ -34,15 +36,25 @@ class Gateway:
     ) -> None:
         self.application = application
         self.executor = executor
-        self.debug = debug
         self.spool = Spool(None, 1 << 20)
         self.failures: list[str] = []
-        self.coroutines = Coroutines(10, pytest.fail)
         self.shed: list[str] = []
-        self.reports = RunReports(
-            failure=self.failures.append,
-            warn=self.failures.append,
-            error_page=lambda exchange, status, why, detail: ([("Content-Length", "0")], b""),
+        self.terms = RunTerms(
+            executor,
+            Coroutines(10, pytest.fail),
+            RunReports(
+                failure=self.failures.append,
+                warn=self.failures.append,
+                error_page=lambda exchange, status, why, detail: ([("Content-Length", "0")], b""),
+            ),
+            compression=None,
+            roots=None,
+            burns=False,
+            lasts=False,
+            debug=debug,
+            on_overload=self.refuse,
+            give_up=lambda: None,
+            is_ending=bool,
         )
 
     def refuse(self, exchange: engine.Exchange, limit: str, why: str) -> None:
@@ -58,17 +70,9 @@ class Gateway:
             lambda: self.application,
             {"REQUEST_METHOD": exchange.head.method},
             contextvars.copy_context(),
-            self.executor,
-            self.coroutines,
-            self.reports,
-            body=body,
-            compression=None,
-            roots=None,
-            burns=False,
-            lasts=False,
+            self.terms,
+            body,
             parks=False,
-            debug=self.debug,
-            on_overload=self.refuse,
         )
         self.executor.submit(run)
 
@@ -120,7 +124,7 @@ def test_a_coroutine_that_finds_no_room_is_closed(
         return False
 
     gateway = Gateway(application, executor, debug=lambda: False)
-    monkeypatch.setattr(gateway.coroutines, "submit", submit)
+    monkeypatch.setattr(gateway.terms.coroutines, "submit", submit)
     with world(gateway.execute) as w:
         client = w.client()
         client.get()
@@ -175,3 +179,19 @@ def test_an_application_that_waits_by_empty_pieces_ends_with_its_request(executo
         assert client.response()[0] == 503
         wait_until(lambda: closed)
         wait_until(lambda: gateway.spool.used == 0)
+
+
+def test_a_client_of_somebody_else_that_has_gone_leaves_ours_not_waiting(executor: engine.Executor) -> None:
+    """As where a handler writes to the WebSocket of another client."""
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        raise ClientDisconnected("another one has gone")
+
+    gateway = Gateway(application, executor, debug=lambda: False)
+    with world(gateway.execute) as w:
+        client = w.client()
+        client.get()
+        assert w.ended().progress is engine.Progress.GONE
+        with suppress(ConnectionResetError):
+            assert client.rest() == b""
+    assert gateway.failures == []

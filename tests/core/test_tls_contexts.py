@@ -27,10 +27,10 @@ def settings(folder: Path, text: str) -> Settings:
     return load(folder / "x.conf", text=text)
 
 
-def context(folder: Path, text: str = SERVER) -> ssl.SSLContext:
-    """That of a connection to the first listener."""
+def context(folder: Path, text: str = SERVER, name: str = "") -> ssl.SSLContext:
+    """That of a connection to the first listener whose client wants ``name``."""
     found = settings(folder, text)
-    return ListenerContext(found.listeners[0], found, lambda text, kind: pytest.fail(text))()
+    return ListenerContext(found.listeners[0], found, lambda text, kind: pytest.fail(text))(name)
 
 
 def test_versions_ciphers_and_protocol(folder: Path) -> None:
@@ -94,12 +94,12 @@ def test_the_certificate_is_chosen_by_the_name_that_the_client_says(folder: Path
         for host, stem in (("www.x.com", "exact"), (".x.com", "domain"))
     )
 
-    def shown(name: str | None, text: str) -> str:
+    def shown(name: str, text: str) -> str:
         client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         client.check_hostname = False
         for file in folder.glob("*.pem"):
             client.load_verify_locations(file)
-        return shake_hands(client, context(folder, text), name).name()
+        return shake_hands(client, context(folder, text, name), name or None).name()
 
     text = SERVER + routes + hosts
     assert shown("www.x.com", text) == "www.x.com"
@@ -107,9 +107,10 @@ def test_the_certificate_is_chosen_by_the_name_that_the_client_says(folder: Path
     assert shown("a.x.com", text) == "domain.x.com"
     assert shown("x.com", text) == "domain.x.com"
     assert shown("plain.net", text) == "localhost"
-    assert shown(None, text) == "localhost"
+    assert shown("", text) == "localhost"
     text += "[host default]\ncertfile = rest.pem\nkeyfile = rest.key\n"
     assert shown("plain.net", text) == "rest.net"
+    assert shown("", text) == "localhost"
     assert shown("a.x.com", text) == "domain.x.com"
 
 
@@ -186,7 +187,7 @@ def test_clients_are_verified_behind_the_certificate_of_a_host_too(
     text = VERIFY + "verify = required\n[routes:line]\n: www.x.com\n/ = www\n"
     text += "[host www.x.com]\ncertfile = www.pem\nkeyfile = www.key\n"
     ann = certificates.write(folder, "ann", certmaking.for_client("Ann", 1, authority))
-    ours = context(folder, text)
+    ours = context(folder, text, "www.x.com")
     pair = shake_hands(client_context(folder / "www.pem", ann), ours, "www.x.com")
     assert connection_fields(pair.server)["SSL_CLIENT_S_DN"] == "CN=Ann"
     with pytest.raises(ssl.SSLError, match="PEER_DID_NOT_RETURN_A_CERTIFICATE"):

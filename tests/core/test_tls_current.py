@@ -55,7 +55,7 @@ class World:
         client.verify_mode = ssl.CERT_REQUIRED
         for file in self.folder.glob("*.pem"):
             client.load_verify_locations(file)
-        certificate = shake_hands(client, self.contexts(), name).client.getpeercert()
+        certificate = shake_hands(client, self.contexts(name or ""), name).client.getpeercert()
         assert certificate
         return str(certificate["subjectAltName"][-1][1])  # type: ignore[index]
 
@@ -66,22 +66,22 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def test_a_new_certificate_is_for_those_who_connect_from_then_on(world: World) -> None:
-    before = world.contexts()
+    before = world.contexts("")
     assert world.shown() == "first"
-    assert world.contexts() is before
+    assert world.contexts("") is before
     world.renew("second")
     assert world.shown() == "second"
-    assert world.contexts() is not before
+    assert world.contexts("") is not before
     assert world.told == [("info", f"{world.folder}/server.pem: what it holds now is in use")]
 
 
 def test_keys_of_tickets_last_a_day(world: World) -> None:
     client = client_context(world.folder / "server.pem")
-    session = shake_hands(client, world.contexts(), "first").client.session
+    session = shake_hands(client, world.contexts(""), "first").client.session
     world.now += 86399
-    assert shake_hands(client, world.contexts(), "first", session).client.session_reused
+    assert shake_hands(client, world.contexts(""), "first", session).client.session_reused
     world.now += 1
-    renewed = shake_hands(client, world.contexts(), "first", session).client
+    renewed = shake_hands(client, world.contexts(""), "first", session).client
     assert not renewed.session_reused
     assert not world.told
 
@@ -91,11 +91,11 @@ def test_the_files_are_looked_at_once_a_second(world: World, monkeypatch: pytest
     stat = os.stat
     monkeypatch.setattr(current.os, "stat", lambda *path: looks.append(path) or stat(*path))
     for _ in range(10):
-        world.contexts()
+        world.contexts("")
     assert not looks
     world.now += 1.0
     for _ in range(10):
-        world.contexts()
+        world.contexts("")
     assert len(looks) == 2
 
 
@@ -118,10 +118,10 @@ def test_while_the_new_one_does_not_load_the_former_goes_on(world: World, harm: 
         key.write_bytes((good / "server.key").read_bytes())
     else:
         key.unlink()
-    context = world.contexts()
+    context = world.contexts("")
     for _ in range(3):
         world.now += 1.0
-        assert world.contexts() is context
+        assert world.contexts("") is context
     ((kind, text),) = world.told
     assert kind == "error"
     assert text.endswith("\nthe former certificate stays in use")
@@ -142,8 +142,8 @@ def test_no_handshake_fails_while_certificates_change(world: World) -> None:
         try:
             while not ended.is_set():
                 world.now += 1.0
-                shake_hands(client, world.contexts(), "www.x.com")
-                shake_hands(client, world.contexts(), "localhost")
+                shake_hands(client, world.contexts("www.x.com"), "www.x.com")
+                shake_hands(client, world.contexts(""), "localhost")
         except BaseException as error:
             failed.append(error)
 

@@ -156,7 +156,7 @@ def rest_idle(address: Address, seconds: float, count: int = 5000) -> int:
 
 # --- what is not HTTP, or nearly
 
-_STATUS_LINE = re.compile(rb"HTTP/1\.1 [2-5][0-9][0-9] ")
+_STATUS_LINE = re.compile(rb"HTTP/1\.1 (?:100|[2-5][0-9][0-9]) ")  # 100: a body was waited for
 
 
 def _mutated(message: bytes, chance: random.Random) -> bytes:

@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NoReturn, Protocol, TypeVar
 
 import pytest
 import requests
 
+from tests.live.badpeers import BadPeer
 from tests.live.program import REPO, LiveServer, Serve, skitai_run, skitaid_instance
+from tests.live.upstreams import Authority, ManyServers, Upstream, find_nginx, httpbin, nginx
 
 
 class _Servers:
@@ -115,3 +118,57 @@ def session() -> Iterator[requests.Session]:
     with requests.Session() as made:
         made.trust_env = False
         yield made
+
+
+class _Closeable(Protocol):
+    def close(self) -> None: ...
+
+
+T = TypeVar("T", bound=_Closeable)
+
+
+class _Closing(contextlib.ExitStack):
+    """What a test has made and what is to be closed behind it."""
+
+    def __call__(self, made: T) -> T:
+        self.callback(made.close)
+        return made
+
+
+@pytest.fixture
+def closing() -> Iterator[_Closing]:
+    with _Closing() as stack:
+        yield stack
+
+
+@pytest.fixture
+def bad_peer(closing: _Closing) -> Callable[..., BadPeer]:
+    """``bad_peer(behave, context=None) -> BadPeer``."""
+    return lambda *args, **options: closing(BadPeer(*args, **options))
+
+
+@pytest.fixture
+def serve_nginx(
+    closing: _Closing, tmp_path: Path, missing: Callable[[str], NoReturn]
+) -> Callable[..., Upstream]:
+    """``serve_nginx(files, certificate=, clients=, more=) -> Upstream``."""
+    program = find_nginx() or missing("nginx, which .ci/run installs")
+    return lambda *args, **options: closing(nginx(program, tmp_path, *args, **options))
+
+
+@pytest.fixture(scope="module")
+def httpbin_url() -> Iterator[str]:
+    """Of httpbin on waitress."""
+    with httpbin() as upstream:
+        yield upstream.url
+
+
+@pytest.fixture
+def many_servers(closing: _Closing) -> Callable[[int], ManyServers]:
+    """``many_servers(count) -> ManyServers``."""
+    return lambda count: closing(ManyServers(count))
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)

@@ -22,7 +22,16 @@ import pytest
 from tests.live import abusers
 from tests.live.control import Control
 from tests.live.loadsite import write_site
-from tests.live.memory import MIB, blocks, descriptors, processor_time, resident, settled, sockets
+from tests.live.memory import (
+    MIB,
+    blocks,
+    descriptors,
+    processor_time,
+    resident,
+    settled,
+    sockets,
+    wait_for_log,
+)
 from tests.live.program import LiveServer, Serve
 from tests.waiting import wait_until
 
@@ -108,6 +117,7 @@ def many_descriptors(missing: Callable[[str], NoReturn]) -> Iterator[None]:
 
 def check(server: LiveServer, abuse: Callable[[abusers.Address], int], blocks_gained: int) -> None:
     """``abuse(address)`` goes on until it returns how often it has misbehaved."""
+    wait_for_log(server)
     objects = settled(partial(blocks, server), SLACK)
     memory, opened, connected = resident(server), descriptors(server), sockets(server)
     with Control(server) as control:
@@ -118,6 +128,7 @@ def check(server: LiveServer, abuse: Callable[[abusers.Address], int], blocks_ga
     assert seen.longest_wait < LONGEST_WAIT, seen
     wait_until(lambda: sockets(server) <= connected, 10, "every connection is closed")
     assert descriptors(server) <= opened + FILES
+    wait_for_log(server)
     reserved = settled(partial(resident, server)) - memory
     gained = settled(partial(blocks, server), SLACK) - objects
     retained = resident(server) - memory

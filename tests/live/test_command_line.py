@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from skitai._constants import VERSION
-from skitai.cli.places import Places
+from skitai.core.places import Places
 from tests.live.program import LiveServer, Serve
 
 CLEAN, FAILURE, USAGE, NO_APP, BAD_CONFIG = 0, 1, 2, 4, 78

@@ -246,6 +246,11 @@ def test_a_file(browser: Wire, name: str, content: bytes, coding: str | None) ->
     )
     part = browser.get(f"/{name}", "Range: bytes=0-9", *([f"Accept-Encoding: {coding}"] if coding else []))
     assert (part.status, part.body, part.get("Vary")) == (206, content[:10], "Accept-Encoding")
+    parts = browser.get(
+        f"/{name}", "Range: bytes=0-1,5-9", *([f"Accept-Encoding: {coding}"] if coding else [])
+    )
+    assert (parts.status, parts.get("Vary")) == (206, "Accept-Encoding")
+    assert (parts.get("Content-Type") or "").startswith("multipart/byteranges")
 
 
 @pytest.mark.parametrize("path", ["/a.png", "/s.css", "/plain/a.css", "/plain/big.log"])

@@ -64,7 +64,7 @@ def _send(wire: Wire, case: Case, cut: int = 0) -> None:
         time.sleep(PAUSE)
     wire.send(stream[cut:])
     if case.eof:
-        wire.sock.shutdown(socket.SHUT_WR)
+        wire.half_close()
 
 
 def _check_answers(wire: Wire, case: Case) -> None:

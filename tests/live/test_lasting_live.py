@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import socket
 import time
 from collections.abc import Callable
 
@@ -109,7 +108,7 @@ def test_the_end_of_a_client_that_pipelined_for_long_is_noticed(serve: Serve, th
         wire.send(request * 300)
         time.sleep(0.005)
         wire.send(request)
-        wire.sock.shutdown(socket.SHUT_WR)
+        wire.half_close()
         for _ in range(301):
             assert wire.read_reply().status == 200
         asked = time.monotonic()

@@ -165,7 +165,7 @@ class Storm:
 
     def half_closes(self, wire: Wire, dice: random.Random, requests: list[Request]) -> None:
         self._send(wire, dice, b"".join(request.data for request in requests))
-        wire.sock.shutdown(socket.SHUT_WR)
+        wire.half_close()
         self._read(wire, requests)
         assert wire.is_closed(), "something came behind the last answer"
 

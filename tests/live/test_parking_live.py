@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 import select
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -311,7 +310,7 @@ def test_a_half_close_ends_no_wait(site: Site, threads: int) -> None:
     server = site(threads)
     with server.connect() as wire:
         wire.request("GET", "/plain?token=a&for=300")
-        wire.sock.shutdown(socket.SHUT_WR)
+        wire.half_close()
         assert wire.read_reply().text == "a"
 
 

@@ -116,6 +116,13 @@ def test_the_larger_application_of_the_readme(larger: LiveServer, session: reque
     assert session.get(f"{larger.url}/twin/hello/x").text == "/twin/twin?num1=1&num2=2"
 
 
+def test_an_annotation_that_cannot_be_read_is_told_in_the_log(tmp_path: Path, serve_conf: Serve) -> None:
+    text = APP.replace("(was, num1, num2)", "(was, num1: Imt, num2)")
+    folder_of(tmp_path / "site", app=f"from __future__ import annotations\n{text}", sub=SUB)
+    server = serve_conf(f"[routes:line]\n/ = {tmp_path}/site/app:app\n")
+    server.wait_for_text(r"\[warn:skitai\.saddle.*\] index\(\): the annotation Imt of the argument 'num1'")
+
+
 def test_a_changed_package_is_there_for_the_next_request(
     larger: LiveServer, session: requests.Session, tmp_path: Path
 ) -> None:

@@ -189,6 +189,30 @@ def test_listeners_hosts_and_redirects(serve_conf: Serve, folder: Path) -> None:
                 assert reply.get_all("Strict-Transport-Security") == [f"max-age={hsts}"]
 
 
+@pytest.mark.parametrize("name", ["b\u00fccher.example", "\u00ff"])
+def test_a_server_name_that_is_not_ascii_is_one_that_nobody_has(
+    serve_conf: Serve, folder: Path, require_program: Callable[[str], str], name: str
+) -> None:
+    """Python's own callback would print a traceback for each."""
+    certificates.server(folder, ["www.x.com"], stem="www")
+    server = serve_conf(
+        f"{SERVER}{ROUTES}: www.x.com\n/ = www\n[host www.x.com]\ncertfile = www.pem\nkeyfile = www.key\n"
+    )
+    shown = {}
+    for asked in (name, "other.example", "www.x.com"):
+        command = [require_program("openssl"), "s_client", "-connect", f"127.0.0.1:{server.port}"]
+        told = subprocess.run(
+            [*command, "-servername", asked], input="", capture_output=True, text=True, timeout=10
+        ).stdout
+        shown[asked] = told.partition("-----BEGIN")[2].partition("-----END")[0]
+    assert shown[name] == shown["other.example"] != shown["www.x.com"]
+    assert all(shown.values())
+    with connect(server, client_context(folder / "www.pem"), "www.x.com") as (wire, _):
+        assert wire.get("/page").body == b"a page"
+    assert "Traceback" not in server.console_text()
+    assert "handshake" not in server.console_text()
+
+
 def test_sessions_are_resumed(serve_conf: Serve, folder: Path) -> None:
     server = serve_conf(SERVER + ROUTES, "--master", "no")
     context = client_context(folder / "server.pem")

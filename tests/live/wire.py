@@ -8,6 +8,7 @@ never a short answer.  Blocking, with a timeout on every read; one thread.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import socket
 import struct
@@ -68,6 +69,16 @@ class Wire:
         """Leave rudely: RST instead of FIN, as a killed client does."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
+
+    def half_close(self) -> None:
+        """Nothing more comes from here.  Raises ConnectionError: the server has reset the connection (which
+        shutdown(2) calls ENOTCONN, an error that Python counts among no class of its own)."""
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:
+                raise
+            raise ConnectionResetError(error.errno, "reset before it was half-closed") from None
 
     def send(self, data: bytes | str) -> None:
         self.sock.sendall(data.encode("latin-1") if isinstance(data, str) else data)

@@ -64,6 +64,23 @@ def test_annotated_parameters_are_converted(annotation, query, value):
     assert ask(shown(annotation), f"/?{query}").text == repr(value)
 
 
+def test_an_annotation_that_cannot_be_read_is_told_when_the_route_is_made(caplog):
+    app = Saddle(__name__)
+
+    def index(was: Missing, a: "int", b: Imt, *rest: Missing, c: "1 +" = 0, **form: Missing):  # noqa: F722, F821, UP037
+        return repr((a, b, c))
+
+    app.route("/")(index)
+    where = "index(): the annotation"
+    told = [record.getMessage().partition(", so ")[0].rpartition("<locals>.")[2] for record in caplog.records]
+    assert told == [
+        f"{where} Imt of the argument 'b' cannot be read (NameError: name 'Imt' is not defined)",
+        f"{where} 1 + of the argument 'c' cannot be read (SyntaxError: invalid syntax (<string>, line 1))",
+    ]
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+    assert ask(app, "/?a=1&b=2").text == "(1, '2', 0)"
+
+
 @pytest.mark.parametrize(
     ("annotation", "query", "why"),
     [

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skitai.core.digest import parameters_of
 from skitai.saddle import Saddle, authorized
 from skitai.saddle import nonces as nonces_module
-from skitai.saddle.digest import DigestRealm, parameters_of
+from skitai.saddle.digest import DigestRealm
 from skitai.saddle.nonces import NONCE_LIFETIME, Nonces
 from skitai.saddle.testclient import TestResponse
 

@@ -17,8 +17,9 @@ between folders and stay the same from start to start, so two ``app.py`` never m
 
 Limits, by choice: a name of the standard library always means the standard library; a name put
 into ``builtins`` is seen by the folder's files when the load that put it there is over; other
-programs and ``multiprocessing`` with spawn cannot import the synthetic names.  Applications that
-need real names are mounted as ``package.module``.
+programs cannot import the synthetic names.  Applications that need real names are mounted as
+``package.module``.  Children of ``multiprocessing`` can: those that are other interpreters mount
+the same folders (`mount_again`).
 
 Threads: `mount` and `loading` take one lock for the process; the import hooks run in whatever
 thread imports, guarded by the import system's own locks.
@@ -27,21 +28,30 @@ thread imports, guarded by the import system's own locks.
 from __future__ import annotations
 
 import builtins
-import hashlib
 import importlib
+import json
 import os
 import re
 import sys
 import threading
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import module_from_spec
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Folder", "folder_of_module", "loading", "mount"]
+if TYPE_CHECKING:
+    from importlib.abc import Loader, MetaPathFinder
+else:
+    # They only name what the import system asks for; from Python 3.11 on their module brings half a megabyte.
+    Loader = MetaPathFinder = object
+
+__all__ = ["Folder", "folder_of_module", "loading", "mount", "mount_again"]
+
+#: The environment variable that lists our folders for children that are other interpreters.
+_LISTED = "_SKITAI_FOLDERS"
 
 _folders: dict[str, Folder] = {}
 _lock = threading.RLock()
@@ -54,8 +64,9 @@ class Folder:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
-        self.package = f"skitai_{re.sub(r'[^0-9A-Za-z]+', '_', os.path.basename(path))}_{digest}"
+        # Of folders of one name, few as they are; hashlib would bring libcrypto, of 3.3 MiB.
+        digest = zlib.crc32(os.fsencode(path))
+        self.package = f"skitai_{re.sub(r'[^0-9A-Za-z]+', '_', os.path.basename(path))}_{digest:08x}"
         self.builtins: dict[str, Any] = {}
         self._provided: dict[str, bool] = {}
         self.refresh_builtins()
@@ -140,7 +151,16 @@ def mount(path: str | os.PathLike[str]) -> Folder:
             sys.meta_path.insert(0, _OwnFinder())
             sys.meta_path.append(_ByNameFinder())
         folder = Folder(absolute)
-        return _folders.setdefault(folder.package, folder)
+        known = _folders.setdefault(folder.package, folder)
+        if known is folder:
+            os.environ[_LISTED] = json.dumps([each.path for each in _folders.values()])
+        return known
+
+
+def mount_again() -> None:
+    """What the parent of this process has mounted; nothing where that is not known."""
+    for path in json.loads(os.environ.get(_LISTED, "[]")):
+        mount(path)
 
 
 def folder_of_module(name: str) -> Folder | None:
@@ -177,11 +197,29 @@ class _FolderLoader(SourceFileLoader):
         super().exec_module(module)
 
 
+class _PackageLoader(Loader):
+    """Of the synthetic package itself, where nobody has loaded an application of the folder before."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """One as usual."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The import system returns what stands in sys.modules after this call.
+        del sys.modules[module.__name__]
+        self._folder.ensure_package()
+
+
 class _AliasLoader(Loader):
     """Makes a borrowed name mean a module that has another ``__name__``."""
 
     def __init__(self, real_name: str) -> None:
         self._real_name = real_name
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """One as usual."""
 
     def exec_module(self, module: ModuleType) -> None:
         # The import system returns what stands in sys.modules after this call.
@@ -192,13 +230,14 @@ class _AliasLoader(Loader):
 
 
 class _OwnFinder(MetaPathFinder):
-    """First in ``sys.meta_path``: submodules of folders, under their own or a borrowed name."""
+    """First in ``sys.meta_path``: folders, and their submodules under their own or a borrowed name."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if path is None:
-            return None
+            own = _folders.get(fullname)
+            return ModuleSpec(fullname, _PackageLoader(own)) if own is not None else None
         folder = folder_of_module(fullname)
         if folder is not None:
             spec = PathFinder.find_spec(fullname, path, target)

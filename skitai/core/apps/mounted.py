@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from skitai.core.apps import folders
 from skitai.core.apps.lifecycle import tell
@@ -40,6 +40,10 @@ def _say_nothing(text: str) -> None:
     """For those who tell applications nothing."""
 
 
+#: Whether an application says that its handlers keep nothing for their thread.
+_SAID, _NOT_SAID = frozenset({"yes", "auto"}), frozenset({"yes"})
+
+
 class MountedApp:
     """One application target and the outcome of its latest load.
 
@@ -62,6 +66,8 @@ class MountedApp:
         self.target = target
         self._forced = use_reloader
         self._asked = False
+        #: With which words for ``park`` of its mount its handlers are parked where they wait.
+        self.parks_with = _NOT_SAID
         self._check_interval = check_interval
         self._sources: Sources | None = None
         self._report = report
@@ -91,6 +97,11 @@ class MountedApp:
         if outcome.application is not None:
             return outcome.application
         raise outcome.error or AppLoadError("not loaded yet", target=str(self.target))
+
+    def hook(self, name: str) -> Any:
+        """What the application has of this name; None without it, or without an application."""
+        application = self._outcome.application
+        return None if application is None else getattr(application, name, None)
 
     def load(self) -> WSGIApplication:
         """Load the application for the first time, or get the one that is loaded.
@@ -163,4 +174,5 @@ class MountedApp:
         self._asked = bool(
             getattr(application, "use_reloader", False) or getattr(application, "debug", False)
         )
+        self.parks_with = _SAID if getattr(application, "skitai_parks", False) is True else _NOT_SAID
         return _Outcome(sources.generation, application)

@@ -11,10 +11,13 @@ in the main thread; what comes out is immutable and read from any thread.
 
 from skitai.core.config.address import Address
 from skitai.core.config.cacherules import CacheRule
+from skitai.core.config.clusters import ClusterSettings
 from skitai.core.config.describe import describe
 from skitai.core.config.flags import add_flags, given_flags
 from skitai.core.config.loading import for_app, load, text_of
+from skitai.core.config.members import Member, MemberSource
 from skitai.core.config.problems import ConfigErrors
+from skitai.core.config.proxytargets import ProxyTarget
 from skitai.core.config.routelines import Route
 from skitai.core.config.sendroots import SendfileRoot
 from skitai.core.config.settings import (
@@ -25,17 +28,22 @@ from skitai.core.config.settings import (
     ServerSettings,
     Settings,
 )
-from skitai.core.config.targets import AppTarget, StaticTarget
+from skitai.core.config.targets import AppTarget, ClusterTarget, StaticTarget
 
 __all__ = [
     "Address",
     "AppTarget",
     "CacheRule",
+    "ClusterSettings",
+    "ClusterTarget",
     "ConfigErrors",
     "HostSettings",
     "ListenSettings",
+    "Member",
+    "MemberSource",
     "MountSection",
     "MountSettings",
+    "ProxyTarget",
     "Route",
     "SendfileRoot",
     "ServerSettings",

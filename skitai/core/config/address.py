@@ -11,10 +11,13 @@ from pathlib import Path
 from skitai.core.config.paths import below
 from skitai.core.config.problems import Mistake
 
-__all__ = ["Address", "read_address", "read_host"]
+__all__ = ["Address", "read_address", "read_host", "read_name_server"]
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.IGNORECASE)
+_NAME_SERVER = re.compile(
+    r"(?:\[(?P<six>[0-9a-f:.]+)\]|(?P<four>[0-9.]+))(?::(?P<port>[0-9]+))?", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +80,26 @@ def read_host(text: str) -> str:
     if not _NAME.fullmatch(text):
         raise Mistake(f"{text!r} is neither an IP address nor a host name")
     return text.lower()
+
+
+def read_name_server(text: str) -> str:
+    """``10.0.0.53``, ``10.0.0.53:5353``, ``[fd00::53]`` or ``[fd00::53]:5353``, which is how c-ares has them.
+    Raises Mistake."""
+    refusal = Mistake(
+        f"{text!r} is not the address of a name server",
+        "write 10.0.0.53, 10.0.0.53:5353 or [fd00::53]:5353, or system alone",
+    )
+    match = _NAME_SERVER.fullmatch(f"[{text}]" if text.count(":") > 1 and "[" not in text else text)
+    if match is None:
+        raise refusal
+    try:
+        address = ipaddress.ip_address(match["six"] or match["four"])
+    except ValueError:
+        raise refusal from None
+    server = f"[{address}]" if address.version == 6 else str(address)
+    port = match["port"]
+    if port is None:
+        return server
+    if len(port) > 5 or not 0 < int(port) <= 65535:
+        raise Mistake(f"port {port!r} is not a number from 1 to 65535")
+    return f"{server}:{int(port)}"

@@ -1,7 +1,8 @@
 """``--print-config``: the settings as a configuration file whose comments say the origins.
 
 What is printed can be loaded again and gives the same settings, with two exceptions that are
-commented out: secrets, and values that the file syntax cannot hold (a path with ``" ;"``).
+commented out: secrets (of a cluster of databases, all of its section), and values that the file syntax
+cannot hold (a path with ``" ;"``).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from skitai.core.config.clusters import ClusterSettings
 from skitai.core.config.keys import Key
 from skitai.core.config.routelines import Route, write_host_rule
 from skitai.core.config.settings import TABLES, Settings
@@ -45,6 +47,10 @@ def _lines(settings: Settings) -> Iterator[str]:
     yield from _routes(settings)
     for mount in settings.mounts:
         yield from _section(settings, mount.title, mount.values)
+    for cluster in settings.clusters:
+        yield from _cluster(settings, cluster)
+    if settings.bus.url:
+        yield from _section(settings, "bus", {name: getattr(settings.bus, name) for name in TABLES["bus"]})
     for host in settings.hosts:
         own = {name: getattr(host, name) for name in TABLES["host"]}
         yield from _section(settings, host.title, {name: own[name] for name in own if own[name] is not None})
@@ -53,14 +59,23 @@ def _lines(settings: Settings) -> Iterator[str]:
 def _section(settings: Settings, title: str, values: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield f"[{title}]"
+    keys = TABLES["cluster" if title.startswith("@") else title.split()[0]]
     for name, value in values.items():
-        yield _pair(TABLES[title.split()[0]][name], value, settings.origin(title, name))
+        yield _pair(keys[name], value, settings.origin(title, name))
+
+
+def _cluster(settings: Settings, cluster: ClusterSettings) -> Iterator[str]:
+    values = {name: getattr(cluster, name) for name in TABLES["cluster"]}
+    lines = _section(settings, cluster.title, values)
+    # Without members, which have passwords, it would be no section.
+    hidden = any(member.database for member in cluster.members)
+    yield from (f"; {line}" if hidden and line and line[0] != ";" else line for line in lines)
 
 
 def _pair(key: Key, value: Any, origin: str) -> str:
-    if key.secret and value:
-        return _note(f"; {key.name} is set and not shown", origin)
     written = key.kind.write(value)
+    if key.kind.hides(written) or (key.secret and value):
+        return _note(f"; {key.name} is set and not shown", origin)
     line = _line(f"{key.name} = {written}")
     # A list of paths one of which has a comma, for example, would be another list.
     same = key.kind.parse(written, Path()) == value

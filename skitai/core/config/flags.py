@@ -1,14 +1,15 @@
 """The command line options of the key table, for `argparse`.
 
-`add_flags` declares ``--keep-alive 5`` for every key of ``[server]``, ``--debug`` and
-``--no-debug`` where the value is yes or no; `given_flags` picks what was typed, as the
-``overrides`` of `loading`.  Values stay text here: they are read where all values are.
-"""
+`add_flags` declares ``--keep-alive 5`` for every key of ``[server]``, ``--debug`` and ``--no-debug`` where
+the value is yes or no (or for the keys of another section); `given_flags` picks what was typed, as the
+``overrides`` of `loading`.  Values stay text here: they are read where all values are."""
 
 from __future__ import annotations
 
 from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, Namespace
+from collections.abc import Mapping
 
+from skitai.core.config.keys import Key
 from skitai.core.config.kinds import YES_NO
 from skitai.core.config.settings import TABLES
 
@@ -17,10 +18,10 @@ __all__ = ["add_flags", "given_flags"]
 _PREFIX = "setting "  # a space keeps them apart from the parser's own names
 
 
-def add_flags(parser: ArgumentParser) -> None:
-    """Declare an option for every key of ``[server]`` that is no secret; a list may be repeated."""
+def add_flags(parser: ArgumentParser, keys: Mapping[str, Key] = TABLES["server"]) -> None:
+    """Declare an option for each of ``keys`` that is no secret; a list may be repeated."""
     group = parser.add_argument_group("settings (over the environment, over the configuration file)")
-    for key in TABLES["server"].values():
+    for key in keys.values():
         if key.secret:
             continue
         destination = _PREFIX + key.name

@@ -27,7 +27,6 @@ class Key:
     ``default`` is None with ``inherits`` (the value of the key with this name in ``[server]``)
     and with ``required``.  ``least`` and ``most`` bound numbers.  ``secret`` values are never
     shown and have no flag, because command lines can be read by every user of a machine.
-    ``not_yet``, where not empty, says why anything but the default is refused today.
     """
 
     section: str
@@ -41,12 +40,12 @@ class Key:
     secret: bool = False
     inherits: bool = False
     required: bool = False
-    not_yet: str = ""
 
     @property
     def environment(self) -> str:
-        """The variable that sets it: ``SKITAI_THREADS``."""
-        return ENVIRONMENT_PREFIX + self.name.upper()
+        """The variable that sets it: ``SKITAI_THREADS``, and of ``[smtpda]`` ``SKITAI_SMTPDA_USER``."""
+        section = "" if self.section == "server" else f"{self.section}_"
+        return f"{ENVIRONMENT_PREFIX}{section}{self.name}".upper()
 
     @property
     def flag(self) -> str:
@@ -62,8 +61,6 @@ class Key:
             raise Mistake(f"less than {self.least:g}")
         if self.most is not None and value > self.most:
             raise Mistake(f"more than {self.most:g}")
-        if self.not_yet and value != self.default:
-            raise Mistake(self.not_yet)
         return value
 
 
@@ -76,7 +73,6 @@ def key(
     most: float | None = None,
     secret: bool = False,
     inherits: bool = False,
-    not_yet: str = "",
 ) -> dict[str, Any]:
     """The metadata that makes a dataclass field a key; see `Key` for the meaning."""
     return {
@@ -87,7 +83,6 @@ def key(
         "most": most,
         "secret": secret,
         "inherits": inherits,
-        "not_yet": not_yet,
     }
 
 
@@ -118,12 +113,22 @@ _LEAST = {
     "chunk_line_max": 16,
     "read_ahead_max": 1,
     "write_queue_max": 1,
+    "relay_buffer_max": 1,
     "send_stall_timeout": 0.001,
     "response_timeout": 0.001,
     "ranges_max": 1,
     "coroutines_max": 1,
+    "dns_timeout": 0.001,
+    "dns_lookups_max": 1,
+    "dns_threads": 1,
     "start_timeout": 0.001,
+    "ws_message_max": 1,
+    "ws_queue_max": 1,
+    "ws_close_timeout": 0.001,
 }
+
+# Beyond these there is nothing.
+_MOST = {"ws_deflate_window": 15}
 
 
 def limit_keys() -> dict[str, Key]:
@@ -137,6 +142,7 @@ def limit_keys() -> dict[str, Key]:
             unit=item.metadata["unit"],
             reason=item.metadata["reason"],
             least=_LEAST.get(item.name),
+            most=_MOST.get(item.name),
         )
         for item in Limits.table()
     }

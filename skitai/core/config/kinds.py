@@ -6,6 +6,7 @@ A `Kind` never sees a key or a line: it raises `Mistake`, and the caller knows w
 
 from __future__ import annotations
 
+import importlib.util
 import ipaddress
 import os
 import re
@@ -15,36 +16,52 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from skitai.core.config.address import read_address, read_host
+from skitai.core.config.address import read_address, read_host, read_name_server
 from skitai.core.config.cacherules import parse_cache_rule
+from skitai.core.config.members import Member, has_passwords, parse_member, split_members
 from skitai.core.config.paths import below
 from skitai.core.config.problems import Mistake
+from skitai.core.config.proxytargets import parse_proxy_target
 from skitai.core.config.sendroots import parse_sendfile_root
+from skitai.core.config.smtpservers import read_smtp_server, write_smtp_server
 
 __all__ = [
     "ADDRESS",
     "ADDRESSES",
+    "AUTO_YES_NO",
+    "BUS_URL",
     "BYTES",
     "CACHE_RULES",
+    "CLUSTER_TYPE",
+    "DNS_FAMILY",
     "FILE_NAMES",
     "FOLDER",
+    "HEDGE",
     "HOST",
     "HSTS",
     "INT",
     "LANE",
     "LINKS",
-    "MASTER",
+    "LOG_FORMAT",
+    "LOG_ROTATE",
     "MEDIA_TYPES",
+    "MEMBERS",
     "MODE",
+    "NAME_SERVERS",
     "NETWORKS",
+    "OPTIONAL_ADDRESS",
     "PATH",
     "PATHS",
     "PEM_FILE",
+    "PROXY_TARGETS",
     "SECONDS",
     "SENDFILE_ROOTS",
     "SITE",
+    "SMTP_SERVER",
     "TEXT",
     "TLS_VERSION",
+    "URL_PATH",
+    "URL_PATHS",
     "VERIFY",
     "WHOLE_SECONDS",
     "YES_NO",
@@ -57,7 +74,7 @@ class Kind:
     """``parse(text, base)`` gives the value, relative paths below ``base``; ``write(value)`` the text.
 
     ``name`` stands in the documentation.  ``optional``: an empty text is a value too.
-    ``many``: a list separated by commas.
+    ``many``: a list separated by commas.  ``hides(text)``: there may be a secret in it.
     """
 
     name: str
@@ -65,6 +82,7 @@ class Kind:
     write: Callable[[Any], str] = str
     optional: bool = False
     many: bool = False
+    hides: Callable[[str], bool] = lambda text: False
 
 
 _WORDS = dict.fromkeys(("yes", "true", "on", "1"), True) | dict.fromkeys(("no", "false", "off", "0"), False)
@@ -198,6 +216,32 @@ def _parse_site(text: str, base: Path) -> str:
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
+def _parse_bus_url(text: str, base: Path) -> str:
+    if not text:
+        return ""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise Mistake("not the URL of a server", "write redis://host:6379") from None
+    if parts.scheme in ("postgresql", "postgres"):
+        if importlib.util.find_spec("psycopg2") is None:
+            raise Mistake("PostgreSQL needs psycopg2, which is not installed", "pip install 'skitai[pg]'")
+        return text
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname or port == 0:
+        raise Mistake(
+            "not the URL of a server",
+            "write redis://host:6379, rediss:// for TLS, or postgresql://host/database",
+        )
+    if not re.fullmatch(r"/?[0-9]*", parts.path):
+        raise Mistake("behind the host stands the number of a database", "write redis://host:6379/0")
+    return text
+
+
+def _has_password(text: str) -> bool:
+    return "@" in text
+
+
 def _parse_network(text: str, base: Path) -> str:
     if text == "unix":
         return text
@@ -217,10 +261,37 @@ def _parse_file_name(text: str, base: Path) -> str:
     return text
 
 
+def _parse_path_pattern(text: str, base: Path) -> str:
+    if not text.startswith(("/", "*")):
+        raise Mistake(f"{text!r} is no path of a URL", "write /health, /static/* or *.png")
+    return text
+
+
 def _parse_media_type(text: str, base: Path) -> str:
     if not re.fullmatch(r"[\w.+-]+/[\w.+*-]+", text, re.ASCII):
         raise Mistake(f"{text!r} is no media type", "write application/json, text/* or application/*+json")
     return text.lower()
+
+
+def _parse_cluster_type(text: str, base: Path) -> str:
+    """``postresql`` stands in the README of 0.11, and so in people's files."""
+    return _one_of("http", "postgresql")("postgresql" if text.lower() == "postresql" else text, base)
+
+
+def _parse_hedge(text: str, base: Path) -> float:
+    """A quantile; 0 for no."""
+    if text.lower() == "no":
+        return 0.0
+    match = re.fullmatch(r"p(?P<percent>[0-9]{2}(?:\.[0-9])?)", text.lower())
+    if match is None or not 50 <= float(match["percent"]) < 100:
+        raise Mistake("neither no nor a quantile", "write p95, or another one from p50 to p99.9")
+    return round(float(match["percent"]) / 100, 3)
+
+
+def _parse_url_path(text: str, base: Path) -> str:
+    if text and not re.fullmatch(r"/[!-~]*", text):
+        raise Mistake("not the path of a URL", "write /health, and percent-encode what is not ASCII")
+    return text
 
 
 def _many(parse: Callable[[str, Path], Any]) -> Callable[[str, Path], tuple[Any, ...]]:
@@ -230,15 +301,33 @@ def _many(parse: Callable[[str, Path], Any]) -> Callable[[str, Path], tuple[Any,
     return parse_all
 
 
+def _parse_members(text: str, base: Path) -> tuple[Member, ...]:
+    return tuple(parse_member(item, base) for item in split_members(text) if item)
+
+
+def _parse_name_servers(text: str, base: Path) -> tuple[str, ...]:
+    if text.lower() == "system":
+        return ("system",)
+    return tuple(read_name_server(item) for item in map(str.strip, text.split(",")) if item)
+
+
 def _write_many(values: tuple[Any, ...]) -> str:
     return ", ".join(map(str, values))
 
 
 INT = Kind("whole number", _parse_int)
 YES_NO = Kind("yes or no", _parse_yes_no, lambda value: "yes" if value else "no")
+CLUSTER_TYPE = Kind("http or postgresql", _parse_cluster_type)
+DNS_FAMILY = Kind(
+    "auto, v4_preferred, v4_only, v6_only or all",
+    _one_of("auto", "v4_preferred", "v4_only", "v6_only", "all"),
+)
+HEDGE = Kind("p95 or no", _parse_hedge, lambda value: f"p{value * 100:g}" if value else "no")
 LANE = Kind("auto, fast, waits or burns", _one_of("auto", "fast", "waits", "burns"))
+LOG_FORMAT = Kind("text or json", _one_of("text", "json"))
+LOG_ROTATE = Kind("no, daily or monthly", _one_of("no", "daily", "monthly"))
 LINKS = Kind("inside or any", _one_of("inside", "any"))
-MASTER = Kind("auto, yes or no", _one_of("auto", "yes", "no"))
+AUTO_YES_NO = Kind("auto, yes or no", _one_of("auto", "yes", "no"))
 SECONDS = Kind("time", _parse_seconds, _write_seconds)
 WHOLE_SECONDS = Kind("whole seconds", _parse_whole_seconds)
 BYTES = Kind("size", _parse_bytes, _write_bytes)
@@ -251,12 +340,25 @@ VERIFY = Kind("no, optional or required", _one_of("no", "optional", "required"))
 TLS_VERSION = Kind("1.2 or 1.3", _one_of("1.2", "1.3"))
 HSTS = Kind("time; words", _parse_hsts, lambda value: value.removeprefix("max-age="), optional=True)
 FOLDER = Kind("folder", _parse_folder, _write_path, optional=True)
+SMTP_SERVER = Kind("host:port", lambda text, base: read_smtp_server(text), write_smtp_server)
+BUS_URL = Kind("URL", _parse_bus_url, optional=True, hides=_has_password)
 SITE = Kind("address of a site", _parse_site, optional=True)
 ADDRESS = Kind("address", read_address)
+OPTIONAL_ADDRESS = Kind(
+    "address",
+    lambda text, base: read_address(text, base) if text else None,
+    lambda value: "" if value is None else str(value),
+    optional=True,
+)
 ADDRESSES = Kind("addresses", _many(read_address), _write_many, optional=True, many=True)
+NAME_SERVERS = Kind("name servers", _parse_name_servers, _write_many, optional=True, many=True)
 PATHS = Kind("paths", _many(_parse_path), _write_many, optional=True, many=True)
 NETWORKS = Kind("networks", _many(_parse_network), _write_many, optional=True, many=True)
+MEMBERS = Kind("members", _parse_members, _write_many, many=True, hides=has_passwords)
+URL_PATH = Kind("path of a URL", _parse_url_path, optional=True)
 MEDIA_TYPES = Kind("media types", _many(_parse_media_type), _write_many, optional=True, many=True)
 CACHE_RULES = Kind("cache rules", _many(parse_cache_rule), _write_many, optional=True, many=True)
 SENDFILE_ROOTS = Kind("folders", _many(parse_sendfile_root), _write_many, optional=True, many=True)
+PROXY_TARGETS = Kind("targets", _many(parse_proxy_target), _write_many, optional=True, many=True)
+URL_PATHS = Kind("paths of URLs", _many(_parse_path_pattern), _write_many, optional=True, many=True)
 FILE_NAMES = Kind("file names", _many(_parse_file_name), _write_many, optional=True, many=True)

@@ -12,22 +12,25 @@ no application.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from skitai._lazy import LazyModule
+from skitai.core.config.clusters import ClusterSettings, read_clusters
+from skitai.core.config.daemon import DAEMON_TABLES
 from skitai.core.config.keys import ENVIRONMENT_PREFIX, Key
 from skitai.core.config.problems import Mistake, Problems, did_you_mean
 from skitai.core.config.routelines import DEFAULT_HOST, Route, RouteLines, read_routes
-from skitai.core.config.sections import read_hosts, read_listeners, read_mounts
+from skitai.core.config.sections import read_bus, read_hosts, read_listeners, read_mounts
 from skitai.core.config.settings import TABLES, ServerSettings, Settings
 from skitai.core.config.sources import Given, Reader, Source
 from skitai.core.config.syntax import Section, Style, parse, read_text
-from skitai.core.config.targets import Finder
+from skitai.core.config.targets import ClusterTarget, Finder
 from skitai.core.config.tlschecks import check_tls
 from skitai.limits import Limits
 
@@ -130,6 +133,8 @@ def _finish(
     listeners = read_listeners(sections.get("listen", []), server, given, reader)
     mounts = read_mounts(sections.get("mount", []), routes, limits, reader)
     hosts = read_hosts(sections.get("host", []), routes, reader)
+    clusters = read_clusters(sections.get("@", []), reader)
+    bus = read_bus(sections.get("bus", []), reader)
     reader.remember("server", given)
     check_tls(listeners, hosts, reader)
     if server.chdir is not None and not server.chdir.is_dir():
@@ -137,6 +142,7 @@ def _finish(
         source = "" if chdir.source is Source.FILE else chdir.origin
         problems.add(f"chdir: there is no folder {server.chdir}", line=chdir.line, source=source)
     _check_processes(server, given, problems)
+    _check_dns(server, given, problems)
     problems.raise_if_any()
     return Settings(
         file=file,
@@ -144,22 +150,58 @@ def _finish(
         server=server,
         limits=limits,
         listeners=listeners,
-        routes=routes.routes,
+        routes=tuple(_led(route, clusters, problems.file) for route in routes.routes),
         mounts=mounts,
         hosts=hosts,
+        clusters=clusters,
+        bus=bus,
         import_path=import_path,
         origins=MappingProxyType(reader.origins),
     )
 
 
+def _led(route: Route, clusters: Sequence[ClusterSettings], file: str) -> Route:
+    """With its problem, where it leads to a cluster that cannot be asked."""
+    if not isinstance(route.target, ClusterTarget):
+        return route
+    name = str(route.target)
+    cluster = next((cluster for cluster in clusters if cluster.title == name), None)
+    if cluster is None:
+        known = [cluster.title for cluster in clusters]
+        mistake = Mistake(
+            f"there is no cluster {name}", did_you_mean(name, known) or f"write a section [{name}]"
+        )
+    elif cluster.type != "http":
+        mistake = Mistake(
+            f"{name} is a cluster of type {cluster.type}", "requests are for members that speak HTTP"
+        )
+    else:
+        return route
+    return replace(route, problem=mistake.at(file, route.line))
+
+
 def _check_processes(server: ServerSettings, given: Mapping[str, Given], problems: Problems) -> None:
     if server.processes > 1 and server.master == "no":
         _add_about(given["master"], "master = no", "more than one process needs it: write auto", problems)
+    if server.needs_master and (server.master == "no" or not _POSIX):
+        remedy = "write master = auto" if _POSIX else "Windows has none"
+        name = server.needs_master
+        _add_about(given[name], name, f"this needs a master: {remedy}", problems)
     if not _POSIX:
         if server.processes > 1:
             _add_about(given["processes"], "processes", "Windows has one only: write 1", problems)
         if server.master == "yes":
             _add_about(given["master"], "master = yes", "there is none on Windows: write auto", problems)
+
+
+def _check_dns(server: ServerSettings, given: Mapping[str, Given], problems: Problems) -> None:
+    if server.dns not in ((), ("system",)) and importlib.util.find_spec("pycares") is None:
+        _add_about(
+            given["dns"],
+            "dns",
+            "who asks name servers needs pycares: pip install skitai[dns], or write system",
+            problems,
+        )
 
 
 def _add_about(value: Given, what: str, why: str, problems: Problems) -> None:
@@ -174,16 +216,17 @@ _SECTIONS = {
     "mount": ("[mount /path]", Style.PAIR, True),
     "host": ("[host name]", Style.PAIR, True),
     "listen": ("[listen name]", Style.PAIR, True),
+    "bus": ("[bus]", Style.PAIR, False),
+    "@": ("[@name]", Style.PAIR, False),
 }
 
 
 def _by_kind(sections: list[Section], problems: Problems) -> dict[str, list[Section]]:
     kinds: dict[str, list[Section]] = {}
     for section in sections:
-        known = _SECTIONS.get(section.name)
-        if section.name.startswith("@"):
-            problems.add(f"[{section.title}]: clusters are not in this version", line=section.line)
-        elif known is None:
+        kind = "@" if section.name.startswith("@") else section.name
+        known = _SECTIONS.get(kind)
+        if known is None:
             hint = did_you_mean(section.name, _SECTIONS)
             hint = hint or "there are " + ", ".join(form for form, _, _ in _SECTIONS.values())
             problems.add(f"there is no section [{section.title}]", line=section.line, hint=hint)
@@ -194,7 +237,7 @@ def _by_kind(sections: list[Section], problems: Problems) -> dict[str, list[Sect
                 hint=f"write {known[0]}",
             )
         else:
-            kinds.setdefault(section.name, []).append(section)
+            kinds.setdefault(kind, []).append(section)
     return kinds
 
 
@@ -229,8 +272,9 @@ def _server_values(
 
 def _refuse_misspelt(environ: Mapping[str, str], known: list[str], problems: Problems) -> None:
     """Only what is nearly a key: others may have variables of that prefix too (Kubernetes has)."""
+    others = {key.environment for key in DAEMON_TABLES["smtpda"].values()}
     for name in sorted(environ):
-        if name.startswith(ENVIRONMENT_PREFIX) and name not in known:
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in known and name not in others:
             for nearest in difflib.get_close_matches(name, known, n=1, cutoff=_NEARLY):
                 problems.add(
                     f"{name} is no setting", hint=f"did you mean {nearest}?", source=Source.ENVIRONMENT.value

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from skitai.core.config.daemon import DAEMON_TABLES
 from skitai.core.config.keys import Key
 from skitai.core.config.settings import TABLES
 
@@ -19,10 +20,14 @@ BEGIN = "<!-- begin of the key tables, made by skitai.core.config.reference -->"
 END = "<!-- end of the key tables -->"
 
 _TITLES = {
-    "server": "[server]",
-    "listen": "[listen name]",
-    "mount": "[mount /path] and [mount host/path]",
-    "host": "[host name]",
+    "server": "`[server]`",
+    "listen": "`[listen name]`",
+    "mount": "`[mount /path] and [mount host/path]`",
+    "host": "`[host name]`",
+    "cluster": "`[@name]`",
+    "bus": "`[bus]`",
+    "global": "`[global]` of skitaid.conf",
+    "smtpda": "`[smtpda]` of skitaid.conf",
 }
 
 
@@ -41,8 +46,8 @@ def renewed(text: str) -> str:
 
 
 def _lines() -> Iterator[str]:
-    for section, keys in TABLES.items():
-        yield f"### `{_TITLES[section]}`"
+    for section, keys in (*TABLES.items(), *DAEMON_TABLES.items()):
+        yield f"### {_TITLES[section]}"
         yield ""
         yield "| key | value | default | meaning |"
         yield "|---|---|---|---|"
@@ -64,8 +69,6 @@ def _meaning(key: Key) -> str:
     notes = [key.reason]
     if key.secret:
         notes.append("a secret: never shown, and no flag of the command line")
-    if key.not_yet:
-        notes.append(f"only the default for now: {key.not_yet}")
     return "; ".join(notes).replace("|", "\\|")
 
 

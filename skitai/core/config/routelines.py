@@ -6,7 +6,7 @@
     : default                      to every other host; ``*`` says the same
     /blog = /var/wsgi/blog:app     a path, and where it leads
 
-One path of one host leads to one folder, one application, or both (the file first).
+One path of one host leads to one folder, to one application or cluster, or to both (the file first).
 Called once for a file, by `loading`; a `Route` is immutable.
 """
 
@@ -143,7 +143,7 @@ def _read_route(entry: Entry, hosts: tuple[str, ...], finder: Finder, file: str)
     path, had_trailing_slash = read_path(left.strip())
     target_text = right.strip()
     if not target_text:
-        raise Mistake(f"{left.strip()} leads nowhere", "write a folder or path/module:callable")
+        raise Mistake(f"{left.strip()} leads nowhere", "write a folder, path/module:callable or @cluster")
     target, missing = finder.find(target_text)
     problem = missing.at(file, entry.line) if missing else None
     return Route(hosts, path, had_trailing_slash, target, entry.line, problem)
@@ -151,13 +151,14 @@ def _read_route(entry: Entry, hosts: tuple[str, ...], finder: Finder, file: str)
 
 def _refuse_twice(routes: Iterable[Route], problems: Problems) -> None:
     """A route that cannot be served is told for itself and collides with nothing."""
-    first: dict[tuple[str, str, str], Route] = {}
+    first: dict[tuple[str, str, bool], Route] = {}
     for route in routes:
         if route.problem is not None:
             continue
-        what = {"static": "folder", "app": "application"}[route.target.kind]
+        is_static = route.target.kind == "static"
+        what = {"static": "folder", "app": "application", "cluster": "cluster"}[route.target.kind]
         for host in route.hosts:
-            earlier = first.setdefault((host, route.path, route.target.kind), route)
+            earlier = first.setdefault((host, route.path, is_static), route)
             if earlier is not route:
                 problems.add(
                     f"{route.path or '/'} of host {host} leads to a second {what},"

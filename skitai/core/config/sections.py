@@ -1,4 +1,4 @@
-"""The sections with an argument: ``[listen name]``, ``[mount host/path]``, ``[host name]``.
+"""The sections with an argument: ``[listen name]``, ``[mount host/path]``, ``[host name]``; and ``[bus]``.
 
 Each stands for something that must exist: an option of a mount that no route leads to would
 guard nothing, so it is an error and not a shrug.
@@ -22,6 +22,7 @@ from skitai.core.config.routelines import (
 )
 from skitai.core.config.settings import (
     TABLES,
+    BusSettings,
     HostSettings,
     ListenSettings,
     MountSection,
@@ -31,7 +32,7 @@ from skitai.core.config.sources import Given, Reader, Source
 from skitai.core.config.syntax import Section
 from skitai.limits import Limits
 
-__all__ = ["read_hosts", "read_listeners", "read_mounts"]
+__all__ = ["read_bus", "read_hosts", "read_listeners", "read_mounts"]
 
 
 def read_listeners(
@@ -157,6 +158,16 @@ def _mount_place(argument: str, routes: RouteLines) -> tuple[str, str]:
     if (path or "/") not in paths:
         raise Mistake(f"no route begins with {path or '/'}", did_you_mean(path or "/", sorted(paths)))
     return host, path
+
+
+def read_bus(sections: Sequence[Section], reader: Reader) -> BusSettings:
+    """The section ``[bus]``, of which there is one at most."""
+    bus = BusSettings()
+    for section in sections:
+        given = reader.read(section, TABLES["bus"])
+        reader.remember(section.title, given)
+        bus = BusSettings(**{name: value.value for name, value in given.items()})
+    return bus
 
 
 def read_hosts(sections: Sequence[Section], routes: RouteLines, reader: Reader) -> tuple[HostSettings, ...]:

@@ -16,10 +16,13 @@ from typing import Any
 
 from skitai.core.config.address import Address
 from skitai.core.config.cacherules import CacheRule
+from skitai.core.config.clusters import CLUSTER_KEYS, ClusterSettings
 from skitai.core.config.keys import Key, key, keys_of, limit_keys
 from skitai.core.config.kinds import (
     ADDRESS,
     ADDRESSES,
+    AUTO_YES_NO,
+    BUS_URL,
     BYTES,
     CACHE_RULES,
     FILE_NAMES,
@@ -28,19 +31,25 @@ from skitai.core.config.kinds import (
     INT,
     LANE,
     LINKS,
-    MASTER,
+    LOG_FORMAT,
+    LOG_ROTATE,
     MEDIA_TYPES,
     MODE,
+    NAME_SERVERS,
     NETWORKS,
+    OPTIONAL_ADDRESS,
     PATH,
     PATHS,
+    PROXY_TARGETS,
     SECONDS,
     SENDFILE_ROOTS,
     SITE,
     TEXT,
+    URL_PATHS,
     WHOLE_SECONDS,
     YES_NO,
 )
+from skitai.core.config.proxytargets import ProxyTarget
 from skitai.core.config.routelines import Route, write_host_rule
 from skitai.core.config.sendroots import SendfileRoot
 from skitai.core.config.tlskeys import tls_key
@@ -50,6 +59,7 @@ from skitai.limits import Limits
 
 __all__ = [
     "TABLES",
+    "BusSettings",
     "HostSettings",
     "ListenSettings",
     "MountSection",
@@ -57,6 +67,13 @@ __all__ = [
     "ServerSettings",
     "Settings",
 ]
+
+
+#: Loopback, and what only a network's own machines have.
+_PRIVATE = (
+    *("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"),
+    *("::1", "fc00::/7", "fe80::/10", "unix"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +108,48 @@ class ServerSettings:
     master: str = field(
         default="auto",
         metadata=key(
-            MASTER,
+            AUTO_YES_NO,
             "a process that starts the workers, restarts them when they end and reloads without loss (HUP); "
             "auto is yes for skitaid-instance and for more than one process",
+        ),
+    )
+    max_requests: int = field(
+        default=0,
+        metadata=key(
+            INT,
+            "after which a worker is replaced, up to a tenth more; 0: never; needs a master",
+            unit="requests",
+        ),
+    )
+    max_memory: int = field(
+        default=0,
+        metadata=key(
+            BYTES,
+            "of resident memory, above which a worker is replaced, on Linux; 0: never; needs a master",
+            unit="bytes",
         ),
     )
     ip: str = field(default="", metadata=key(HOST, "to listen on; empty is every interface, IPv6 and IPv4"))
     port: int = field(default=5000, metadata=key(INT, "to listen on; 0 lets the system choose", most=65535))
     bind: tuple[Address, ...] = field(
         default=(), metadata=key(ADDRESSES, "to listen on, instead of ip and port and of [listen] sections")
+    )
+    admin: Address | None = field(
+        default=None,
+        metadata=key(
+            OPTIONAL_ADDRESS,
+            "where /healthz, /readyz and /metrics are: 127.0.0.1:9100 or unix:/run/site.admin; empty is "
+            "nowhere; needs a master",
+        ),
+    )
+    drain_delay: float = field(
+        default=0.0,
+        metadata=key(
+            SECONDS,
+            "from TERM on, in which /readyz says no and all are still served, so that who sends requests "
+            "hears of the end before it comes; needs a master",
+            unit="seconds",
+        ),
     )
     backlog: int = field(
         default=1024,
@@ -122,8 +172,25 @@ class ServerSettings:
     https_port: int = field(default=443, metadata=tls_key("https_port"))
     hsts: str = field(default="", metadata=tls_key("hsts"))
     enable_proxy: bool = field(
-        default=False,
-        metadata=key(YES_NO, "serve as a forward proxy", not_yet="the forward proxy is not in this version"),
+        default=False, metadata=key(YES_NO, "be a forward proxy too: absolute-form requests and CONNECT")
+    )
+    proxy_clients: tuple[str, ...] = field(
+        default=_PRIVATE,
+        metadata=key(NETWORKS, "who may use the forward proxy: addresses, networks or unix"),
+    )
+    proxy_users_file: Path | None = field(
+        default=None,
+        metadata=key(
+            PATH, "with a line name:password for each who may use the forward proxy; empty: no names"
+        ),
+    )
+    proxy_allow: tuple[ProxyTarget, ...] = field(
+        default=(),
+        metadata=key(
+            PROXY_TARGETS,
+            "where the forward proxy goes besides public addresses and, by CONNECT, their port 443: "
+            "host, .domain, host:port, network",
+        ),
     )
     static_max_age: int = field(
         default=300,
@@ -156,6 +223,14 @@ class ServerSettings:
         default=None,
         metadata=key(FOLDER, "of pages (404.html, 50x.html, 5xx.html) in place of Skitai's own ones"),
     )
+    dns: tuple[str, ...] = field(
+        default=(),
+        metadata=key(
+            NAME_SERVERS,
+            "that are asked where hosts are, in place of those of /etc/resolv.conf: 10.0.0.53, "
+            "[fd00::53]:5353; or system, which asks as other programs of the machine do",
+        ),
+    )
     num_result_cache_max: int = field(
         default=200, metadata=key(INT, "of was requests that are kept", unit="results")
     )
@@ -163,10 +238,33 @@ class ServerSettings:
         default=(),
         metadata=key(NETWORKS, "whose X-Forwarded-* and Forwarded are believed: addresses, networks or unix"),
     )
+    proxy_protocol: bool = field(
+        default=False,
+        metadata=key(
+            YES_NO,
+            "who connects begins with the PROXY protocol (version 1 or 2), which names the client; whoever "
+            "can connect is believed",
+        ),
+    )
     spool_dir: Path | None = field(
         default=None,
         metadata=key(PATH, "for request bodies too large for memory; empty is the system's temporary folder"),
     )
+    mail_spool: Path | None = field(
+        default=None,
+        metadata=key(
+            PATH, "for e-mails of was.email; empty is where the delivery agent looks, as skitaid.conf says"
+        ),
+    )
+    user: str = field(
+        default="",
+        metadata=key(
+            TEXT,
+            "that the server runs as when root has started it; empty is that of [global] in skitaid.conf; "
+            "needs a master",
+        ),
+    )
+    group: str = field(default="", metadata=key(TEXT, "with it; empty is the user's own"))
     chdir: Path | None = field(
         default=None, metadata=key(PATH, "working directory of the instance, importable from")
     )
@@ -177,6 +275,19 @@ class ServerSettings:
         default=None, metadata=key(PATH, "folder of the logs; empty is where the command puts them")
     )
     access_log: bool = field(default=True, metadata=key(YES_NO, "write a line for each request"))
+    log_off: tuple[str, ...] = field(
+        default=(), metadata=key(URL_PATHS, "whose requests have no line unless they fail; * is anything")
+    )
+    log_format: str = field(default="text", metadata=key(LOG_FORMAT, "lines of words, or of JSON"))
+    log_rotate: str = field(
+        default="daily", metadata=key(LOG_ROTATE, "begin new log files, and keep the old ones by their day")
+    )
+    log_rotate_size: int = field(
+        default=0, metadata=key(BYTES, "of a log file, after which a new one begins; 0 for any")
+    )
+    log_keep: int = field(
+        default=100, metadata=key(INT, "old files of each log that are kept", unit="files", least=1)
+    )
     debug: bool = field(
         default=False, metadata=key(YES_NO, "show tracebacks to clients; never on a public address")
     )
@@ -184,10 +295,17 @@ class ServerSettings:
         default=False, metadata=key(YES_NO, "load applications again when their files change")
     )
 
+    @property
+    def needs_master(self) -> str:
+        """The first key that does, empty if none."""
+        names = ("user", "admin", "drain_delay", "max_requests", "max_memory")
+        return next((name for name in names if getattr(self, name)), "")
+
     def has_master(self, *, by_default: bool) -> bool:
         """``by_default``: what auto means for the command that asks, with one process."""
         if self.master == "auto":
-            return self.processes > 1 or (by_default and os.name == "posix")
+            wanted = by_default or bool(self.needs_master)
+            return self.processes > 1 or (wanted and os.name == "posix")
         return self.master == "yes"
 
 
@@ -204,6 +322,11 @@ class ListenSettings:
     socket_mode: int = field(metadata=key(MODE, "of the file of a unix socket", inherits=True))
     backlog: int = field(
         metadata=key(INT, "waiting to be accepted", unit="connections", inherits=True, least=1)
+    )
+    proxy_protocol: bool = field(
+        metadata=key(
+            YES_NO, "who connects begins with the PROXY protocol, which names the client", inherits=True
+        )
     )
     ssl: bool = field(metadata=tls_key("ssl", inherits=True))
     certfile: Path | None = field(metadata=tls_key("certfile", inherits=True))
@@ -309,6 +432,16 @@ class MountSettings:
             "/path = /folder for X-Accel-Redirect; empty: the fields are the client's",
         ),
     )
+    preserve_path: bool = field(
+        default=False,
+        metadata=key(
+            YES_NO, "a cluster is asked for the whole path; else for what is behind that of the route"
+        ),
+    )
+    preserve_host: bool = field(
+        default=True,
+        metadata=key(YES_NO, "a cluster is told the client's Host; else each member its own name"),
+    )
     index: tuple[str, ...] = field(
         default=("index.html", "index.htm"),
         metadata=key(FILE_NAMES, "files that stand for their folder, the first that exists"),
@@ -321,12 +454,12 @@ class MountSettings:
             "those that burn (compute) by workers one at a time; auto finds out",
         ),
     )
-    park: bool = field(
-        default=False,
+    park: str = field(
+        default="auto",
         metadata=key(
-            YES_NO,
-            "park handlers that wait on us (skitai.sleep): the wait keeps no thread; not for code that keeps "
-            "something for its thread, as Django does",
+            AUTO_YES_NO,
+            "park handlers that wait on us (skitai.sleep, was): the wait keeps no thread; not for code that "
+            "keeps something for its thread, as Django does; auto is yes for Saddle",
         ),
     )
 
@@ -373,6 +506,25 @@ class MountSection:
 
 
 @dataclass(frozen=True, slots=True)
+class BusSettings:
+    """``[bus]``"""
+
+    url: str = field(
+        default="",
+        repr=False,
+        metadata=key(
+            BUS_URL,
+            "of the server that shares rooms of WebSockets between hosts: redis://, rediss:// (TLS) or "
+            "postgresql://; empty: rooms are those of the instance",
+        ),
+    )
+    prefix: str = field(
+        default="skitai",
+        metadata=key(TEXT, "of all names on that server: instances with the same one share their rooms"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything an instance is told.  ``file`` is None without one; ``base`` is what relative
     paths of it were below.  Always at least one of ``listeners``."""
@@ -385,13 +537,15 @@ class Settings:
     routes: tuple[Route, ...]
     mounts: tuple[MountSection, ...]
     hosts: tuple[HostSettings, ...]
+    clusters: tuple[ClusterSettings, ...]
+    bus: BusSettings
     import_path: tuple[Path, ...]
     origins: Mapping[tuple[str, str], str]
 
     def origin(self, section: str, key: str) -> str:
         """Where a value came from: ``"/etc/x.conf:3"``, ``"environment SKITAI_PORT"``,
         ``"command line --port"`` or ``"default"``.  ``section`` is ``"server"`` or, with
-        its argument, ``"listen public"``, ``"mount /path"``, ``"host www.example.com"``."""
+        its argument, ``"listen public"``, ``"mount /path"``, ``"host www.example.com"``, ``"@search"``."""
         return self.origins.get((section, key), "default")
 
     @property
@@ -413,5 +567,7 @@ TABLES: Mapping[str, Mapping[str, Key]] = MappingProxyType(
         "listen": MappingProxyType(keys_of("listen", ListenSettings)),
         "mount": MappingProxyType(keys_of("mount", MountSettings)),
         "host": MappingProxyType(keys_of("host", HostSettings)),
+        "cluster": MappingProxyType(CLUSTER_KEYS),
+        "bus": MappingProxyType(keys_of("bus", BusSettings)),
     }
 )

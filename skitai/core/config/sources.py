@@ -61,7 +61,8 @@ class Reader:
                 mistake.hint = (
                     "Kubernetes sets this for a service named skitai; set enableServiceLinks: false"
                 )
-            about = key.name if key.secret else f"{key.name} = {text if text.isprintable() else ascii(text)}"
+            hides = key.secret or key.kind.hides(text)
+            about = key.name if hides else f"{key.name} = {text if text.isprintable() else ascii(text)}"
             self.problems.take(mistake, line=line, source=source, about=about)
             return self.REFUSED
 

@@ -1,6 +1,7 @@
-"""What a route leads to: a folder of files, or an application that is still to be imported.
+"""What a route leads to: a folder of files, a cluster, or an application that is still to be imported.
 
     /var/wsgi/static              an existing folder
+    @search                       the servers of the section [@search]
     /var/wsgi/blog:app            blog.py (or the package blog) in /var/wsgi, its attribute app
     blog                          the same beside the configuration file; the attribute is app
     package.module:make_app()     from the import path
@@ -23,7 +24,7 @@ from typing import ClassVar, Literal
 from skitai.core.config.paths import below, names_in
 from skitai.core.config.problems import Mistake, did_you_mean
 
-__all__ = ["AppTarget", "Finder", "StaticTarget", "Target"]
+__all__ = ["AppTarget", "ClusterTarget", "Finder", "StaticTarget", "Target"]
 
 _DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _MODULE = re.compile(_DOTTED)
@@ -37,7 +38,7 @@ _STRAY_COLON = re.compile(r":[^/\\]*$")
 class StaticTarget:
     """The files below ``folder``; ``text`` as the route has it."""
 
-    kind: ClassVar[Literal["static", "app"]] = "static"
+    kind: ClassVar[Literal["static", "app", "cluster"]] = "static"
     folder: Path
     text: str
 
@@ -50,7 +51,7 @@ class AppTarget:
     """A WSGI callable: ``attribute`` (dotted, or a call) of ``module`` in ``directory``, or on the
     import path where that is None.  Equal targets are one application, wherever they are mounted."""
 
-    kind: ClassVar[Literal["static", "app"]] = "app"
+    kind: ClassVar[Literal["static", "app", "cluster"]] = "app"
     directory: Path | None
     module: str
     attribute: str
@@ -61,7 +62,18 @@ class AppTarget:
         return f"{where}:{self.attribute}"
 
 
-Target = StaticTarget | AppTarget
+@dataclass(frozen=True, slots=True)
+class ClusterTarget:
+    """Requests are passed on to the members of ``[@name]``; whether there are any is seen by `loading`."""
+
+    kind: ClassVar[Literal["static", "app", "cluster"]] = "cluster"
+    name: str
+
+    def __str__(self) -> str:
+        return f"@{self.name}"
+
+
+Target = StaticTarget | AppTarget | ClusterTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +90,7 @@ class Finder:
         Raises Mistake when ``text`` cannot be a target at all.
         """
         if text.startswith("@"):
-            raise Mistake(f"{text} is a cluster", "the reverse proxy is not in this version")
+            return ClusterTarget(text.removeprefix("@")), None
         folder = below(self.base, text)
         if os.path.isdir(folder):
             if not os.path.exists(folder / "__init__.py"):

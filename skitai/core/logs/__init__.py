@@ -9,7 +9,10 @@ The way of an entry, from the caller to the disk:
     facade.py    Logs, what everybody calls
     writer.py    the one background thread, and the bounded queue before it
     sinks.py     files and consoles, their failures and their recovery
-    lines.py     date, type and text made into lines that cannot be forged
+    rotation.py  files that give way to new ones, whichever process finds that they have to
+    forms.py     what entries look like: lines.py, words that cannot be forged, or jsonlines.py
+    requestlines.py, pathsoff.py   entries of request.log, and requests that have none
+    options.py   what an administrator may say of all this
     bridges.py   the standard ``logging`` and ``wsgi.errors`` as ways into app.log
     journal.py   the server's log for the master, which has neither threads nor requests
 

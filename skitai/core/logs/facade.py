@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from time import time
 
 from skitai._kernels import AccessRecord
 from skitai.core.logs.bridges import AppLogHandler, ErrorStream
-from skitai.core.logs.lines import LineFormat
-from skitai.core.logs.sinks import Sink, console_sinks, file_sink
+from skitai.core.logs.forms import form_of
+from skitai.core.logs.options import LogOptions
+from skitai.core.logs.pathsoff import paths_off
+from skitai.core.logs.rotation import log_file
+from skitai.core.logs.sinks import Sink, console_sinks
 from skitai.core.logs.writer import LogWriter, Stream
 
 __all__ = ["Logs"]
-
-#: Makes the line by which a sink reports what it lost.
-WarningLine = Callable[[str], bytes]
 
 #: Characters of one entry; a longer text keeps its beginning and its end.
 TEXT_MAX = 65536
@@ -34,30 +34,32 @@ class Logs:
     ``expt`` for tracebacks; a name may follow, ``warn:shop.cart``.
     """
 
-    def __init__(self, folder: Path | None = None, *, console: bool = False) -> None:
+    def __init__(
+        self, folder: Path | None = None, *, console: bool = False, options: LogOptions | None = None
+    ) -> None:
         """Write to ``server.log``, ``request.log`` and ``app.log`` under ``folder``, which is made
         if it is missing, and with ``console`` to the console as well.  Without a folder, to
         the console: access lines to stdout, all else to stderr.
 
         Raises ConfigError when the folder cannot be written to.
         """
+        options = options or LogOptions()
+        form = form_of(options)
 
-        def sinks(form: LineFormat) -> Mapping[Stream, Sequence[Sink]]:
-            def warning(text: str) -> bytes:
-                return form.encode(time(), "warn", text)
+        def warning(text: str) -> bytes:
+            return form.encode(time(), "warn", text)
 
-            found: dict[Stream, list[Sink]] = {stream: [] for stream in Stream}
-            if folder is not None:
-                for stream in Stream:
-                    found[stream].append(file_sink(folder, stream.value, warning))
-            if console or folder is None:
-                out, error = console_sinks(warning)
-                found[Stream.REQUEST] += out
-                found[Stream.SERVER] += error
-                found[Stream.APP] += error
-            return found
-
-        self._writer = LogWriter(sinks)
+        sinks: dict[Stream, list[Sink]] = {stream: [] for stream in Stream}
+        if folder is not None:
+            for stream in (Stream.SERVER, Stream.REQUEST, Stream.APP):
+                sinks[stream].append(log_file(folder, stream.value, warning, options.rotation))
+        if console or folder is None:
+            out, error = console_sinks(warning)
+            sinks[Stream.REQUEST] += out
+            sinks[Stream.SERVER] += error
+            sinks[Stream.APP] += error
+        sinks[Stream.TUNNEL] = sinks[Stream.REQUEST]
+        self._writer = LogWriter(form, sinks, paths_off(options.off) if options.off else None)
         self._handler: logging.Handler | None = None
         #: Notes one request for its access line.  The writer's own method: it is called for each.
         self.request: Callable[[AccessRecord], None] = self._writer.put_request
@@ -66,9 +68,17 @@ class Logs:
 
     # -- writing ----------------------------------------------------------------------------
 
+    def tunnel(self, text: str) -> None:
+        """A line among those of requests, of a tunnel that is closed."""
+        self._writer.put(Stream.TUNNEL, "info", text)
+
     def server(self, text: str, kind: str = "info") -> None:
         """The server's own log."""
         self._writer.put(Stream.SERVER, kind, _shorten(text))
+
+    def server_now(self, text: str, kind: str) -> None:
+        """The same where no thread is left to write it: in a child that a handler has forked."""
+        self._writer.put_now(Stream.SERVER, kind, _shorten(text))
 
     def app(self, text: str, kind: str = "info") -> None:
         """The log of the applications."""

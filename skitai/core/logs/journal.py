@@ -1,6 +1,7 @@
-"""The server's log for the master: the same lines in the same places, written at once.
+"""The server's log for the master: the same lines in the same places, written at once; and the log of the
+agent that delivers e-mail.
 
-The master has one thread and a few lines a day, so nothing is queued here.  Files are appended to
+Both write from one thread, and little, so nothing is queued here.  Files are appended to
 by all processes of an instance; a line is one write, which the system does not mix with others.
 """
 
@@ -9,8 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 from time import time
 
-from skitai.core.logs.lines import LineFormat
-from skitai.core.logs.sinks import FileSink, Sink, console_sinks, file_sink
+from skitai.core.logs.forms import form_of
+from skitai.core.logs.options import LogOptions
+from skitai.core.logs.rotation import log_file
+from skitai.core.logs.sinks import FileSink, Sink, console_sinks
 
 __all__ = ["Journal"]
 
@@ -18,12 +21,21 @@ __all__ = ["Journal"]
 class Journal:
     """Where to: see `skitai.core.logs.facade.Logs`, whose ``server.log`` this is."""
 
-    def __init__(self, folder: Path | None, *, console: bool) -> None:
-        """Raises ConfigError when the folder cannot be written to."""
-        self._format = LineFormat()
+    def __init__(
+        self,
+        folder: Path | None,
+        *,
+        console: bool,
+        name: str = "server",
+        options: LogOptions | None = None,
+    ) -> None:
+        """``name``: of the file, without its ending.  Raises ConfigError when the folder cannot be written
+        to."""
+        options = options or LogOptions()
+        self._format = form_of(options)
         self._sinks: list[Sink] = []
         if folder is not None:
-            self._sinks.append(file_sink(folder, "server", self._warning))
+            self._sinks.append(log_file(folder, name, self._warning, options.rotation))
         if console or folder is None:
             self._sinks += console_sinks(self._warning)[1]
 

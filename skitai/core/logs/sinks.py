@@ -17,9 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from skitai.errors import ConfigError
-
-__all__ = ["ConsoleSink", "FileSink", "Sink", "console_sinks", "file_sink"]
+__all__ = ["ConsoleSink", "FileSink", "Sink", "console_sinks"]
 
 #: For files of the log folder: readable by the group, because request lines carry addresses.
 _MODE = 0o640
@@ -109,19 +107,6 @@ class ConsoleSink(Sink):
             # Whole lines where they fit: the workers of a master write into one pipe.
             data = data[: bytes(data[:_PIPE_BUF]).rfind(b"\n") + 1 or _PIPE_BUF]
         return super()._write_some(data)
-
-
-def file_sink(folder: Path, name: str, warning: Callable[[str], bytes]) -> FileSink:
-    """``NAME.log`` under ``folder``, which is made if it is missing.  Raises ConfigError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return FileSink(folder / f"{name}.log", warning)
-    except OSError as error:
-        who = f"user {os.getuid()}" if hasattr(os, "getuid") else "this user"
-        raise ConfigError(
-            f"the logs cannot be written to {folder}: {error.strerror} ({error.filename})",
-            hint=f"let {who} write there, or choose another place with --home DIR or log_path",
-        ) from error
 
 
 def console_sinks(warning: Callable[[str], bytes]) -> tuple[list[Sink], list[Sink]]:

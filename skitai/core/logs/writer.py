@@ -20,12 +20,13 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
-from itertools import groupby
+from itertools import filterfalse, groupby
 from operator import itemgetter
 from typing import cast
 
-from skitai._kernels import AccessRecord, access_lines
-from skitai.core.logs.lines import LineFormat
+from skitai._kernels import AccessRecord
+from skitai.core.logs.forms import Form
+from skitai.core.logs.requestlines import request_lines
 from skitai.core.logs.sinks import FileSink, Sink
 
 __all__ = ["LogWriter", "Stream"]
@@ -48,6 +49,8 @@ class Stream(Enum):
     SERVER = "server"
     REQUEST = "request"
     APP = "app"
+    #: Texts that stand among the requests.
+    TUNNEL = "tunnel"
 
 
 #: Looked up for each request.
@@ -63,10 +66,17 @@ Command = Callable[[], None]
 class LogWriter:
     """Any thread may call `put`, `flush` and `reopen`; `close` is for the owner."""
 
-    def __init__(self, sinks: Callable[[LineFormat], Mapping[Stream, Sequence[Sink]]]) -> None:
-        """``sinks`` is called once, here, with the format for their own reports."""
-        self._format = LineFormat()
-        self._sinks = sinks(self._format)
+    def __init__(
+        self,
+        form: Form,
+        sinks: Mapping[Stream, Sequence[Sink]],
+        is_off: Callable[[AccessRecord], bool] | None = None,
+    ) -> None:
+        """``is_off``: whether a request has no line."""
+        self._format = form
+        self._request_lines = request_lines(form)
+        self._sinks = sinks
+        self._is_off = is_off
         self._queue: queue.SimpleQueue[Entry | Command] = queue.SimpleQueue()
         self._hurry = threading.Event()
         self._ended = False
@@ -101,6 +111,12 @@ class LogWriter:
                 return False
             self._long_waiting += length
             return True
+
+    def put_now(self, stream: Stream, kind: str, text: str) -> None:
+        """Write an entry in the calling thread, the only one there is: in a forked child."""
+        line = self._format.encode(time.time(), kind, text)
+        for sink in self._sinks[stream]:
+            sink.write([line])
 
     def flush(self, timeout: float) -> bool:
         """Wait until all that was queued before is written; False if ``timeout`` seconds did not do."""
@@ -157,10 +173,12 @@ class LogWriter:
         for stream, run in groupby(entries, key=itemgetter(0)):
             if stream is _REQUEST:
                 records = cast(list[AccessRecord], [entry for _, entry in run])
-                lines = access_lines(records, self._format.prefix)
                 lengths = (
                     [len(record[3]) + len(record[4]) for record in records] if self._long_waiting else []
                 )
+                if self._is_off is not None:
+                    records = list(filterfalse(self._is_off, records))
+                lines = self._request_lines(records)
             else:
                 texts = cast(list[Text], [entry for _, entry in run])
                 lines = [self._format.encode(*text) for text in texts]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -94,7 +95,8 @@ def _stamp(file: Path) -> _Stamp:
 
 
 class ListenerContext:
-    """The same for a listener: its own certificate, and those of hosts for clients that name one."""
+    """The same for a listener: its own certificate, and those of hosts for clients that name one (RFC 6066
+    section 3; the engine's `Contexts`)."""
 
     def __init__(self, listener: ListenSettings, settings: Settings, tell: Tell) -> None:
         """Raises ConfigError."""
@@ -109,27 +111,17 @@ class ListenerContext:
         own = Pair.of(listener, settings)
         if own is None:
             raise ConfigError(f"[{listener.title}] has no certfile")
-        self._own = self._current(own, self._choose if self._of_rules else None)
+        self._own = self._current(own)
 
-    def __call__(self) -> ssl.SSLContext:
-        return self._own()
+    @property
+    def has_names(self) -> bool:
+        return bool(self._of_rules)
 
-    def _current(
-        self, pair: Pair, choose: Callable[[ssl.SSLObject, str | None, ssl.SSLContext], None] | None = None
-    ) -> CurrentContext:
-        def make() -> ssl.SSLContext:
-            context = make_context(pair, self._listener, self._settings)
-            if choose is not None:
-                context.sni_callback = choose
-            return context
+    def __call__(self, name: str) -> ssl.SSLContext:
+        rule = find_rule(name.lower().removesuffix("."), self._of_rules) if name else None
+        return self._own() if rule is None else self._of_rules[rule]()
 
+    def _current(self, pair: Pair) -> CurrentContext:
         issuers = self._listener.ca_certs
         files = pair.files if issuers is None else (*pair.files, issuers)
-        return CurrentContext(make, files, self._tell)
-
-    def _choose(self, tls: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
-        """In the handshake, when the client has said whom it wants (RFC 6066 section 3)."""
-        if name is not None:
-            rule = find_rule(name.lower().removesuffix("."), self._of_rules)
-            if rule is not None:
-                tls.context = self._of_rules[rule]()
+        return CurrentContext(partial(make_context, pair, self._listener, self._settings), files, self._tell)

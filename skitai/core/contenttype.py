@@ -1,4 +1,4 @@
-"""The Content-Type of a request, and the charsets that forms may have.
+"""The Content-Type of a message, and the charsets that forms and texts may have.
 
 A charset outside the table would be a text encoding to Python only (``punycode`` takes quadratic
 time, ``unicode_escape`` is a language) or one that no browser sends forms in: HTML submits in
