@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from typing import Any
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
-from setuptools.errors import CCompilerError, ExecError, PlatformError
+from setuptools.errors import CCompilerError, CompileError, ExecError, LinkError, PlatformError
 
 MODES = ("auto", "require", "off")
 MODE = os.environ.get("SKITAI_EXTENSIONS") or "auto"
@@ -106,11 +107,24 @@ class BuildExtensions(build_ext):
 
     def _look_for_zlib(self) -> None:
         """Without it the engine leaves to Python what it would code itself: deflating.h."""
-        if self.compiler.has_function("zlibVersion", libraries=["z"]):
+        if self._has_zlib():
             for extension in self.extensions:
                 if extension.name in ZLIB_USERS:
                     extension.define_macros.append(("SKITAI_ZLIB", "1"))
                     extension.libraries.append("z")
+
+    def _has_zlib(self) -> bool:
+        """Asked by a library, as an extension is one: `has_function` links a program, with other flags,
+        which fails where the extensions are built for a sanitizer."""
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "asks.c")
+            source.write_text("#include <zlib.h>\nconst char *asks(void) { return zlibVersion(); }\n")
+            try:
+                objects = self.compiler.compile([str(source)], output_dir=folder)
+                self.compiler.link_shared_object(objects, str(Path(folder, "asks.so")), libraries=["z"])
+            except (CompileError, LinkError):
+                return False
+        return True
 
     def _remove_built(self) -> None:
         for extension in self.extensions:

@@ -4,6 +4,9 @@ from libc.stdint cimport uint32_t
 
 from skitai._speedups.heads cimport Head
 
+cdef enum:
+    SEEN = 256  # a power of two
+
 
 cdef class Route:
     # A `Lane` for C: one host and one mount.
@@ -35,6 +38,8 @@ cdef class Routes:
     cdef int depth
     cdef dict known
     cdef uint32_t learnt
+    cdef uint32_t[SEEN] seen
 
     cdef Route find(self, const unsigned char *data, Head *head, Route last, object info)
+    cdef bint comes_again(self, tuple key) except -1
     cdef Route learn(self, tuple key)

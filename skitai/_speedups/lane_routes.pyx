@@ -5,7 +5,9 @@ host and mount where nothing but the application has a word.  It is asked once f
 kept, also that there is none.  What has no lane, and all that is not certainly simple, goes to the
 general connection, which reads the same bytes again.
 
-The leader's only.  The table is bounded, because hosts and paths come from the network.
+The leader's only.  The table is bounded, because hosts and paths come from the network; and from ROUTES_EAGER
+routes on only what comes again gets one, or clients that send a new host each time would fill it with what
+nobody asks for twice.
 """
 
 cimport cython
@@ -24,6 +26,7 @@ SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 
 cdef enum:
     ROUTES_MAX = 1024
+    ROUTES_EAGER = 256
     TEXT_MAX = 255  # longer hosts and mounts have no lane
     TYPES_MAX = 64  # different values of Content-Type: applications have few, but may make more
 
@@ -80,7 +83,20 @@ cdef class Routes:
             PyBytes_FromStringAndSize(<const char *>path, border - path),
         )
         found = PyDict_GetItemWithError(self.known, key)
-        return <Route>found if found != NULL else self.learn(key)
+        if found != NULL:
+            return <Route>found
+        if len(self.known) >= ROUTES_EAGER and not self.comes_again(key):
+            return None
+        return self.learn(key)
+
+    cdef bint comes_again(self, tuple key) except -1:
+        """Whether it was asked for lately: what shares its place has not come since."""
+        cdef uint32_t mark = <uint32_t>hash(key)
+        cdef uint32_t *place = &self.seen[mark & (SEEN - 1)]
+        if place[0] == mark:
+            return True
+        place[0] = mark
+        return False
 
     cdef Route learn(self, tuple key):
         cdef Route route = None

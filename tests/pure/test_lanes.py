@@ -345,7 +345,7 @@ class Server:
         )
         for app in apps.values():
             app.load()
-        service = HttpService(
+        self.service = HttpService(
             table,
             apps,
             folders,
@@ -363,7 +363,7 @@ class Server:
             counts=self.counts,
             on_worn=lambda: self.words.server("worn"),
         )
-        self.engine = engine_class(service, LIMITS, self.words.trace, self.counts)
+        self.engine = engine_class(self.service, LIMITS, self.words.trace, self.counts)
         listener = socket.create_server(("127.0.0.1", 0))
         self.address = listener.getsockname()
         info = ListenerInfo("http", ("127.0.0.1", 80))

@@ -15,6 +15,9 @@ from tests.waiting import wait_until
 
 SLOW = 0.02
 
+#: SK_SLOW of habits.h, and one whose strike comes too late to be seen.
+CALLS_TO_KNOW = 9
+
 
 def sleeps(environ: dict[str, Any], start: kinds.Start) -> Any:
     time.sleep(SLOW if environ["QUERY_STRING"] == "slow" else 0)
@@ -54,17 +57,20 @@ def test_routes_that_last_are_named(server: Server) -> None:
     if _kernels.implementation() == "pure":
         assert server.engine.learned() == []
         return
-    # A call that computes all the time may be measured to have had too little of the processor.
-    computing = {"lasts", "burns", "waits"}
     assert learned(server)["GET h/sleeps/*"] == "fast"
     server.says(request("/sleeps/1?slow"))
     assert learned(server)["GET h/sleeps/*"] == "lasts"
     server.says(request("/sleeps/2?slow"))
-    for _ in range(3):
+    assert learned(server)["GET h/sleeps/*"] == "waits"
+
+    def computes_by_all_it_knows() -> bool:
+        """A call that computes all the time may be measured to have had too little of the processor."""
         server.says(request("/computes/a/b/c", method="PUT", body=b"x"))
-    known = learned(server)
-    assert known["GET h/sleeps/*"] == "waits"
-    assert known["PUT h/computes/a/b/..."] in computing
+        return learned(server)["PUT h/computes/a/b/..."] in {"lasts", "burns", "waits"}
+
+    # What is learnt of a call is known behind its answer only, and calls during which another thread computed
+    # (the one before, which has answered and not come back) count as much as quick ones take back: habits.h.
+    assert any(computes_by_all_it_knows() for _ in range(CALLS_TO_KNOW))
     [habit] = [habit for habit in server.engine.learned() if habit.route == "GET h/sleeps/*"]
     assert habit.elapsed >= SLOW > habit.burnt
     assert told(server) == [
