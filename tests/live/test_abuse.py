@@ -45,12 +45,15 @@ BOUNDS = {"connections_max": 5500, "connections_per_address_max": 0, "body_max":
 
 LONGEST_WAIT = 0.25
 
+#: A Sec-WebSocket-Key: 16 bytes in base64.
+KEY = "MDEyMzQ1Njc4OWFiY2RlZg=="
+
 #: Blocks of Python's memory that may be more than before, where an object that stays of each
 #: connection would be thousands.
 BLOCKS_GAINED = 1000
-#: The tables of names, hosts and routes hold 1024 entries each, of up to eight objects, and random
-#: bytes fill them: with other bytes for three minutes there were 8,000 to 14,000, up and down.  The
-#: connections are more than 100,000.
+#: The tables of names and hosts hold 1024 entries each, that of routes fewer as long as nobody comes
+#: twice, of up to eight objects, and random bytes fill them: with other bytes for three minutes there
+#: were 8,000 to 14,000, up and down.  The connections are more than 100,000.
 BLOCKS_OF_TABLES = 16_000
 
 #: Resident bytes that may be more than before.  pymalloc gives an arena of 1 MiB back when the last
@@ -102,6 +105,15 @@ def server(serve_conf: Serve, tmp_path: Path, threads: int) -> LiveServer:
     with server.connect() as wire:
         for target in ("/", "/huge", "/huge/pieces", "/files/huge", "/stream"):
             assert wire.get(target).status == 200
+        # Random bytes ask for it: what speaks WebSocket is loaded when somebody first does.
+        asking = (
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Version: 13",
+            f"Sec-WebSocket-Key: {KEY}",
+        )
+        wire.request("GET", "/", *asking)
+        assert wire.read_reply().status == 200, "plain WSGI has none, and answers the request"
     return server
 
 
