@@ -189,6 +189,6 @@ def test_a_member_that_does_not_answer_is_replaced(site: Site) -> None:
         client.request()
         time.sleep(2)
 
-    site(silent, long_body, keys="per_try_timeout = 100ms")
+    site(silent, long_body, keys="per_try_timeout = 500ms")
     for _ in range(3):
-        assert b"".join(was.get("@c/", stream=True).getwait()) == b"012345"
+        assert b"".join(was.get("@c/", stream=True, timeout=5).getwait()) == b"012345"

@@ -89,6 +89,13 @@ class Libpq:
     addresses: Mapping[str, int]
     no_notices: Any
 
+    @property
+    def keeps_step(self) -> bool:
+        """Whether it still knows which answer is whose where a statement fails behind its end, by a
+        constraint that was deferred: 15.0 and 16.0 wait for ever then, 15.20 and 17 do not
+        (tests/was/postgres/test_two_ways.py)."""
+        return self.version >= 170000 or 150020 <= self.version < 160000
+
 
 @functools.cache
 def libpq() -> Libpq:

@@ -3,7 +3,8 @@
 A connection that runs one statement at a time is given to whoever waits longest.  Where statements may share
 connections (`Sharing`), those that may do so fill one after the other, in portions, for statements that leave
 together cost less.  There is one more of these only when all are well used, and at most half of all
-connections are of this kind, so that no statement is kept out by them.
+connections are of this kind, so that no statement is kept out by them.  Where that is the only one, it is
+of the one kind or the other by turns, as those came that wait.
 
 There are never more than ``db_connections_max``, whatever the load: those that are being made, those of
 transactions, of listeners, and of threads are of them.
@@ -100,9 +101,10 @@ class Pool:
         self._making: set[Connecting] = set()
         #: Connections of threads.
         self._lent = 0
-        #: Who waits, and may share; and those that may not.
-        self._sharers: OrderedDict[Customer, None] = OrderedDict()
-        self._waiting: OrderedDict[Customer, None] = OrderedDict()
+        #: Who waits, and may share; and those that may not; each with the number of its arrival.
+        self._sharers: OrderedDict[Customer, int] = OrderedDict()
+        self._waiting: OrderedDict[Customer, int] = OrderedDict()
+        self._arrivals = 0
         self._delay = 0.0
         #: No attempt to connect before this time, and why.
         self._not_before = 0.0
@@ -173,27 +175,34 @@ class Pool:
             customer.fail(copy.copy(self._why))
         else:
             self._client.waiting += 1
-            self._queue_of(customer)[customer] = None
+            self._arrivals += 1
+            self._queue_of(customer)[customer] = self._arrivals
             self._make()
 
     def _queue_first(self, customer: Customer) -> None:
         """It has waited before."""
         self._client.waiting += 1
         queue = self._queue_of(customer)
-        queue[customer] = None
+        queue[customer] = 0
         queue.move_to_end(customer, last=False)
 
-    def _queue_of(self, customer: Customer) -> OrderedDict[Customer, None]:
+    def _queue_of(self, customer: Customer) -> OrderedDict[Customer, int]:
         return self._sharers if customer.may_share else self._waiting
 
     def leave(self, customer: Customer) -> None:
         """Nobody waits there any more."""
-        if self._queue_of(customer).pop(customer, self) is None:
+        if self._queue_of(customer).pop(customer, None) is not None:
             self._client.waiting -= 1
 
-    def _next(self, queue: OrderedDict[Customer, None]) -> Customer:
+    def _next(self, queue: OrderedDict[Customer, int]) -> Customer:
         self._client.waiting -= 1
         return queue.popitem(last=False)[0]
+
+    def _is_for_sharers(self) -> bool:
+        """Whether a connection that is free should be shared."""
+        if not self._sharers or not self._may_have_shared():
+            return False
+        return not self._waiting or _first(self._sharers) <= _first(self._waiting)
 
     # -- giving -------------------------------------------------------------------------------------
 
@@ -223,7 +232,11 @@ class Pool:
 
     def _serve(self, connection: Exclusive) -> None:
         """``connection``, which is among the busy ones, is free."""
-        if self._waiting:
+        if self._is_for_sharers():
+            self._busy.discard(connection)
+            self._share(connection)
+            self._serve_shared()
+        elif self._waiting:
             customer = self._next(self._waiting)
             if not customer.wants_place:
                 self._give(connection, customer)
@@ -231,10 +244,6 @@ class Pool:
             self._busy.discard(connection)
             connection.close()
             self._lend(customer)
-        elif self._sharers and self._may_have_shared():
-            self._busy.discard(connection)
-            self._share(connection)
-            self._serve_shared()
         elif self._sharers:
             self._give(connection, self._next(self._sharers))
         else:
@@ -348,7 +357,7 @@ class Pool:
         self._making.discard(connecting)
         self._delay, self._not_before, self._why = 0.0, 0.0, None
         self.made_count += 1
-        if self._sharers and self._may_have_shared() and not (self._shared and self._waiting):
+        if self._is_for_sharers():
             self._share_link(link)
             self._serve_shared()
             return
@@ -389,6 +398,8 @@ class Pool:
         if not isinstance(connection, Exclusive):
             self._see_off()
             self._serve_shared()
+            if self._waiting:
+                self._make()  # there may be no other connection that will be free for them
         elif connection.is_in_transaction:
             self._ask(connection, "ROLLBACK", partial(self._reset, connection))
         elif connection.is_soiled:
@@ -444,6 +455,10 @@ class Pool:
             connection.close()
         if self._timer is not None:
             self._timer.cancel()
+
+
+def _first(queue: OrderedDict[Customer, int]) -> int:
+    return next(iter(queue.values()))
 
 
 def _load(connection: Connection) -> int:

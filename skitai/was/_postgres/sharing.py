@@ -34,11 +34,17 @@ class Sharing:
 
     def may_share(self, statement: Statement) -> bool:
         """Any thread."""
+        paces = self._paces.get(statement.origin)
+        if paces is None or not self.is_shareable(statement):
+            return False
+        return paces.may_share(shape_of(statement.sql, statement.params is not None).key)
+
+    def is_shareable(self, statement: Statement) -> bool:
+        """Whether others notice nothing of it, if it is quick; any thread."""
         shape = shape_of(statement.sql, statement.params is not None)
         if not shape.is_shareable or statement.may_change_session:
             return False
-        paces = self._paces.get(statement.origin)
-        return paces is not None and paces.may_share(shape.key)
+        return shape.reads_only or self._libpq.keeps_step
 
     def note(self, statement: Statement, seconds: float) -> None:
         """``statement`` has run so long on a connection that it had for itself.  The loop thread."""

@@ -7,14 +7,22 @@ from skitai.was._postgres.paces import Paces
 from skitai.was._postgres.sharing import Sharing
 from skitai.was._postgres.statement import Database, Statement
 
-__all__ = ["AllBrief", "SharesAll"]
+__all__ = ["AllBrief", "SharesAll", "SharesAllThatMay"]
 
 
-class SharesAll(Sharing):
+class SharesAllThatMay(Sharing):
     """Quick or slow."""
 
     def may_share(self, statement: Statement) -> bool:
-        return shape_of(statement.sql, statement.params is not None).is_shareable
+        return self.is_shareable(statement)
+
+
+class SharesAll(Sharing):
+    """With a libpq that may lose step, too."""
+
+    def may_share(self, statement: Statement) -> bool:
+        may_be = shape_of(statement.sql, statement.params is not None).is_shareable
+        return may_be and not statement.may_change_session
 
 
 class AllBrief(SharesAll):

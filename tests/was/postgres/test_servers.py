@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.postgres import Postgres
+from tests.was.postgres.asking import eventually
 
 
 def test_it_is_asked_and_comes_back(postgres: Postgres) -> None:
@@ -12,7 +13,7 @@ def test_it_is_asked_and_comes_back(postgres: Postgres) -> None:
     assert postgres.execute("SHOW max_connections") == [("20",)]
     postgres.stop()
     postgres.start()
-    assert postgres.sessions() == []
+    eventually(lambda: not postgres.sessions())
 
 
 def test_shards_differ(postgres_shards: list[Postgres]) -> None:
