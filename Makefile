@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 CLIENTS := $(wildcard $(addprefix tests/live/test_,bad_upstreams.py calls_*.py cluster_names.py compression_*.py \
     corpus_*.py django_*.py error_pages.py forking.py forward_proxy.py frameworks.py httpbin.py https_only.py kept_*.py litmus.py \
-    peers.py readme_*.py routing_*.py saddle_*.py sendfile.py static_*.py status_live.py tls_live.py \
+    peers.py readme_*.py routing_*.py saddle_*.py sample_*.py sendfile.py static_*.py status_live.py tls_live.py \
     trusted_proxies.py upstreams.py was_*.py wsgi_*.py))
 
 # These hold both builds against each other, or are plain C: they say the same whichever build runs.
@@ -105,7 +105,7 @@ clean:
 	touch $@
 
 .venv/flask.stamp: .venv/skitai.stamp
-	$(BIN)/pip install -q flask
+	$(BIN)/pip install -q flask "skitai[forms,sessions]"
 	touch $@
 
 # By the name of what is installed: "-e ." would compile everything again for a list of packages.

@@ -45,6 +45,7 @@ DIRECTIVES = {"language_level": 3, "boundscheck": False, "wraparound": False, "w
 SHIPPED = (
     "etc/skitaid",
     "examples/static",
+    "examples/live",
     *(f"examples/{name}app.py" for name in ("wsgi", "flask", "skitai")),
 )
 
@@ -60,7 +61,9 @@ class BuildModules(build_py):
             target = Path(self.build_lib, "skitai", "shipped", name)
             target.parent.mkdir(parents=True, exist_ok=True)
             if Path(name).is_dir():
-                shutil.copytree(name, target, dirs_exist_ok=True)
+                shutil.copytree(
+                    name, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
+                )
             else:
                 shutil.copy2(name, target)
 

@@ -23,7 +23,7 @@ __all__ = ["lay_out"]
 _PACKAGE = Path(__file__).resolve().parent.parent
 #: Relative to the folder of sample.conf in a checkout.
 _SAMPLE_IN_CHECKOUT = "../../../examples"
-_SAMPLE_FILES = ("static/*", "wsgiapp.py", "flaskapp.py", "skitaiapp.py")
+_SAMPLE_FILES = ("static/*", "wsgiapp.py", "flaskapp.py", "skitaiapp.py", "live/*.py")
 
 
 def lay_out(places: Places) -> list[Path]:

@@ -70,7 +70,8 @@ def test_a_folder_that_cannot_be_read_says_nothing_about_its_files(tmp_path: Pat
 def test_a_first_start_finds_something_to_serve(tmp_path: Path) -> None:
     places = Places.find(str(tmp_path / "home"))
     written = lay_out(places)
-    assert {path.name for path in written} >= {"skitaid.conf", "sample.conf", "README.txt", "wsgiapp.py"}
+    names = {path.name for path in written}
+    assert names >= {"skitaid.conf", "sample.conf", "README.txt", "wsgiapp.py", "fanout.py"}
     assert all(path.is_file() for path in written)
     sample = (places.servers / "sample.conf").read_text()
     assert f"/ = {tmp_path}/home/pub/sample/wsgiapp:app" in sample

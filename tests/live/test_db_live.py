@@ -55,6 +55,19 @@ def test_the_samples_of_the_readme(
     assert sorted(first.execute("SELECT * FROM cities")) == [("Aachen", 0), ("Bonn", 0)]
 
 
+def test_the_page_of_the_sample_site(
+    serve_conf: Serve, postgres: Postgres, session: requests.Session
+) -> None:
+    server = serve_conf(
+        f"[routes:line]\n/live = {REPO}/examples/live/app:app\n"
+        f"[@sampledb]\ntype = postgresql\nmembers = {postgres.member}\n"
+    )
+    shown = session.get(f"{server.url}/live/database").text
+    assert "<td>PostgreSQL " in shown
+    assert "<td>5</td><td>25</td>" in shown
+    assert 'class="note"' not in shown.partition("The code of this page")[0]
+
+
 only_parked = pytest.mark.skipif(not PARKS, reason="a wait blocks its thread here")
 
 
