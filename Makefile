@@ -4,6 +4,7 @@
 #   make run       the sample site on http://127.0.0.1:5000
 #   make test      the tests, on the compiled build and the kernels again in pure Python
 #   make lint      ruff, mypy --strict, the ranks of the modules
+#   make docs      the documentation as a site, in .venv/docs (Python 3.11 or newer)
 #   make bench     against other servers, side by side, and the kernels alone (needs wrk)
 #   make soak      what takes longer than a test may: minutes of random input, abuse, leak runs
 #   make sanitize  the compiled build under address and undefined-behaviour sanitizers (needs gcc)
@@ -25,7 +26,7 @@ CLIENTS := $(wildcard $(addprefix tests/live/test_,bad_upstreams.py calls_*.py c
 # These hold both builds against each other, or are plain C: they say the same whichever build runs.
 BOTH_BUILDS := $(wildcard $(addprefix tests/pure/test_,two_*.py heads.py responses.py chunks.py plain_c.py lanes*.py))
 
-.PHONY: run test test-kernels test-units test-clients test-pure test-live test-live-1 test-live-2 lint bench soak \
+.PHONY: run test test-kernels test-units test-clients test-pure test-live test-live-1 test-live-2 lint docs bench soak \
     sanitize clean
 .DELETE_ON_ERROR:
 
@@ -71,6 +72,11 @@ lint: .venv/test.stamp .venv/lint.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# A warning ends it: a link into nothing, a page that no index leads to, a block in an unknown language.
+docs: .venv/docs.stamp
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -d .venv/doctrees -c docs . .venv/docs
+	@echo "the documentation: .venv/docs/index.html"
+
 bench: .venv/bench.stamp .venv/bjoern.stamp
 	$(BIN)/python -m benchmarks hello flask --rounds 10
 	$(BIN)/python -m pytest -q --benchmark-enable benchmarks/test_kernel.py benchmarks/test_environ.py \
@@ -109,7 +115,7 @@ clean:
 	touch $@
 
 # By the name of what is installed: "-e ." would compile everything again for a list of packages.
-.venv/test.stamp .venv/lint.stamp .venv/bench.stamp: .venv/%.stamp: .venv/skitai.stamp
+.venv/test.stamp .venv/lint.stamp .venv/docs.stamp .venv/bench.stamp: .venv/%.stamp: .venv/skitai.stamp
 	$(BIN)/pip install -q "skitai[$*]"
 	touch $@
 

@@ -2,19 +2,23 @@
 
 A fenced block says by its first words what it is: ``ini`` is a configuration file (``ini skitaid`` that of
 the daemon), ``python`` compiles, ``python app`` answers a request, ``python saddle`` those of its comments,
-``sh`` has commands."""
+``sh`` has commands; so have units (``systemd``), images (``dockerfile``) and manifests (``yaml``)."""
 
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import io
+import json
 import re
 import shlex
+import sys
 import textwrap
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
@@ -169,14 +173,74 @@ PARSERS: dict[str, ArgumentParser] = {
 }
 
 
-def commands() -> Iterator[tuple[str, list[str]]]:
+#: Where a command of another kind of file stands, as a line of a shell or as a list in JSON.
+COMMAND = re.compile(r"^\s*(?:ExecStart=|CMD |args: )(?P<command>.+)$", re.MULTILINE)
+
+#: What else is typed.  A name that is not here is a misspelt one, or has to be added.
+PROGRAMS = {
+    *(
+        "apt-get",
+        "bash",
+        "brotli",
+        "cd",
+        "curl",
+        "docker",
+        "git",
+        "gunicorn",
+        "gzip",
+        "kill",
+        "make",
+        "openssl",
+    ),
+    *("pip", "python", "python3", "systemctl", "venv/bin/pip", "zstd"),
+}
+
+
+def lines_to_type() -> Iterator[tuple[str, list[str]]]:
+    """Commands of all blocks, without variables and ``sudo`` in front of them."""
     for block in blocks("sh"):
         for line in block.text.splitlines():
-            words = shlex.split(line, comments=True)
-            while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
-                words.pop(0)
-            if words and words[0] in PARSERS:
-                yield f"{block}: {line}", words
+            for part in re.split(r" && | \| ", line):
+                words = shlex.split(part, comments=True)
+                while words and (re.fullmatch(r"[A-Z_]+=.*", words[0]) or words[0] == "sudo"):
+                    words.pop(0)
+                if words:
+                    yield f"{block}: {line}", words
+    for block in blocks("systemd", "dockerfile", "yaml"):
+        for match in COMMAND.finditer(block.text):
+            command = match["command"]
+            yield f"{block}: {command}", json.loads(command) if command[0] == "[" else shlex.split(command)
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    for where, words in lines_to_type():
+        name = Path(words[0]).name
+        if name in PARSERS:
+            yield where, [name, *words[1:]]
+
+
+def test_every_program_has_a_name_that_is_known() -> None:
+    names = {words[0] for _, words in lines_to_type()}
+    assert {name for name in names if Path(name).name not in PARSERS} <= PROGRAMS
+
+
+def test_units_images_and_manifests_start_us() -> None:
+    kinds = {where.partition(":")[0] for where, _ in commands()}
+    assert {"running.md", "deploying.md"} <= kinds
+    infos = [block.info for block in blocks("dockerfile", "yaml") for _ in COMMAND.finditer(block.text)]
+    assert sorted(infos) == ["dockerfile", "yaml"]
+
+
+def test_the_manifest_gives_enough_time_to_end() -> None:
+    (manifest,) = (block.text for block in blocks("yaml") if "terminationGracePeriodSeconds" in block.text)
+    grace = int(re.findall(r"terminationGracePeriodSeconds: (\d+)", manifest)[0])
+    arguments = json.loads(re.findall(r"args: (.+)", manifest)[0])
+    drain = int(arguments[arguments.index("--drain-delay") + 1])
+    period = int(re.findall(r"periodSeconds: (\d+)", manifest)[0])
+    assert period < drain
+    assert drain + TABLES["server"]["shutdown_timeout"].default < grace
+    for name in ("--bind", "--admin"):
+        assert f"containerPort: {arguments[arguments.index(name) + 1].lstrip(':')}}}" in manifest
 
 
 @pytest.mark.parametrize("words", [words for _, words in commands()], ids=[name for name, _ in commands()])
@@ -244,13 +308,56 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert fragment in anchors, f"{page.name}: {target}"
 
 
+PICTURE = re.compile(r"!\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pictures_are_there_small_and_described(page: Path) -> None:
+    for match in PICTURE.finditer(prose(page)):
+        assert match["text"], match[0]
+        assert (page.parent / match["target"]).stat().st_size < 150_000
+
+
 def test_every_page_is_in_the_index() -> None:
     docs = REPO / "docs"
-    indexes = [docs / "index.md", docs / "saddle.md"]
-    links = (match["target"] for index in indexes for match in LINK.finditer(index.read_text("utf-8")))
-    linked = {docs / link.partition("#")[0] for link in links}
+    indexes = [docs / "index.md", docs / "saddle.md", docs / "api" / "index.md"]
+    linked = {
+        (index.parent / match["target"].partition("#")[0]).resolve()
+        for index in indexes
+        for match in LINK.finditer(index.read_text("utf-8"))
+    }
     missing = {*DOCS} - linked - {docs / "index.md"}
     assert not missing
+
+
+# --- what is generated
+
+
+def generator() -> ModuleType:
+    """docs/reference.py, which is no module of a package."""
+    spec = importlib.util.spec_from_file_location("docs_reference", REPO / "docs" / "reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = made  # where dataclasses look for it
+    spec.loader.exec_module(made)
+    return made
+
+
+REFERENCE = generator()
+
+
+@pytest.mark.parametrize("name", REFERENCE.PAGES)
+def test_what_is_public_is_documented(name: str) -> None:
+    page = REFERENCE.PAGES[name]
+    assert not REFERENCE.undocumented(page)
+    shown = (REPO / "docs" / "api" / f"{name}.md").read_text("utf-8")
+    assert shown == REFERENCE.rendered(page), "python docs/reference.py makes it anew"
+
+
+def test_all_pages_of_the_api_are_generated() -> None:
+    names = {file.stem for file in (REPO / "docs" / "api").glob("*.md")}
+    assert names == {*REFERENCE.PAGES, "index"}
 
 
 def test_the_readme_leads_to_the_index() -> None:

@@ -22,6 +22,8 @@ __all__ = ["Package"]
 
 
 class Package(Scope):
+    """Routes, hooks and error handlers of one module, for an application that takes them in."""
+
     def __init__(self, prefix: str = "", *, name: str = "") -> None:
         """
         Args:

@@ -25,7 +25,7 @@ EVOK, EVEXCEPT, EVREQEND = Event
 
 
 class Temp:
-    """Attributes are the application's."""
+    """Attributes are the application's; new and empty for each request."""
 
     def __init__(self) -> None:
         self.__dict__["_bound"] = []

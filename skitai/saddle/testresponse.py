@@ -67,6 +67,7 @@ class TestResponse:
 
     @property
     def status_code(self) -> int:
+        """The number of `status`."""
         return int(self.status[:3])
 
     @property

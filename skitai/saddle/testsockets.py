@@ -176,6 +176,7 @@ class TestWebSocket:
 
     @property
     def close_reason(self) -> str:
+        """What was said with `close_code`; empty while it is open."""
         return self._line.reason
 
     def send(self, message: Message) -> None:

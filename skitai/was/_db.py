@@ -277,12 +277,15 @@ class DbCall:
 
     @property
     def done(self) -> bool:
+        """There is a result: waiting would take no time."""
         return bool(self._asked.done)
 
     def wait(self, timeout: float | None = None) -> bool:
+        """Whether there is a result within ``timeout`` seconds; nothing is given up."""
         return bool(self._asked.wait(timeout))
 
     def getwait(self, timeout: float | None = None) -> DbResult:
+        """The result; at most ``timeout`` seconds after `execute`, which is given up then."""
         result: DbResult = self._asked.getwait(timeout)
         return result
 
@@ -294,6 +297,7 @@ class DbCall:
         return results
 
     def cancel(self, error: SkitaiError | None = None) -> None:
+        """Give the statement up; the server is told, too."""
         self._asked.cancel(error)
 
     def __await__(self) -> Generator[Any, None, Any]:

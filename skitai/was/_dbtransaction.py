@@ -48,6 +48,8 @@ def opening_words(isolation: str | None, read_only: bool, deferrable: bool) -> s
 
 
 class Transaction:
+    """``with was.db("@mydb").begin() as tx``: committed at the end of the block, rolled back if it raises."""
+
     __slots__ = ("_calls", "_group", "_holder", "_session", "_start", "_state")
 
     def __init__(

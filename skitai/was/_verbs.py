@@ -31,7 +31,12 @@ __all__ = ["DB", "RPC", "VERBS", "WS", "DbVerb", "RpcVerb", "Verb", "WsVerb", "p
 
 
 class Verb:
-    """One method of HTTP; for the arguments see `skitai.was._encoding.build`."""
+    """One method of HTTP: `get`, `post`, `put`, `delete`, `patch`, `head`, `options`, and `upload`, which
+    posts a form with files.  The request leaves at once; any thread, in a request or outside of one.
+
+    Raises ValueError, TypeError: it cannot be sent (a URL without ``http://``, an unknown argument).
+    What goes wrong later is in the result.
+    """
 
     __slots__ = ("_name",)
 
@@ -44,9 +49,11 @@ class Verb:
         return _asking.ask(self._name, uri, arguments, options)
 
     def lb(self, uri: str, *arguments: Any, **options: Any) -> Call:
+        """The member of a cluster, ``@name/path``, that is likely to answer first."""
         return _asking.ask(self._name, _asking.of_cluster(uri), arguments, options)
 
     def map(self, uri: str, *arguments: Any, **options: Any) -> MapCall:
+        """All members of a cluster; `MapCall.getswait` gives their results."""
         return _asking.ask_all(self._name, _asking.of_cluster(uri), arguments, options)
 
 
@@ -59,16 +66,18 @@ class RpcVerb:
         return _asking.rpc(uri, arguments, options, to_all=False)
 
     def lb(self, uri: str, *arguments: Any, **options: Any) -> RpcCall:
+        """The procedure of one member of a cluster."""
         return _asking.rpc(_asking.of_cluster(uri), arguments, options, to_all=False)
 
     def map(self, uri: str, *arguments: Any, **options: Any) -> RpcCall:
+        """That of all of them."""
         return _asking.rpc(_asking.of_cluster(uri), arguments, options, to_all=True)
 
 
 class DbVerb:
-    """PostgreSQL: ``was.db(address, database, user, password).execute(sql)``; see `skitai.was._db.ask`.
+    """PostgreSQL: ``was.db(address, database, user, password).execute(sql)``.
 
-    Raises ImportError: psycopg2 is not installed.
+    Raises ImportError: psycopg2 is not installed.  ValueError: there is no such cluster.
     """
 
     __slots__ = ()
@@ -77,14 +86,16 @@ class DbVerb:
         return _db.ask(server, arguments, options)
 
     def lb(self, server: str, *arguments: Any, **options: Any) -> DbCall:
+        """One member of a cluster of databases."""
         return _db.ask(_db.of_cluster(server), arguments, options)
 
     def map(self, server: str, *arguments: Any, **options: Any) -> DbCall:
+        """All of them: shards."""
         return _db.ask_all(_db.of_cluster(server), arguments, options)
 
 
 class WsVerb:
-    """WebSockets: ``was.ws(address, message)``; for the arguments see `skitai.was._ws`."""
+    """WebSockets: ``was.ws(address, message)``; the next message from there is the answer."""
 
     __slots__ = ()
 
@@ -92,12 +103,15 @@ class WsVerb:
         return _ws.ask(uri, message, options)
 
     def lb(self, uri: str, message: str | bytes, **options: Any) -> Call:
+        """One member of a cluster."""
         return _ws.ask(_ws.of_cluster(uri), message, options)
 
     def map(self, uri: str, message: str | bytes, **options: Any) -> MapCall:
+        """All of them."""
         return _ws.ask_all(_ws.of_cluster(uri), message, options)
 
     def connect(self, uri: str, **options: Any) -> Connection:
+        """A connection of your own, for longer; it is being opened when this returns."""
         return _ws.connect(uri, options)
 
 

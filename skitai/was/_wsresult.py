@@ -11,6 +11,8 @@ __all__ = ["MessageResult"]
 
 
 class MessageResult(Result):
+    """Of `was.ws`: the message that came back."""
+
     __slots__ = ()
 
     @property

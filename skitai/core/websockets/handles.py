@@ -152,6 +152,7 @@ class Room:
         self._members.send_to(client_id, checked(message))
 
     def send(self, message: Message) -> NoReturn:
+        """Not in a room.  Raises TypeError."""
         raise TypeError(
             "a room has many clients: say which one, sendto(client_id, message), or sendall(message)"
         )
