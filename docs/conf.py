@@ -47,7 +47,7 @@ highlight_language = "none"
 # Nothing is fetched from elsewhere, neither by the build nor by a reader: fonts are the system's.
 html_theme = "furo"
 html_title = f"Skitai {version}"
-html_favicon = html_logo = str(ROOT / "examples" / "static" / "skitai.svg")
+html_favicon = str(ROOT / "examples" / "static" / "skitai.svg")
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0a7a6b", "color-brand-content": "#0a7a6b"},
     "dark_css_variables": {"color-brand-primary": "#4fd1bd", "color-brand-content": "#4fd1bd"},
@@ -78,7 +78,8 @@ def chapters(index: str, text: str) -> list[tuple[str, list[str]]]:
     folder = (ROOT / index).parent
     seen = {index}
     found = []
-    for caption, part in zip(["", *parts[1::2]], parts[::2], strict=True):
+    # What the words above its first heading lead to has its place below one of them.
+    for caption, part in list(zip(["", *parts[1::2]], parts[::2], strict=True))[index == INDEXES[0] :]:
         pages = []
         for match in LINK.finditer(part):
             page = str((folder / match["target"]).resolve().relative_to(ROOT).with_suffix(""))
