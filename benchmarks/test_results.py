@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.draw import draw
+from benchmarks.draw import PICTURES, RESULTS, draw, picture
 from benchmarks.results import Outcome, Row, Run, Slice, read, write
 from benchmarks.table import notice, table
 
@@ -82,6 +82,29 @@ def test_the_picture_is_svg_with_a_bar_for_each_row(run: Run) -> None:
     texts = [text.text or "" for text in root.iter(f"{svg}text")]
     assert any("12 bytes <b>" in text for text in texts)
     assert any(text.startswith("0.33 times ours [0.33-0.33], 750/s") for text in texts)
+
+
+def test_a_picture_of_latencies_has_the_slices_median(run: Run) -> None:
+    outcome = run.outcomes[0]
+    for row, milliseconds in zip(outcome.rows.values(), (2.0, 8.0), strict=True):
+        row.slices = [replace(part, latency={"99": milliseconds}) for part in row.slices]
+    root = ElementTree.fromstring(draw(run, [outcome.name], latency=True))
+    svg = "{http://www.w3.org/2000/svg}"
+    ours, other = root.findall(f"{svg}rect")
+    assert float(other.attrib["width"]) == pytest.approx(4 * float(ours.attrib["width"]), abs=0.4)
+    texts = [text.text or "" for text in root.iter(f"{svg}text")]
+    assert "2.0 ms [2.0-2.0]" in texts
+    assert "8.0 ms [8.0-8.0]" in texts
+
+
+def test_scenarios_that_were_not_run_have_no_picture(run: Run) -> None:
+    with pytest.raises(ValueError, match="nothing to draw"):
+        draw(run, ["other"])
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_pictures_of_the_page_are_of_the_runs_that_are_kept(name: str) -> None:
+    assert (RESULTS / name).read_text() == picture(name), "python -m benchmarks.draw --docs makes it anew"
 
 
 def test_an_empty_run_has_no_picture() -> None:
