@@ -11,8 +11,8 @@ from .shops import SHOPS
 package = Package()
 
 LEAD = """Six shops are asked for their price, and each takes its time. All requests leave before the
-first answer is waited for, so the page takes as long as the slowest of them, and while it waits it
-keeps no thread."""
+first answer is waited for, so the page takes as long as the slowest of them. Where Skitai is compiled,
+the handler keeps no thread while it waits."""
 
 
 @package.route("/fanout")

@@ -19,5 +19,5 @@ SHOPS = {
 @package.route("/shop/<name>")
 def shop(was, name):
     seconds, price = SHOPS.get(name, (0, None))
-    skitai.sleep(seconds)  # the handler is parked: no thread waits
+    skitai.sleep(seconds)  # parked: no thread is kept, where Skitai is compiled
     return {"shop": name, "price": price}

@@ -11,8 +11,8 @@ from .page import page
 package = Package()
 
 LEAD = """The function returns a generator; each piece is on its way before the next one is made. While
-the generator waits, no thread waits with it. The browser reads the stream by <code>EventSource</code>,
-and draws it."""
+it waits it keeps no thread, where Skitai is compiled. The browser reads the stream by
+<code>EventSource</code>, and draws it."""
 
 SHOWN = """<div class="panel" data-events="{url}"><svg class="chart line" viewBox="0 0 600 120" role="img">
 <title>The values of the stream</title><polyline points=""/></svg><p><output>waiting…</output></p></div>"""
