@@ -142,6 +142,11 @@ def test_a_saddle_application_answers_as_it_is_said(block: Block) -> None:
         assert request["text"] in reply.text, request[0]
 
 
+@pytest.mark.parametrize("block", blocks("json"), ids=str)
+def test_json_can_be_read(block: Block) -> None:
+    json.loads(block.text)
+
+
 async def awaited(result: Any) -> bytes:
     if is_async_iterable(result):
         return b"".join([piece async for piece in result])
