@@ -1,8 +1,8 @@
 """The pages of ``docs/api``, made of the docstrings of what is public.
 
 ``python docs/reference.py`` writes them anew; a test fails where they have fallen behind, or where something
-public has no docstring.  They are Markdown, so they can be read without being built.  It needs the extra `pg`,
-for `was.db` has to be there.
+public has no docstring.  They are Markdown, so they can be read without being built.  It needs the extra
+`pg`, for `was.db` has to be there.
 """
 
 from __future__ import annotations
