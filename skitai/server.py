@@ -48,6 +48,7 @@ from skitai.core.logs.facade import Logs
 from skitai.core.logs.options import LogOptions
 from skitai.core.plans import ListenerInfo
 from skitai.core.processlimits import raise_descriptor_limit
+from skitai.core.requestnotes import RequestNotes
 from skitai.core.routes import Mount, RouteTable
 from skitai.core.runreports import report_of
 from skitai.core.service import HttpService
@@ -323,6 +324,7 @@ class Instance:
 
     def _make_service(self, limits: Limits, counts: Row) -> HttpService:
         settings, logs = self._settings, self._logs
+        server, proxies = settings.server, TrustedProxies(settings.server.trusted_proxies)
         for problem in settings.problems:
             logs.server(str(problem), "error")
         table = RouteTable.of(settings)
@@ -355,7 +357,8 @@ class Instance:
             executor=self._executor,
             coroutines=self._coroutines,
             spool=Spool(settings.server.spool_dir, limits.spool_total_max),
-            proxies=TrustedProxies(settings.server.trusted_proxies),
+            proxies=proxies,
+            notes=RequestNotes(server.request_id, server.log_fields if server.access_log else (), proxies),
             logs=logs,
             access_log=settings.server.access_log,
             debug=settings.server.debug,

@@ -42,6 +42,7 @@ __all__ = [
     "INT",
     "LANE",
     "LINKS",
+    "LOG_FIELDS",
     "LOG_FORMAT",
     "LOG_ROTATE",
     "MEDIA_TYPES",
@@ -54,6 +55,7 @@ __all__ = [
     "PATHS",
     "PEM_FILE",
     "PROXY_TARGETS",
+    "REQUEST_ID",
     "SECONDS",
     "SENDFILE_ROOTS",
     "SITE",
@@ -85,6 +87,8 @@ class Kind:
     hides: Callable[[str], bool] = lambda text: False
 
 
+#: Of ``log_fields``.
+LOG_FIELD_NAMES = ("request_id", "trace", "queue", "upstream")
 _WORDS = dict.fromkeys(("yes", "true", "on", "1"), True) | dict.fromkeys(("no", "false", "off", "0"), False)
 _SECONDS = re.compile(r"(?P<number>[0-9]{1,12}(?:\.[0-9]{1,9})?)\s*(?P<unit>ms|s|m|h|d)?")
 _SECONDS_IN = {"ms": 0.001, None: 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -325,6 +329,8 @@ DNS_FAMILY = Kind(
 HEDGE = Kind("p95 or no", _parse_hedge, lambda value: f"p{value * 100:g}" if value else "no")
 LANE = Kind("auto, fast, waits or burns", _one_of("auto", "fast", "waits", "burns"))
 LOG_FORMAT = Kind("text or json", _one_of("text", "json"))
+LOG_FIELDS = Kind("words", _many(_one_of(*LOG_FIELD_NAMES)), _write_many, optional=True, many=True)
+REQUEST_ID = Kind("no, yes or answer", _one_of("no", "yes", "answer"))
 LOG_ROTATE = Kind("no, daily or monthly", _one_of("no", "daily", "monthly"))
 LINKS = Kind("inside or any", _one_of("inside", "any"))
 AUTO_YES_NO = Kind("auto, yes or no", _one_of("auto", "yes", "no"))

@@ -1,0 +1,30 @@
+"""A short version of ``python -m benchmarks.reloads``: nobody notices a reload; the whole of it is for `make soak`."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from benchmarks.reloads import Plan, run
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no master on Windows")
+
+
+def carry_out(plan: Plan) -> None:
+    seen, code = run(plan)
+    print(dict(seen.answers), f"{len(seen.workers)} workers, the longest wait {seen.longest:.3f} s")
+    assert not seen.failures
+    assert seen.total >= plan.requests
+    assert set(seen.answers) == {"kept", "fresh"}
+    assert len(seen.workers) > plan.reloads
+    assert code == 0
+
+
+def test_three_reloads_under_load() -> None:
+    carry_out(Plan(requests=6000, kept=40, reloads=3))
+
+
+@pytest.mark.soak
+def test_a_million_requests_through_a_hundred_reloads() -> None:
+    carry_out(Plan())
