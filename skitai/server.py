@@ -47,7 +47,7 @@ from skitai.core.listeners import bind, describe
 from skitai.core.logs.facade import Logs
 from skitai.core.logs.options import LogOptions
 from skitai.core.plans import ListenerInfo
-from skitai.core.processlimits import raise_descriptor_limit
+from skitai.core.processlimits import process_limits
 from skitai.core.requestnotes import RequestNotes
 from skitai.core.routes import Mount, RouteTable
 from skitai.core.runreports import report_of
@@ -189,7 +189,7 @@ class Instance:
         # For the process of a server, and here only: importing skitai changes nothing.
         sys.setswitchinterval(settings.server.switch_interval)
         spawned.stand_in()
-        limits = raise_descriptor_limit(settings.limits)
+        limits = process_limits(settings, self._logs.server)
         secure = self._secure_listeners()
         sockets = self._link.sockets if self._link else [self._bind(item) for item in settings.listeners]
         counts = self._link.counts if self._link else private_row()

@@ -41,6 +41,7 @@ from skitai.core.config.kinds import (
     OPTIONAL_ADDRESS,
     PATH,
     PATHS,
+    PROCESSES,
     PROXY_TARGETS,
     REQUEST_ID,
     SECONDS,
@@ -100,8 +101,9 @@ class ServerSettings:
     processes: int = field(
         default=1,
         metadata=key(
-            INT,
-            "that serve, each with threads of its own; more than one needs a master, which Windows has not",
+            PROCESSES,
+            "that serve, each with threads of its own; auto: one for each processor that the container may "
+            "use; more than one needs a master, which Windows has not",
             unit="workers",
             least=1,
             most=1000,
