@@ -85,6 +85,7 @@ class _Event(enum.Enum):
     INTERRUPT = "stop now"
     REOPEN = "reopen the logs"
     RELOAD = "start anew with what the files say by now"
+    UPGRADE = "go over to the program that is installed by now"
     ADMITTED = "the master lets us serve"
     RETIRE = "a successor serves: end as soon as nobody would notice"
     ORPHANED = "the master has ended, or skitaid"
@@ -99,6 +100,7 @@ _SIGNALS = {
     "SIGQUIT": _Event.INTERRUPT,
     "SIGUSR1": _Event.REOPEN,
     "SIGHUP": _Event.RELOAD,
+    "SIGUSR2": _Event.UPGRADE,
 }
 #: Under a master: a terminal sends the others to all processes, and the master passes them on.
 _SIGNALS_OF_A_WORKER = {"SIGTERM": _Event.TERMINATE}
@@ -473,6 +475,10 @@ class Instance:
         elif event is _Event.RELOAD:
             self._logs.server("SIGHUP ignored: only a master can reload; start with --master yes", "warn")
             self._manager.ready("not reloaded: only a master can")
+        elif event is _Event.UPGRADE:
+            self._logs.server(
+                "SIGUSR2 ignored: only a master can change its version; start with --master yes", "warn"
+            )
         elif event is _Event.WORN:
             self._worn()
         return None

@@ -39,6 +39,7 @@ class Send(enum.Enum):
     KILL = "SIGKILL"
     RELOAD = "SIGHUP"
     REOPEN = "SIGUSR1"
+    UPGRADE = "SIGUSR2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ class Supervisor:
         return actions
 
     def tell(self, send: Send, names: Iterable[str], now: float) -> list[Action]:
-        """RELOAD or REOPEN.  With a reload those that were refused or given up are tried again."""
+        """RELOAD, REOPEN or UPGRADE.  With a reload those that were refused or given up are tried again."""
         actions: list[Action] = []
         for program in [self._programs[name] for name in names]:
             if program.state in (State.STARTING, State.RUNNING):
