@@ -3,7 +3,7 @@
 Owned by the writer thread after start.  A full disk, a closed console or a lost mount never
 raises out of `write`: lines that could not be written are counted, and the first line that
 can be written again is preceded by one that says how many are missing and why.  Until then the file cannot
-say it: so standard error does, once for each time, where systemd or skitaid may have an ear.
+say it: so standard error does, at most once a minute, where systemd or skitaid may have an ear.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import select
 import stat
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
@@ -26,6 +27,8 @@ _MODE = 0o640
 _PIPE_BUF = 4096
 #: Seconds that a console may take no byte before its lines are given up.
 _CONSOLE_PATIENCE = 1.0
+#: Seconds from one complaint on stderr about a file to the next.
+_SILENCE = 60.0
 
 
 class Sink:
@@ -77,8 +80,13 @@ class FileSink(Sink):
     def __init__(self, path: Path, warning: Callable[[str], bytes]) -> None:
         super().__init__(_open(path), warning)
         self.path = path
+        self._silent_until = 0.0
 
     def _failed(self) -> None:
+        now = time.monotonic()
+        if now < self._silent_until:  # a disk that has room for a line now and then
+            return
+        self._silent_until = now + _SILENCE
         text = f"skitai: {self.path} cannot be written to: {self._reason}; lines are lost until it can\n"
         _say_to_stderr(text.encode("utf-8", "backslashreplace"))
 
