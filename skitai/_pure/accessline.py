@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeAlias, cast
 
-__all__ = ["AccessNotes", "access_lines", "notes_of"]
+__all__ = ["access_lines"]
 
 
 class AccessNotes(NamedTuple):
