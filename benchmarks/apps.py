@@ -7,6 +7,7 @@ Content-Length, so that no server is made to guess or to chunk.
 from __future__ import annotations
 
 import json
+import os
 import random
 import threading
 import time
@@ -45,6 +46,11 @@ def _answer(body: bytes, start_response: Callable[..., Any]) -> Iterable[bytes]:
 
 def hello(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     return _answer(HELLO, start_response)
+
+
+def echo(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """The query, and who answers."""
+    return _answer(f"{environ['QUERY_STRING']} {os.getpid()}".encode(), start_response)
 
 
 def ten_kib(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from skitai._lazy import LazyModule
 from skitai._pure import producers  # the same in both builds
-from skitai._pure.accessline import AccessRecord
+from skitai._pure.accessline import AccessNotes, AccessRecord, notes_of
 
 __all__ = [
+    "AccessNotes",
     "AccessRecord",
     "Casts",
     "Pipeline",
@@ -29,6 +30,7 @@ __all__ = [
     "engine",
     "http1",
     "implementation",
+    "notes_of",
     "percent_decode",
     "producers",
     "websocket",

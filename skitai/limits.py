@@ -74,7 +74,9 @@ class Limits:
         "sees our answer and not a reset (RFC 9112 section 9.6)",
     )
     linger_idle: float = _limit(5.0, "seconds", "the same, without a byte from the client")
-    connections_max: int = _limit(0, "connections", "open at once; 0 derives it from the descriptor limit")
+    connections_max: int = _limit(
+        0, "connections", "open at once; 0 derives it from the descriptor limit and the memory"
+    )
     handshake_timeout: float = _limit(
         10.0, "seconds", "from accept to the end of the TLS handshake; then closed"
     )

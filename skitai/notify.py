@@ -39,6 +39,11 @@ class ServiceManager:
         #: Readable when they have ended; None where that is no end for us.
         self.lifeline = lifeline
 
+    @property
+    def descriptor(self) -> int | None:
+        """Of the socket to them."""
+        return None if self._socket is None else self._socket.fileno()
+
     @classmethod
     def find(cls, environ: MutableMapping[str, str] = os.environ) -> ServiceManager:
         address = environ.pop("NOTIFY_SOCKET", "")

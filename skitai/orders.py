@@ -89,6 +89,11 @@ class Talk:
         self._heard = heard
         self._rest = b""
 
+    @property
+    def unheard(self) -> bytes:
+        """What is no whole message yet."""
+        return self._rest
+
     def receive(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:

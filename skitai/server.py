@@ -47,7 +47,8 @@ from skitai.core.listeners import bind, describe
 from skitai.core.logs.facade import Logs
 from skitai.core.logs.options import LogOptions
 from skitai.core.plans import ListenerInfo
-from skitai.core.processlimits import raise_descriptor_limit
+from skitai.core.processlimits import process_limits
+from skitai.core.requestnotes import RequestNotes
 from skitai.core.routes import Mount, RouteTable
 from skitai.core.runreports import report_of
 from skitai.core.service import HttpService
@@ -84,6 +85,7 @@ class _Event(enum.Enum):
     INTERRUPT = "stop now"
     REOPEN = "reopen the logs"
     RELOAD = "start anew with what the files say by now"
+    UPGRADE = "go over to the program that is installed by now"
     ADMITTED = "the master lets us serve"
     RETIRE = "a successor serves: end as soon as nobody would notice"
     ORPHANED = "the master has ended, or skitaid"
@@ -98,6 +100,7 @@ _SIGNALS = {
     "SIGQUIT": _Event.INTERRUPT,
     "SIGUSR1": _Event.REOPEN,
     "SIGHUP": _Event.RELOAD,
+    "SIGUSR2": _Event.UPGRADE,
 }
 #: Under a master: a terminal sends the others to all processes, and the master passes them on.
 _SIGNALS_OF_A_WORKER = {"SIGTERM": _Event.TERMINATE}
@@ -188,7 +191,7 @@ class Instance:
         # For the process of a server, and here only: importing skitai changes nothing.
         sys.setswitchinterval(settings.server.switch_interval)
         spawned.stand_in()
-        limits = raise_descriptor_limit(settings.limits)
+        limits = process_limits(settings, self._logs.server)
         secure = self._secure_listeners()
         sockets = self._link.sockets if self._link else [self._bind(item) for item in settings.listeners]
         counts = self._link.counts if self._link else private_row()
@@ -323,6 +326,7 @@ class Instance:
 
     def _make_service(self, limits: Limits, counts: Row) -> HttpService:
         settings, logs = self._settings, self._logs
+        server, proxies = settings.server, TrustedProxies(settings.server.trusted_proxies)
         for problem in settings.problems:
             logs.server(str(problem), "error")
         table = RouteTable.of(settings)
@@ -355,7 +359,8 @@ class Instance:
             executor=self._executor,
             coroutines=self._coroutines,
             spool=Spool(settings.server.spool_dir, limits.spool_total_max),
-            proxies=TrustedProxies(settings.server.trusted_proxies),
+            proxies=proxies,
+            notes=RequestNotes(server.request_id, server.log_fields if server.access_log else (), proxies),
             logs=logs,
             access_log=settings.server.access_log,
             debug=settings.server.debug,
@@ -470,6 +475,10 @@ class Instance:
         elif event is _Event.RELOAD:
             self._logs.server("SIGHUP ignored: only a master can reload; start with --master yes", "warn")
             self._manager.ready("not reloaded: only a master can")
+        elif event is _Event.UPGRADE:
+            self._logs.server(
+                "SIGUSR2 ignored: only a master can change its version; start with --master yes", "warn"
+            )
         elif event is _Event.WORN:
             self._worn()
         return None

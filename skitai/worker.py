@@ -27,7 +27,7 @@ __all__ = ["MasterLink", "main"]
 
 #: What a terminal sends to all processes of an instance is for the master to pass on.  The master
 #: starts us with these blocked: none of them can end us before they are caught here.
-GROUP_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1)
+GROUP_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class MasterLink:

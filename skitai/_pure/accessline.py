@@ -7,16 +7,34 @@ response was handed over), the second delivery (from then until the last byte wa
 serves a request only notes what is to be said, as an `AccessRecord`; the thread that writes the
 logs makes lines of many records at once.
 
-One request is one line of eight words, whatever the client sent: what could end a line or
-start a word is written as an escape.
+One request is one line of eight words (and `AccessNotes` where they are asked for), whatever the client
+sent: what could end a line or start a word is written as an escape.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from typing import NamedTuple, TypeAlias, cast
 
 __all__ = ["access_lines"]
+
+
+class AccessNotes(NamedTuple):
+    """What a line says of a request besides, where it is asked to (``log_fields``): each as a word
+    ``name=value`` behind the others.
+
+    ``trace``, ``span``: of the ``traceparent`` that it has brought.  ``queue``: seconds that it waited for a
+    thread; ``upstream``: until who was asked in our place had given the last byte of its answer.  Empty
+    and None are left out.
+    """
+
+    request_id: str = ""
+    trace: str = ""
+    span: str = ""
+    queue: float | None = None
+    upstream: float | None = None
+
 
 #: ``(when, address, port, method, target, version, status, size, execution, delivery)``
 #:
@@ -24,7 +42,15 @@ __all__ = ["access_lines"]
 #: ``unix`` is written); an IPv6 address gets brackets, so that the port can be told from it.
 #: ``version``: ``"1.1"``, or ``"-"`` when no request line could be read.  ``size``: bytes sent, the
 #: head included.  ``execution`` and ``delivery``: seconds.
-AccessRecord = tuple[float, str, int, str, str, str, int, int, float, float]
+_Plain: TypeAlias = tuple[float, str, int, str, str, str, int, int, float, float]
+#: The same with `AccessNotes` behind it.
+_Noted: TypeAlias = tuple[float, str, int, str, str, str, int, int, float, float, AccessNotes]
+AccessRecord: TypeAlias = _Plain | _Noted
+
+
+def notes_of(record: AccessRecord) -> AccessNotes | None:
+    return cast(_Noted, record)[10] if len(record) > 10 else None
+
 
 _NOT_OF_A_WORD = re.compile(r"[^!-~]")
 
@@ -43,14 +69,25 @@ def access_lines(records: Iterable[AccessRecord], prefix_of: Callable[[int], str
 
 def access_line(record: AccessRecord) -> str:
     """The words of one request."""
-    _, address, port, method, target, version, status, size, execution, delivery = record
+    _, address, port, method, target, version, status, size, execution, delivery = record[:10]
     if ":" in address:
         address = f"[{address}]"
     protocol = f"HTTP/{version}" if version != "-" else "-"
     return (
         f"{_word(address or 'unix')}:{port} {_word(method)} {_word(target)} {protocol} {status} {size} "
         f"{int(execution * 1000 + 0.5)}ms {int(delivery * 1000 + 0.5)}ms"
+        f"{_further_words(notes_of(record))}"
     )
+
+
+def _further_words(notes: AccessNotes | None) -> str:
+    words = ""
+    for name, value in notes._asdict().items() if notes is not None else ():
+        if isinstance(value, float):
+            words += f" {name}={int(value * 1000 + 0.5)}ms"
+        elif value:
+            words += f" {name}={_word(value)}"
+    return words
 
 
 def _word(text: str) -> str:

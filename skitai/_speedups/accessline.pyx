@@ -5,6 +5,7 @@ Called by the thread that writes the logs, with the GIL.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.tuple cimport PyTuple_GET_SIZE
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_GET_LENGTH
 from libc.string cimport memchr, memcpy
 
@@ -22,6 +23,7 @@ SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 cdef enum:
     LINE_MAX = 2048
     DIGITS_MAX = 20  # of a long long, or its sign
+    PLAIN = 10  # of a record; one with notes has one more
     REST_MAX = 5 * DIGITS_MAX + 32  # five numbers, and what stands between the words
 
 
@@ -46,6 +48,8 @@ cdef bytes _plain_line(bytes prefix, tuple record):
     cdef str address, method, target, version
     cdef long long port, status, size
     cdef double execution, delivery
+    if PyTuple_GET_SIZE(record) != PLAIN:
+        return None
     _, address, port, method, target, version, status, size, execution, delivery = record
     if PyUnicode_GET_LENGTH(version) != 3 or not (execution >= 0 and delivery >= 0):
         return None

@@ -8,9 +8,9 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from skitai._constants import VERSION
 from skitai._lazy import LazyModule
@@ -38,11 +38,22 @@ else:  # who only asks has no use for them, and they need POSIX
 
 __all__ = ["check_all", "main"]
 
+#: As `Supervisor.status` says it: ended by themselves.
+_ENDED = ("resting", "given up")
+
 #: Seconds for what can take as long as requests that are under way.
 _PATIENCE = 600.0
 #: Seconds between two looks whether a skitaid that starts has ended.
 _GLANCE = 0.1
 _BACKLOG = 16
+#: ``shutdown`` was the gentler one of two ways to end; now all are.
+_WORDS_OF_0_11 = {
+    "start": Verb.START,
+    "restart": Verb.RESTART,
+    "shutdown": Verb.STOP,
+    "terminate": Verb.STOP,
+    "rotate": Verb.ROTATE,
+}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,14 +76,25 @@ def _parser() -> argparse.ArgumentParser:
         choices=[*(verb.value for verb in Verb), "check"],
         help="start (in the background), stop, restart, reload, status, rotate or check",
     )
+    parser.add_argument(
+        "-k",
+        "--command",
+        metavar="COMMAND",
+        choices=[f"{word}{suffix}" for suffix in ("", "-all") for word in _WORDS_OF_0_11],
+        help="as in 0.11: start, restart, shutdown, terminate or rotate the server of -n; restart-all …",
+    )
+    parser.add_argument("-n", "--name", metavar="NAME", help="with -k: a server, or smtpda")
     parser.add_argument("names", nargs="*", metavar="NAME", help="a server, or smtpda for the mail agent")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     places = Places.find(options.home)
+    if options.command or options.name:
+        _translate(options, parser)
     if os.name != "posix" and options.verb != "check":
         complain("skitaid needs POSIX; on Windows install-win32-service keeps servers running")
         return ExitCode.FAILURE
@@ -85,6 +107,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         complain(error)
         return ExitCode.CONFIG
+
+
+def _translate(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """``-k COMMAND -n NAME`` of 0.11 into verb and names."""
+    word, _, is_for_all = (options.command or "").partition("-")
+    if options.verb is not None or not word:
+        parser.error("-n belongs to -k, and both stand in the place of VERB and NAME")
+    if bool(is_for_all) == bool(options.name):
+        parser.error(f"-k {options.command} {'is for all' if is_for_all else 'needs -n NAME'}")
+    options.verb = _WORDS_OF_0_11[word].value
+    options.names = [options.name] if options.name else []
 
 
 # -- check ---------------------------------------------------------------------------------------------
@@ -179,8 +212,11 @@ def _socket_of(settings: DaemonSettings) -> Path:
 
 
 def _tell(options: argparse.Namespace, places: Places, verb: Verb) -> int:
-    path = _socket_of(load_daemon(places))
+    settings = load_daemon(places)
+    path = _socket_of(settings)
     try:
+        if options.command and verb is Verb.STOP and not options.names:  # all but skitaid
+            options.names = [row["name"] for row in ask(path, Verb.STATUS, [], _PATIENCE).programs]
         answer = ask(path, verb, options.names, _PATIENCE)
     except NotRunning as error:
         if verb in (Verb.START, Verb.RESTART) and not options.names:
@@ -191,7 +227,7 @@ def _tell(options: argparse.Namespace, places: Places, verb: Verb) -> int:
     except OSError as error:
         complain(f"skitaid does not answer at {path}: {error.strerror or error}")
         return ExitCode.FAILURE
-    _show(answer, as_json=options.json)
+    _show(answer, settings, as_json=options.json)
     return ExitCode.CLEAN if answer.ok else ExitCode.FAILURE
 
 
@@ -232,19 +268,33 @@ def _start_in_background(options: argparse.Namespace) -> int:
     return process.returncode
 
 
-def _show(answer: Answer, *, as_json: bool) -> None:
+def _show(answer: Answer, settings: DaemonSettings, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(answer.programs, indent=2))
     else:
         for row in answer.programs:
             restarts = f", ended by itself {row['restarts']} times" if row["restarts"] else ""
             says = f": {row['says']}" if row["says"] else ""
+            says = _reason(row, settings) or says
             print(f"{row['name']:20} {row['state']} for {_time(row['seconds'])}{restarts}{says}")
     for line in answer.lines:
         if line == "stopped":
             print(line)
         else:
             complain(line)
+
+
+def _reason(row: Mapping[str, Any], settings: DaemonSettings) -> str:
+    """Where it is said why a server does not run."""
+    name = row["name"]
+    if row["state"] == "refused":
+        return f": skitaid check {name} says why"
+    if row["state"] not in _ENDED:
+        return ""
+    log = settings.smtpda_logs / "smtpda.log" if name == MAIL else settings.instance_logs(name) / "server.log"
+    # Its own file may put its log elsewhere, or it has ended before it had one.
+    logs = [file for file in (log, settings.logs / f"{name}-stderr.log") if file.exists()]
+    return f": {logs[0]} says why" if logs else ""
 
 
 def _time(seconds: float) -> str:

@@ -122,10 +122,14 @@ class TrustedProxies:
         """Whether there are any."""
         return not self._trusts_nobody
 
+    def trusts(self, address: str) -> bool:
+        """Whether who has connected from ``address`` (empty: through a unix socket) is one of them."""
+        return not self._trusts_nobody and self._trusts(address)
+
     def resolve(self, address: str, port: int, head: http1.RequestHead, scheme: str) -> ClientView:
         """The client of the request ``head`` that came from ``address`` and ``port`` (empty and 0: a
         unix socket) by ``scheme``."""
-        if self._trusts_nobody or not self._trusts(address):
+        if not self.trusts(address):
             return ClientView(address, port, scheme, head.host, UNTRUSTED_FIELDS)
         for_, proto, host = (head.get(name) for name in _PLAIN_FIELDS)
         forwarded = head.get("forwarded")

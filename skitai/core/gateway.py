@@ -520,4 +520,5 @@ class Run:
 
     def _name(self) -> str:
         head = self._exchange.head
-        return name_of(head.method, head.target, head.get("traceparent"))
+        request_id = self._environ.get("skitai.request_id", "")  # the application's by now
+        return name_of(head.method, head.target, head.get("traceparent"), str(request_id))

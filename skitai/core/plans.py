@@ -92,6 +92,14 @@ class Plan:
     run: Run | None = None
     #: Who passes the request on.
     passage: Passage | None = None
+    #: Of the request in the logs of all servers; empty where it has none.
+    request_id: str = ""
+    #: When it began to wait for a thread, or for another server, as of ``time.monotonic()``; 0.0: it did
+    #: not, or nobody wants to know.
+    waits_since: float = 0.0
+    #: Seconds of that: until the thread had come; until the answer had.
+    queue: float | None = None
+    upstream: float | None = None
     #: The client would like the connection to become something else (`skitai.core.upgrades`).
     upgrades: bool = False
 

@@ -26,6 +26,10 @@ class Asked(NamedTuple):
     #: Its path, decoded.
     path: str
     failed: Failed
+    #: Who is asked has given the last byte of its answer, or has failed.
+    answered: Callable[[], None]
+    #: What ``X-Request-ID`` says to it; empty: whatever the client has sent.
+    request_id: str
 
 
 class Passage(Protocol):

@@ -55,13 +55,19 @@ class RunReports:
         return self.error_page(exchange, 500, why, detail)
 
 
-def name_of(method: str, target: str, traceparent: str | None) -> str:
+def name_of(method: str, target: str, traceparent: str | None, request_id: str) -> str:
     """What a line calls a request."""
-    return f"{method} {target}{words_for(traceparent)}"
+    identified = f" request_id={request_id}" if request_id else ""
+    return f"{method} {target}{identified}{words_for(traceparent)}"
 
 
 def _name_in(environ: dict[str, Any]) -> str:
-    return name_of(environ["REQUEST_METHOD"], environ["REQUEST_URI"], environ.get("HTTP_TRACEPARENT"))
+    return name_of(
+        environ["REQUEST_METHOD"],
+        environ["REQUEST_URI"],
+        environ.get("HTTP_TRACEPARENT"),
+        str(environ.get("skitai.request_id", "")),
+    )
 
 
 def report_of(error: BaseException) -> str:

@@ -28,6 +28,7 @@ from skitai.core.gateway import Run
 from skitai.core.limitlog import LimitLog
 from skitai.core.logs.facade import Logs
 from skitai.core.plans import ListenerInfo, Plan
+from skitai.core.requestnotes import RequestNotes
 from skitai.core.routes import Mount
 from skitai.core.runreports import RunReports
 from skitai.core.runterms import RunTerms
@@ -38,12 +39,15 @@ from skitai.errors import AppLoadError
 
 __all__ = ["Runs"]
 
+_ID_FIELD = frozenset({"x-request-id"})
+
 
 class Runs:
     def __init__(
         self,
         apps: Mapping[Mount, MountedApp],
         template: dict[str, Any],
+        notes: RequestNotes,
         dressed: Callable[[engine.Exchange, Answer], Answer],
         *,
         executor: engine.Executor,
@@ -61,6 +65,7 @@ class Runs:
         self._is_ending = is_ending
         self._upgrades = upgrades
         self._template = template
+        self._notes = notes
         self._dressed = dressed
         self._executor = executor
         self._coroutines = coroutines
@@ -99,6 +104,7 @@ class Runs:
     def environ(self, exchange: engine.Exchange, plan: Plan, mount: Mount) -> dict[str, Any]:
         listener: ListenerInfo = exchange.listener
         client = plan.client
+        withheld = client.withheld | _ID_FIELD if plan.request_id else client.withheld
         plan.environ = environ = build_environ(
             self._template,
             exchange.head,
@@ -110,8 +116,10 @@ class Runs:
             scheme=client.scheme,
             host=client.host,
             server=listener.server,
-            withheld=client.withheld,
+            withheld=withheld,
         )
+        if plan.request_id:
+            environ["skitai.request_id"] = environ["HTTP_X_REQUEST_ID"] = plan.request_id
         environ["skitai.response_timeout"] = mount.options.response_timeout
         if listener.verifies and exchange.tls is not None:
             environ.update(connection_fields(exchange.tls))
@@ -124,12 +132,15 @@ class Runs:
             environ["wsgi.input"] = body.input
             environ["CONTENT_LENGTH"] = str(body.size)
         application = functools.partial(self._application, mounted, environ)
+        if self._notes.are_timed:
+            application = functools.partial(self._timed, plan, mounted, environ)
         context = contextvars.copy_context()
         upgrade = None
         if plan.upgrades and self._upgrades is not None:
             self._upgrades.offer(environ)
             caller = self.caller(mount, mounted)
             upgrade = functools.partial(self._upgrades.take, exchange, environ, caller)
+        self._notes.waits(plan)
         plan.run = self._new_run(exchange, application, environ, context, mount, mounted, body, upgrade)
         if plan.chain.is_coroutine:
             plan.run.submit_awaited()
@@ -192,6 +203,11 @@ class Runs:
         application = mounted.application
         self._binding.activate(environ, application)
         return application
+
+    def _timed(self, plan: Plan, mounted: MountedApp, environ: dict[str, Any]) -> Any:
+        """The same where somebody wants to know how long the request has waited for this thread."""
+        self._notes.called(plan)
+        return self._application(mounted, environ)
 
     def _may_show(self, mounted: MountedApp) -> bool:
         return self._debug or _in_debug(mounted)

@@ -10,6 +10,7 @@ The decision about one request is its `Plan`, kept in ``exchange.context``.
 from __future__ import annotations
 
 import contextvars
+import functools
 import time
 from collections.abc import Callable, Mapping
 
@@ -35,6 +36,7 @@ from skitai.core.overdue import OverdueRuns
 from skitai.core.plans import NOBODY, Chain, Chains, ListenerInfo, Plan
 from skitai.core.redirects import quote_path, redirect
 from skitai.core.relays import Asked, Relay
+from skitai.core.requestnotes import RequestNotes
 from skitai.core.routes import Mount, RouteTable
 from skitai.core.runs import Runs
 from skitai.core.static import StaticFolder, error_pages, not_there
@@ -72,6 +74,7 @@ class HttpService:
         coroutines: Coroutines,
         spool: Spool,
         proxies: TrustedProxies,
+        notes: RequestNotes,
         logs: Logs,
         access_log: bool,
         debug: bool,
@@ -96,6 +99,9 @@ class HttpService:
         self._executor = executor
         self._spool = spool
         self._proxies = proxies
+        self._notes = notes
+        #: What a request says, or is given, belongs into its line: none is answered without us.
+        self._is_asked_always = bool(proxies) or notes.are_of_each
         self._logs = logs
         self._access_log = access_log
         self._chains = Chains(apps, folders, relays or {})
@@ -109,6 +115,7 @@ class HttpService:
         self._runs = Runs(
             apps,
             self._template,
+            notes,
             self._dressed,
             executor=executor,
             coroutines=coroutines,
@@ -132,6 +139,7 @@ class HttpService:
     def admit(self, exchange: engine.Exchange) -> None:
         listener: ListenerInfo = exchange.listener
         exchange.context = plan = Plan(self._client_of(exchange, listener), self._table.error_pages)
+        self._notes.begin(exchange, plan)
         try:
             if self._forward is not None and exchange.head.form in ("absolute", "authority"):
                 plan.chain = self._forward
@@ -185,24 +193,27 @@ class HttpService:
         if plan.passage is not None:
             plan.passage.over()
             plan.passage = None
+        self._log(exchange, plan)
+
+    def _log(self, exchange: engine.Exchange, plan: Plan) -> None:
         head = exchange.head
         if not self._access_log or (head.form == "authority" and exchange.status == 200):
             return  # a tunnel has its line when it is closed
-        self._logs.request(
-            (
-                time.time(),
-                plan.client.address,
-                plan.client.port,
-                head.method,
-                head.target,
-                head.http_version,
-                # 499 as nginx has it: the client left before there was a status.
-                exchange.status or 499,
-                exchange.bytes_sent,
-                (exchange.started_at or exchange.delivered_at) - exchange.received_at,
-                exchange.delivered_at - (exchange.started_at or exchange.delivered_at),
-            )
+        record = (
+            time.time(),
+            plan.client.address,
+            plan.client.port,
+            head.method,
+            head.target,
+            head.http_version,
+            # 499 as nginx has it: the client left before there was a status.
+            exchange.status or 499,
+            exchange.bytes_sent,
+            (exchange.started_at or exchange.delivered_at) - exchange.received_at,
+            exchange.delivered_at - (exchange.started_at or exchange.delivered_at),
         )
+        notes = self._notes.of(exchange, plan)
+        self._logs.request(record if notes is None else (*record, notes))
 
     def refusal(
         self, error: RemoteProtocolError, peer: tuple[str, int], exchange: engine.Exchange | None
@@ -234,15 +245,14 @@ class HttpService:
 
     @property
     def standing(self) -> tuple[engine.StandingAnswer, ...]:
-        # Whom a proxy speaks for stands in the request, and belongs into its access line.
-        return () if self._proxies else (_PONG,)
+        return () if self._is_asked_always else (_PONG,)
 
     @property
     def error_pages(self) -> tuple[engine.ErrorPage, ...]:
         return error_pages()
 
     def grounds(self, info: ListenerInfo) -> tuple[engine.Ground, ...]:
-        return () if self._proxies else grounds_of(self._table, self._chains, info)
+        return () if self._is_asked_always else grounds_of(self._table, self._chains, info)
 
     @property
     def log(self) -> Callable[[AccessRecord], None] | None:
@@ -263,7 +273,7 @@ class HttpService:
 
     def lane(self, host: str, path: str, info: ListenerInfo) -> engine.Lane | None:
         site = self._table.host(host)
-        if self._proxies or site is None or site.redirect_to:
+        if self._is_asked_always or site is None or site.redirect_to:
             return None
         # The certificate is of each connection, and the fields are not the application's.
         if (
@@ -311,6 +321,7 @@ class HttpService:
         site = self._table.host(client.host)
         if client.scheme == "https" and head.path != _PONG.path:  # which is no site's
             exchange.further_fields = further_fields(site, listener, client.scheme)
+        self._notes.tell(exchange, plan)
         if head.form == "authority":
             raise HTTPError(405, "CONNECT is for proxies; this server is none.")
         if head.path == "*":  # also ``OPTIONS http://host`` (RFC 9112 section 3.2.4)
@@ -385,7 +396,10 @@ class HttpService:
 
     def _pass_on(self, exchange: engine.Exchange, plan: Plan, relay: Relay) -> None:
         try:
-            plan.passage = relay.begin(Asked(exchange, plan.client, plan.path, self._relay_failed))
+            self._notes.waits(plan)
+            answered = functools.partial(self._notes.answered, plan)
+            asked = Asked(exchange, plan.client, plan.path, self._relay_failed, answered, plan.request_id)
+            plan.passage = relay.begin(asked)
         except HTTPError as error:
             self._refuse(exchange, error)
 
@@ -417,7 +431,7 @@ class HttpService:
             if answer is not None:
                 if (
                     place
-                    or self._proxies
+                    or self._is_asked_always
                     or exchange.further_fields
                     or (chain.app is not None and admission_hook(chain.app) is not None)
                 ):

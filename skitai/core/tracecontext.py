@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 
-__all__ = ["child_of", "words_for"]
+__all__ = ["child_of", "ids_of", "words_for"]
 
 #: version, trace id, parent id, flags (section 3.2.2): a version to come may have more, which is not for us.
 _FIELD = re.compile(r"00-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-([0-9a-f]{2})")
@@ -23,7 +23,13 @@ def child_of(field: str | None) -> str:
     return f"00-{found[1]}-{os.urandom(8).hex()}-{found[3]}" if found else ""
 
 
+def ids_of(field: str | None) -> tuple[str, str]:
+    """Trace and span; both empty where ``field`` says nothing."""
+    found = _FIELD.fullmatch(field or "")
+    return (found[1], found[2]) if found else ("", "")
+
+
 def words_for(field: str | None) -> str:
     """What a line in a log says of it, with a blank before; empty where it says nothing."""
-    found = _FIELD.fullmatch(field or "")
-    return f" trace={found[1]} span={found[2]}" if found else ""
+    trace, span = ids_of(field)
+    return f" trace={trace} span={span}" if trace else ""

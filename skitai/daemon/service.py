@@ -105,6 +105,7 @@ class Service:
             signal.SIGQUIT: self._on_interrupt,
             signal.SIGHUP: lambda: self._reload([]),
             signal.SIGUSR1: lambda: self._rotate([]),
+            signal.SIGUSR2: self._upgrade,
             signal.SIGCHLD: lambda: None,  # it has woken us: `_bury` looks who it was
         }
 
@@ -295,6 +296,13 @@ class Service:
             self._journal.reopen()
         known, _ = self._supervisor.named(names)
         self._do(self._supervisor.tell(Send.REOPEN, known, monotonic()))
+
+    def _upgrade(self) -> None:
+        """Of the servers.  We ourselves have next to nothing that would be worth it, and the mail agent
+        loses nothing when it is started again."""
+        known = [name for name in self._supervisor.named(())[0] if name != MAIL]
+        self._log(f"SIGUSR2: passed on to {', '.join(known)}; skitaid itself stays as it is")
+        self._do(self._supervisor.tell(Send.UPGRADE, known, monotonic()))
 
     # -- operators ---------------------------------------------------------------------------------
 

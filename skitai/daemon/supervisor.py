@@ -39,6 +39,7 @@ class Send(enum.Enum):
     KILL = "SIGKILL"
     RELOAD = "SIGHUP"
     REOPEN = "SIGUSR1"
+    UPGRADE = "SIGUSR2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +138,12 @@ class Supervisor:
         return actions
 
     def tell(self, send: Send, names: Iterable[str], now: float) -> list[Action]:
-        """RELOAD or REOPEN.  With a reload those that were refused or given up are tried again."""
+        """RELOAD, REOPEN or UPGRADE.  With a reload those that were refused or given up are tried again."""
         actions: list[Action] = []
         for program in [self._programs[name] for name in names]:
-            if program.state in (State.STARTING, State.RUNNING):
+            # One that starts may not hear USR2 yet, which would end it; and it has the new version.
+            hears = (State.RUNNING,) if send is Send.UPGRADE else (State.STARTING, State.RUNNING)
+            if program.state in hears:
                 actions.append(Signal(program.name, send))
             elif send is Send.RELOAD and program.state in (State.REFUSED, State.GIVEN_UP, State.RESTING):
                 actions += self.order(Event.START, [program.name], now)

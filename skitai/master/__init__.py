@@ -5,6 +5,7 @@
     generation.py one reading of the settings
     child.py      one worker process, from its start to its end
     desk.py       what operators, health checks and Prometheus may ask; admin.py: the HTTP for that
+    handover.py   the master becomes another version of itself
     recycling.py  which worker has served for long enough
     sockets.py    the listening sockets, which outlive every worker
 

@@ -20,6 +20,7 @@ from typing import Any
 from skitai.counters import anonymous_file
 from skitai.interpreter import INTERPRETER_OPTIONS
 from skitai.launch import Launch
+from skitai.master.handover import Heir
 from skitai.master.recycling import share_of_jitter
 from skitai.master.relay import Line
 from skitai.orders import Order, Question, Talk, WorkerOrders
@@ -27,7 +28,7 @@ from skitai.orders import Order, Question, Talk, WorkerOrders
 __all__ = ["Child", "Phase", "describe_end", "spawn"]
 
 #: See `skitai.worker.GROUP_SIGNALS`, which lets them in once it can hear them.
-_BLOCKED = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1)
+_BLOCKED = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _FOREVER = float("inf")
 
 
@@ -50,9 +51,10 @@ class Child:
     """Times are ``time.monotonic()`` seconds."""
 
     def __init__(
-        self, pid: int, control: socket.socket, bus: Line, row: int, generation: int, patience: float
+        self, pid: int, control: socket.socket, bus: Line | None, row: int, generation: int, patience: float
     ) -> None:
-        """``row``: its counters; ``patience``: the shutdown_timeout that it has been told."""
+        """``bus``: None where it takes part in none; ``row``: its counters; ``patience``: the
+        shutdown_timeout that it has been told."""
         self.pid = pid
         self.control = control
         self.bus = bus
@@ -67,6 +69,28 @@ class Child:
         self.jitter = share_of_jitter()
         #: It has asked for a successor.
         self.is_worn = False
+        self._talk: Talk | None = None
+
+    @classmethod
+    def inherit(cls, heir: Heir, row: int, now: float) -> Child:
+        """One that a former version of the master has started."""
+        control = socket.socket(fileno=heir.control)
+        child = cls(heir.pid, control, None, row, heir.generation, heir.patience)
+        child.phase = Phase[heir.phase]
+        child.deadline = _FOREVER if heir.deadline is None else heir.deadline
+        child.ready_at = child.last_sign = now
+        return child
+
+    def bequeath(self) -> Heir:
+        return Heir(
+            self.pid,
+            self.control.fileno(),
+            "" if self._talk is None else self._talk.unheard.decode(),
+            self.generation,
+            self.phase.name,
+            self.patience,
+            None if self.deadline == _FOREVER else self.deadline,
+        )
 
     def move(self, phase: Phase, deadline: float = _FOREVER) -> None:
         if phase not in _MOVES[self.phase]:
@@ -100,9 +124,10 @@ class Child:
         """Its id is its own until the master has waited for it."""
         os.kill(self.pid, number)
 
-    def listen(self, heard: Callable[[Child, str, Any], None]) -> Callable[[], bool]:
-        """A function that takes what has come, and says whether more may come."""
-        talk = Talk(lambda word, value: heard(self, word, value))
+    def listen(self, heard: Callable[[Child, str, Any], None], unheard: str = "") -> Callable[[], bool]:
+        """A function that takes what has come behind ``unheard``, and says whether more may come."""
+        self._talk = talk = Talk(lambda word, value: heard(self, word, value))
+        talk.receive(unheard.encode())
 
         def receive() -> bool:
             try:

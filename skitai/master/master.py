@@ -19,6 +19,8 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from time import monotonic
 from types import FrameType
 from typing import Any
@@ -34,6 +36,7 @@ from skitai.master.admin import Admin
 from skitai.master.child import Child, Phase, describe_end, spawn
 from skitai.master.desk import Desk
 from skitai.master.generation import Generation
+from skitai.master.handover import Estate, Succession
 from skitai.master.recycling import LOOK_EVERY, reason
 from skitai.master.relay import Relay
 from skitai.master.sockets import Sockets
@@ -51,7 +54,11 @@ _INTERRUPT_GRACE = 1.0
 #: as much memory as the one that serves.  A further reload waits for the first of them.
 _RETIRING_MAX = 2
 
-_SIGNALS = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGTTIN", "SIGTTOU", "SIGCHLD")
+_SIGNALS = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGTTIN", "SIGTTOU", "SIGCHLD")
+
+
+def _numbers() -> list[int]:
+    return [getattr(signal, name) for name in _SIGNALS]
 
 
 class Master:
@@ -61,8 +68,10 @@ class Master:
         sockets: Sockets,
         manager: ServiceManager,
         private: Sequence[tuple[socket.socket, bool]],
+        paths: Sequence[Path],
     ) -> None:
-        """``private``: where operators ask, see `Admin`."""
+        """``private``: where operators ask, see `Admin`; ``paths``: files of these sockets."""
+        self._private, self._paths = private, paths
         self._generation = first
         #: Serves on while `_generation` has not proven that it can.
         self._former: Generation | None = None
@@ -84,6 +93,7 @@ class Master:
         self._selector = selectors.DefaultSelector()
         self._desk = Desk(self)
         self._admin = Admin(self._selector, private, self._desk.respond)
+        self._succession = Succession(self._log, self._estate)
         self._relay = Relay(self._selector, first.settings.limits.ws_history_max, self._warn)
         self._handlers: dict[int, Callable[[], None]] = {
             signal.SIGTERM: self._on_term,
@@ -91,6 +101,7 @@ class Master:
             signal.SIGQUIT: self._on_interrupt,
             signal.SIGHUP: self._on_reload,
             signal.SIGUSR1: self._on_reopen,
+            signal.SIGUSR2: self._succession.begin,
             signal.SIGTTIN: lambda: self._on_number(self._wanted + 1),
             signal.SIGTTOU: lambda: self._on_number(self._wanted - 1),
             signal.SIGCHLD: self._on_ended,
@@ -109,6 +120,7 @@ class Master:
             self._check_deadlines()
             self._check_pulses()
             self._recycle()
+            self._pass_on()
         self._sockets.close()
         totals = self._table.totals()
         self._log("stopped; " + ", ".join(f"{count.name.lower()} {totals[count]}" for count in Count))
@@ -134,6 +146,7 @@ class Master:
         for name in _SIGNALS:
             signal.signal(getattr(signal, name), noticed)
         signal.set_wakeup_fd(writer.fileno())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _numbers())  # those that a former version has kept
         self._wake_writer = writer
         if self._manager.lifeline is not None:
             self._selector.register(self._manager.lifeline, selectors.EVENT_READ, self._on_orphaned)
@@ -279,8 +292,7 @@ class Master:
 
     def _start(self) -> None:
         generation = self._generation
-        used = {child.row for child in self._children.values()}
-        row = next(number for number in range(1, ROWS) if number not in used)
+        row = self._free_row()
         try:
             serial = self._started + 1
             pid, control, bus = spawn(
@@ -301,6 +313,55 @@ class Master:
         child.deadline = monotonic() + self._limits.start_timeout
         self._children[pid] = child
         self._selector.register(control, selectors.EVENT_READ, child.listen(self._on_report))
+
+    def _free_row(self) -> int:
+        used = {child.row for child in self._children.values()}
+        return next(number for number in range(1, ROWS) if number not in used)
+
+    # -- another version of us ----------------------------------------------------------------
+
+    def _pass_on(self) -> None:
+        """To what is installed by now, once it has shown that it can, and nothing is under way."""
+        is_busy = self._reload_wanted or not self._generation.is_proven or self._in(Phase.BOOTING)
+        if not self._succession.is_due or is_busy or self._code is not None or self._end_at != float("inf"):
+            return
+        self._manager.reloading()
+        self._succession.carry_out(_numbers())
+        self._conclude_reload("the change of version was refused")
+
+    def _estate(self) -> Estate:
+        generation, manager = self._generation, self._manager
+        return Estate(
+            VERSION,
+            generation.launch.to_json(),
+            generation.number,
+            sorted(generation.broken),
+            [sock.fileno() for sock in generation.sockets],
+            [(sock.fileno(), may_change) for sock, may_change in self._private],
+            [str(path) for path in self._paths],
+            [asdict(child.bequeath()) for child in self._children.values()],
+            self._wanted,
+            self._started,
+            {count.name: total for count, total in self._table.totals().items()},
+            manager.descriptor,
+            manager.pulse,
+            manager.lifeline,
+        )
+
+    def inherit(self, estate: Estate) -> None:
+        """Before `run`: take over, and have workers of this version started."""
+        for heir in estate.heirs:
+            child = Child.inherit(heir, self._free_row(), monotonic())
+            self._children[child.pid] = child
+            self._selector.register(
+                child.control, selectors.EVENT_READ, child.listen(self._on_report, heir.unheard)
+            )
+        for count in Count:
+            self._table.own[count] = estate.totals.get(count.name, 0)
+        self._wanted, self._started = estate.wanted, estate.started
+        self._log(f"in the place of Skitai {estate.version}, with its sockets and workers")
+        self._reload_wanted = True
+        self._on_ended()  # who has gone meanwhile
 
     # -- for the desk -------------------------------------------------------------------------
 
@@ -403,12 +464,15 @@ class Master:
             child = self._children.get(pid)
             if child is not None:
                 self._bury(child, status)
+            elif pid == self._succession.trial:
+                self._succession.tried(status)
 
     def _bury(self, child: Child, status: int) -> None:
         if child.control.fileno() in self._selector.get_map():
             self._selector.unregister(child.control)
         child.control.close()
-        self._relay.remove(child.bus)
+        if child.bus is not None:
+            self._relay.remove(child.bus)
         del self._children[child.pid]
         self._table.keep(child.row)
         self._desk.gone(child)

@@ -46,6 +46,10 @@ class Sockets:
         self._open |= fresh
         return found
 
+    def adopt(self, listeners: Iterable[ListenSettings], sockets: Iterable[socket.socket]) -> None:
+        """Those that a former version of this process has bound for ``listeners``."""
+        self._open = {key: sock for (key, _), sock in zip(_keyed(listeners), sockets, strict=True)}
+
     def keep_only(self, listeners: Iterable[ListenSettings]) -> None:
         """Close those that none of ``listeners`` is for."""
         wanted = {key for key, _ in _keyed(listeners)}

@@ -18,6 +18,7 @@ from skitai.core.logs.options import LogOptions
 from skitai.errors import ConfigError
 from skitai.launch import ExitCode, Launch, complain
 from skitai.master.generation import Generation
+from skitai.master.handover import Estate
 from skitai.master.master import Master
 from skitai.master.sockets import Sockets
 from skitai.notify import ServiceManager
@@ -59,7 +60,34 @@ def serve(launch: Launch, settings: Settings) -> int:
         if not launch.verbose and folder is not None:
             complain(refused)
         return ExitCode.FAILURE
-    master = Master(Generation(1, launch, settings, bound, journal), sockets, manager, private.sockets)
+    master = Master(
+        Generation(1, launch, settings, bound, journal), sockets, manager, private.sockets, private.paths
+    )
+    try:
+        return master.run()
+    finally:
+        private.close()
+
+
+def go_on(estate: Estate) -> int:
+    """Be the master in the place of a former version of it, which has left ``estate``; the exit code."""
+    launch = Launch.from_json(estate.launch)
+    settings = launch.settings()
+    notify = None if estate.notify is None else socket.socket(fileno=estate.notify)
+    manager = ServiceManager(notify, estate.pulse, estate.lifeline)
+    bound = [socket.socket(fileno=number) for number in estate.listeners]
+    sockets = Sockets()
+    sockets.adopt(settings.listeners, bound)
+    private = _Private()
+    private.sockets = [(socket.socket(fileno=number), may_change) for number, may_change in estate.private]
+    private.paths = [Path(path) for path in estate.paths]
+    folder = launch.log_folder(settings)
+    journal = Journal(folder, console=launch.verbose, options=LogOptions.of(settings.server))
+    first = Generation(
+        estate.generation, launch, settings, bound, journal, is_proven=True, broken=frozenset(estate.broken)
+    )
+    master = Master(first, sockets, manager, private.sockets, private.paths)
+    master.inherit(estate)
     try:
         return master.run()
     finally:

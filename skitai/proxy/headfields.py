@@ -16,7 +16,14 @@ from functools import lru_cache
 from skitai._kernels import http1
 from skitai.core.forwarded import UNTRUSTED_FIELDS, ClientView
 
-__all__ = ["answer_fields", "interim_fields", "named_protocols", "request_fields", "trailer_fields"]
+__all__ = [
+    "answer_fields",
+    "identified",
+    "interim_fields",
+    "named_protocols",
+    "request_fields",
+    "trailer_fields",
+]
 
 #: Our name in Via (RFC 9110 section 7.6.3): a pseudonym, for addresses behind it are nobody's business.
 _PSEUDONYM = "skitai"
@@ -126,6 +133,12 @@ def request_fields(
     if head.expect_continue and head.has_body:
         fields.append(("Expect", "100-continue"))
     return fields
+
+
+def identified(fields: http1.Headers, request_id: str) -> http1.Headers:
+    """``fields`` of a request with its id in ``X-Request-ID``, in the place of whatever was sent."""
+    others = [field for field in fields if field[0].lower().replace("_", "-") != "x-request-id"]
+    return [*others, ("X-Request-ID", request_id)]
 
 
 #: That Connection may name, and that are ours by then.

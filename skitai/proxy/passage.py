@@ -325,6 +325,7 @@ class Passage:
     def _done(self, outcome: Outcome) -> None:
         """The last word of the cluster."""
         error = outcome.error
+        self._asked.answered()
         if self._stage not in (_OVER, _SWITCHED):
             if error is not None:
                 self._fail(*verdict(error), f"{self._member}: {error}")

@@ -13,7 +13,7 @@ from skitai.core.relays import Asked
 from skitai.core.routes import Mount
 from skitai.errors import HTTPError
 from skitai.limits import Limits
-from skitai.proxy.headfields import named_protocols, request_fields
+from skitai.proxy.headfields import identified, named_protocols, request_fields
 from skitai.proxy.passage import Passage, Terms
 from skitai.proxy.targets import target_of
 from skitai.was._reach import Reach
@@ -43,6 +43,8 @@ class ClusterRelay:
         protocols = named_protocols(head)
         host = head.host if options.preserve_host else ""
         fields = request_fields(head, asked.client, asked.exchange.peer[0], self._prefix, host)
+        if asked.request_id:
+            fields = identified(fields, asked.request_id)
         if protocols:
             fields += [("Connection", "Upgrade"), ("Upgrade", protocols)]
         passage = Passage(self._terms or self._settle(), asked, protocols)

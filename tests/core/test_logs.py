@@ -190,7 +190,7 @@ def test_a_folder_that_may_not_be_written_to_names_home(
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
-def test_a_full_disk_costs_lines_and_says_so(tmp_path: Path) -> None:
+def test_a_full_disk_costs_lines_and_says_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x.log"
     path.symlink_to("/dev/full")
     sink = FileSink(path, warning)
@@ -202,6 +202,8 @@ def test_a_full_disk_costs_lines_and_says_so(tmp_path: Path) -> None:
     sink.write([b"five\n"])
     sink.close()
     reason = os.strerror(errno.ENOSPC)
+    said = f"skitai: {path} cannot be written to: {reason}; lines are lost until it can\n"
+    assert capfd.readouterr().err == said
     assert path.read_text() == f"[warn] 3 lines are missing here: {reason}\nfour\nfive\n"
 
 

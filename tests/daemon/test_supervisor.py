@@ -42,6 +42,9 @@ class Talk:
     def reload(self, *names: str) -> list[str]:
         return self._done(self.core.tell(Send.RELOAD, self.core.named(names)[0], self.now))
 
+    def upgrade(self, *names: str) -> list[str]:
+        return self._done(self.core.tell(Send.UPGRADE, self.core.named(names)[0], self.now))
+
     def ready(self, name: str) -> list[str]:
         return self._done(self.core.ready(name, self.now))
 
@@ -183,6 +186,14 @@ def test_a_reload_tries_again_what_was_not_possible(state: State) -> None:
             talk.ended("site", 1)
             talk.passes(2.0)
     assert talk.reload() == ["spawn site"]
+
+
+def test_another_version_is_for_those_that_run() -> None:
+    """One that starts would be ended by a signal that it does not know yet."""
+    talk = Talk()
+    talk.lists("site", "other")
+    talk.ready("site")
+    assert talk.upgrade("site", "other") == ["SIGUSR2 site"]
 
 
 # --- what operators ask for

@@ -146,7 +146,7 @@ def test_a_mistake_is_told_with_its_place_and_mended_by_another_text(skitaid: Sk
     server.wait_for_text(r"\[error\] one ended with exit code 78: its configuration cannot be followed")
     status = skitaid.says("status")
     assert status.returncode == 1
-    assert re.search("one +refused", status.stdout)
+    assert re.search("one +refused .*: skitaid check one says why", status.stdout)
     skitaid.site("one")
     server.wait_for_text("one: ready")
 
@@ -161,6 +161,8 @@ def test_what_cannot_start_is_given_up(skitaid: Skitaid) -> None:
         server = skitaid.serve()
         server.wait_for_text(r"\[error\] one .*, 2 times in a row: giving up")
         assert f"127.0.0.1:{port}: the port is taken by" in server.stderr_text()
+        log = skitaid.home / "log" / "instances" / "one" / "server.log"
+        assert re.search(rf"one +given up .*: {log} says why", skitaid.says("status").stdout)
     assert skitaid.says("start", "one").returncode == 0
     assert skitaid.state("one") == "running"
 
@@ -194,6 +196,30 @@ def test_in_the_background(skitaid: Skitaid) -> None:
     log = (skitaid.home / "log" / "skitaid.log").read_text()
     assert log.count("one: ready") == 2
     assert skitaid.says("stop").returncode == 0
+
+
+def test_the_options_of_0_11(skitaid: Skitaid) -> None:
+    skitaid.site("one")
+    server = skitaid.serve()
+    server.wait_for_text("one: ready")
+    first = skitaid.pid("one")
+    assert skitaid.says("-k", "restart", "-n", "one").returncode == 0
+    assert skitaid.pid("one") != first
+    assert skitaid.says("-k", "rotate-all").returncode == 0
+    assert skitaid.says("-k", "shutdown", "-n", "one").returncode == 0
+    assert skitaid.state("one") == "stopped"
+    assert skitaid.says("-k", "start", "-n", "one").returncode == 0
+    assert skitaid.says("-k", "terminate-all").returncode == 0
+    assert [skitaid.state(name) for name in ("one", "smtpda")] == ["stopped", "stopped"]
+    assert server.process.poll() is None
+    for wrong in (
+        ("-k", "restart"),
+        ("-n", "one"),
+        ("-k", "restart-all", "-n", "one"),
+        ("stop", "-n", "one"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            skitaid.says(*wrong)
 
 
 def test_a_start_in_the_background_that_fails_says_why(skitaid: Skitaid) -> None:

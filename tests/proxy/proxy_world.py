@@ -20,6 +20,7 @@ from skitai.core.config import ClusterTarget, load
 from skitai.core.coroutines import Coroutines
 from skitai.core.forwarded import TrustedProxies
 from skitai.core.plans import ListenerInfo
+from skitai.core.requestnotes import RequestNotes
 from skitai.core.routes import RouteTable
 from skitai.core.service import HttpService
 from skitai.counters import private_row
@@ -165,6 +166,7 @@ class ProxyWorld:
             coroutines=self.coroutines,
             spool=Spool(None, 1 << 20),
             proxies=TrustedProxies(settings.server.trusted_proxies),
+            notes=RequestNotes("no", (), TrustedProxies(())),
             logs=self.words,  # type: ignore[arg-type]  # a stand-in
             access_log=True,
             debug=False,

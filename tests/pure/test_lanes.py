@@ -37,6 +37,7 @@ from skitai.core.config import for_app
 from skitai.core.coroutines import Coroutines
 from skitai.core.forwarded import TrustedProxies
 from skitai.core.plans import ListenerInfo
+from skitai.core.requestnotes import RequestNotes
 from skitai.core.routes import RouteTable
 from skitai.core.service import HttpService
 from skitai.core.static import StaticFolder
@@ -355,6 +356,7 @@ class Server:
             coroutines=self.coroutines,
             spool=Spool(None, 1 << 20),
             proxies=TrustedProxies(()),
+            notes=RequestNotes("no", (), TrustedProxies(())),
             logs=self.words,  # type: ignore[arg-type]  # a stand-in
             access_log=True,
             debug=False,

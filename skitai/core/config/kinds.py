@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from skitai.core import machine
 from skitai.core.config.address import read_address, read_host, read_name_server
 from skitai.core.config.cacherules import parse_cache_rule
 from skitai.core.config.members import Member, has_passwords, parse_member, split_members
@@ -42,6 +43,7 @@ __all__ = [
     "INT",
     "LANE",
     "LINKS",
+    "LOG_FIELDS",
     "LOG_FORMAT",
     "LOG_ROTATE",
     "MEDIA_TYPES",
@@ -53,7 +55,9 @@ __all__ = [
     "PATH",
     "PATHS",
     "PEM_FILE",
+    "PROCESSES",
     "PROXY_TARGETS",
+    "REQUEST_ID",
     "SECONDS",
     "SENDFILE_ROOTS",
     "SITE",
@@ -85,6 +89,8 @@ class Kind:
     hides: Callable[[str], bool] = lambda text: False
 
 
+#: Of ``log_fields``.
+LOG_FIELD_NAMES = ("request_id", "trace", "queue", "upstream")
 _WORDS = dict.fromkeys(("yes", "true", "on", "1"), True) | dict.fromkeys(("no", "false", "off", "0"), False)
 _SECONDS = re.compile(r"(?P<number>[0-9]{1,12}(?:\.[0-9]{1,9})?)\s*(?P<unit>ms|s|m|h|d)?")
 _SECONDS_IN = {"ms": 0.001, None: 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -97,6 +103,13 @@ def _parse_int(text: str, base: Path) -> int:
     if not re.fullmatch(r"[0-9]{1,15}", text):
         raise Mistake("not a whole number")
     return int(text)
+
+
+def _parse_processes(text: str, base: Path) -> int:
+    """``auto`` is decided here: what is shown, and what each process reads, is a number."""
+    if text.lower() != "auto":
+        return int(_parse_int(text, base))
+    return machine.processors() if os.name == "posix" else 1
 
 
 def _parse_yes_no(text: str, base: Path) -> bool:
@@ -325,6 +338,9 @@ DNS_FAMILY = Kind(
 HEDGE = Kind("p95 or no", _parse_hedge, lambda value: f"p{value * 100:g}" if value else "no")
 LANE = Kind("auto, fast, waits or burns", _one_of("auto", "fast", "waits", "burns"))
 LOG_FORMAT = Kind("text or json", _one_of("text", "json"))
+LOG_FIELDS = Kind("words", _many(_one_of(*LOG_FIELD_NAMES)), _write_many, optional=True, many=True)
+PROCESSES = Kind("number or auto", _parse_processes)
+REQUEST_ID = Kind("no, yes or answer", _one_of("no", "yes", "answer"))
 LOG_ROTATE = Kind("no, daily or monthly", _one_of("no", "daily", "monthly"))
 LINKS = Kind("inside or any", _one_of("inside", "any"))
 AUTO_YES_NO = Kind("auto, yes or no", _one_of("auto", "yes", "no"))

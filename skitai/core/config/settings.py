@@ -31,6 +31,7 @@ from skitai.core.config.kinds import (
     INT,
     LANE,
     LINKS,
+    LOG_FIELDS,
     LOG_FORMAT,
     LOG_ROTATE,
     MEDIA_TYPES,
@@ -40,7 +41,9 @@ from skitai.core.config.kinds import (
     OPTIONAL_ADDRESS,
     PATH,
     PATHS,
+    PROCESSES,
     PROXY_TARGETS,
+    REQUEST_ID,
     SECONDS,
     SENDFILE_ROOTS,
     SITE,
@@ -98,8 +101,9 @@ class ServerSettings:
     processes: int = field(
         default=1,
         metadata=key(
-            INT,
-            "that serve, each with threads of its own; more than one needs a master, which Windows has not",
+            PROCESSES,
+            "that serve, each with threads of its own; auto: one for each processor that the container may "
+            "use; more than one needs a master, which Windows has not",
             unit="workers",
             least=1,
             most=1000,
@@ -277,6 +281,22 @@ class ServerSettings:
     access_log: bool = field(default=True, metadata=key(YES_NO, "write a line for each request"))
     log_off: tuple[str, ...] = field(
         default=(), metadata=key(URL_PATHS, "whose requests have no line unless they fail; * is anything")
+    )
+    log_fields: tuple[str, ...] = field(
+        default=(),
+        metadata=key(
+            LOG_FIELDS,
+            "at the end of each line of request.log, where there is something to say: the id of the request, "
+            "its trace, how long it waited for a thread, how long for who answers in our place",
+        ),
+    )
+    request_id: str = field(
+        default="no",
+        metadata=key(
+            REQUEST_ID,
+            "requests have an id, that of X-Request-ID where trusted_proxies say it, else a new one; answer: "
+            "clients are told",
+        ),
     )
     log_format: str = field(default="text", metadata=key(LOG_FORMAT, "lines of words, or of JSON"))
     log_rotate: str = field(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from skitai._kernels import AccessRecord, access_lines
+from skitai._kernels import AccessRecord, access_lines, notes_of
 from skitai.core.logs.forms import Form
 from skitai.core.logs.jsonlines import JsonLines, json_line
 
@@ -27,8 +27,8 @@ def _json_lines(form: JsonLines, records: Sequence[AccessRecord]) -> list[bytes]
 
 
 def _entry(form: JsonLines, record: AccessRecord) -> dict[str, object]:
-    when, address, port, method, target, version, status, size, execution, delivery = record
-    return {
+    when, address, port, method, target, version, status, size, execution, delivery = record[:10]
+    entry: dict[str, object] = {
         "time": form.time(when),
         "type": "info",
         "client": address or "unix",
@@ -41,3 +41,10 @@ def _entry(form: JsonLines, record: AccessRecord) -> dict[str, object]:
         "execution_ms": round(execution * 1000, 3),
         "delivery_ms": round(delivery * 1000, 3),
     }
+    notes = notes_of(record)
+    for name, value in notes._asdict().items() if notes is not None else ():
+        if isinstance(value, float):
+            entry[f"{name}_ms"] = round(value * 1000, 3)
+        elif value:
+            entry[name] = value
+    return entry

@@ -2,7 +2,8 @@
 
 Owned by the writer thread after start.  A full disk, a closed console or a lost mount never
 raises out of `write`: lines that could not be written are counted, and the first line that
-can be written again is preceded by one that says how many are missing and why.
+can be written again is preceded by one that says how many are missing and why.  Until then the file cannot
+say it: so standard error does, at most once a minute, where systemd or skitaid may have an ear.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import select
 import stat
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
@@ -25,6 +27,8 @@ _MODE = 0o640
 _PIPE_BUF = 4096
 #: Seconds that a console may take no byte before its lines are given up.
 _CONSOLE_PATIENCE = 1.0
+#: Seconds from one complaint on stderr about a file to the next.
+_SILENCE = 60.0
 
 
 class Sink:
@@ -50,11 +54,16 @@ class Sink:
                 written += self._write_some(data[written:])
         except OSError as error:
             self._reason = error.strerror or str(error)
+            if not self._lost:
+                self._failed()
         if written >= len(head):
             self._lost = 0
         self._lost += bytes(data[max(written, len(head)) :]).count(b"\n")
         if written:
             self._mid_line = data[written - 1] != ord("\n")
+
+    def _failed(self) -> None:
+        """It takes no more: lines are lost from here on."""
 
     def _write_some(self, data: memoryview) -> int:
         return os.write(self._descriptor, data)
@@ -71,6 +80,15 @@ class FileSink(Sink):
     def __init__(self, path: Path, warning: Callable[[str], bytes]) -> None:
         super().__init__(_open(path), warning)
         self.path = path
+        self._silent_until = 0.0
+
+    def _failed(self) -> None:
+        now = time.monotonic()
+        if now < self._silent_until:  # a disk that has room for a line now and then
+            return
+        self._silent_until = now + _SILENCE
+        text = f"skitai: {self.path} cannot be written to: {self._reason}; lines are lost until it can\n"
+        _say_to_stderr(text.encode("utf-8", "backslashreplace"))
 
     def reopen(self) -> None:
         """Go on in the file that has the name now; on OSError the old file is kept."""
@@ -107,6 +125,20 @@ class ConsoleSink(Sink):
             # Whole lines where they fit: the workers of a master write into one pipe.
             data = data[: bytes(data[:_PIPE_BUF]).rfind(b"\n") + 1 or _PIPE_BUF]
         return super()._write_some(data)
+
+
+def _say_to_stderr(text: bytes) -> None:
+    """Without waiting for it, and for nothing if it is closed."""
+    descriptor = _console_descriptor(sys.stderr, 2)
+    if descriptor is None:
+        return
+    with contextlib.suppress(OSError):  # there is nobody left to tell
+        if os.name == "posix":
+            poll = select.poll()
+            poll.register(descriptor, select.POLLOUT)
+            if not any(events & select.POLLOUT for _, events in poll.poll(0)):
+                return
+        os.write(descriptor, text)
 
 
 def console_sinks(warning: Callable[[str], bytes]) -> tuple[list[Sink], list[Sink]]:

@@ -1,0 +1,79 @@
+"""More than the threads can do: the queue is short in number and time, memory stays, and it ends at once."""
+
+from __future__ import annotations
+
+import select
+import sys
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from tests.live.memory import KIB, MIB, resident
+from tests.live.program import LiveServer, Serve
+from tests.live.wire import Reply, Wire
+from tests.waiting import wait_until
+
+BLOCKING = "tests.live.apps.blocking:app"
+#: Above what a body may have in memory by default it would go to a file.
+BODY = b"x" * (200 * KIB)
+
+
+def rush(server: LiveServer, stack: ExitStack, count: int, path: str) -> list[Wire]:
+    wires = [stack.enter_context(server.connect()) for _ in range(count)]
+    for wire in wires:
+        wire.request("POST", path, f"Content-Length: {len(BODY)}")
+        wire.send(BODY)
+    return wires
+
+
+def shed(replies: list[Reply]) -> int:
+    refused = [reply for reply in replies if reply.status == 503]
+    assert all(int(reply.get("Retry-After") or 0) > 0 for reply in refused)
+    return len(refused)
+
+
+def answered(wires: list[Wire]) -> list[Wire]:
+    """Those that something has come for."""
+    ready, _, _ = select.select([wire.sock for wire in wires], [], [], 0)
+    return [wire for wire in wires if wire.sock in ready]
+
+
+def is_served_at_once(server: LiveServer) -> bool:
+    """Within the time of a request, not of a queue."""
+    asked = time.monotonic()
+    with server.connect() as wire:
+        return wire.get("/").status == 200 and time.monotonic() - asked < 0.3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_a_rush_is_shed_before_memory_grows(serve: Serve) -> None:
+    server = serve(BLOCKING, "--threads", "2", "--queue-max", "8", "--no-access-log")
+    is_served_at_once(server)
+    before = resident(server)
+    with ExitStack() as stack:
+        sleepers = rush(server, stack, 2, "/sleep?2.5")
+        wait_until(lambda: server.stderr_text().count("begun 2.5") == 2)
+        crowd = rush(server, stack, 150, "/")
+        # All but those in the queue are answered while every thread is taken.
+        wait_until(lambda: len(answered(crowd)) == 142)
+        assert not answered(sleepers)
+        first = answered(crowd)
+        assert shed([wire.read_reply() for wire in first]) == 142
+        assert resident(server) - before < 20 * MIB, "150 bodies would be 29 MiB"
+        statuses = [wire.read_reply().status for wire in [*sleepers, *(set(crowd) - set(first))]]
+    assert statuses == [200] * 10
+    assert is_served_at_once(server)
+
+
+def test_who_waits_too_long_is_shed_and_then_all_is_as_before(serve: Serve) -> None:
+    server = serve(BLOCKING, "--threads", "1", "--queue-timeout", "400ms", "--no-access-log")
+    with ExitStack() as stack:
+        sleepers = rush(server, stack, 1, "/sleep?1.5")
+        server.wait_for_text("begun 1.5")
+        began = time.monotonic()
+        crowd = [wire.read_reply() for wire in rush(server, stack, 60, "/")]
+        assert shed(crowd) == 60
+        assert 0.3 < time.monotonic() - began < 1.4
+        assert sleepers[0].read_reply().status == 200
+    assert is_served_at_once(server)
