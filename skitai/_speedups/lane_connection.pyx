@@ -17,13 +17,15 @@ The general connection gives the socket back when it is idle (`LaneConnection.__
                            │  │ ▲
                            │  │ └──turn──────── QUEUED     others were served for a while
                            │  ├──kept a moment─▶ HELD ──sent──▶ RESTING
-                           │  └──socket full──▶ SENDING ──taken──▶ RESTING
+                           │  ├──socket full──▶ SENDING ──taken──▶ RESTING
+                           │  └──a member's──▶ RELAYING ──answered──▶ RESTING, SENDING
                            └──not plain, closed──▶ GONE
 
 HELD lasts as long as other connections of the same batch of events are served (held.h): nothing but
-the sending of what is held sees it; that, and SENDING, is the other half's (lane_sender.pyx).  The
-states are those of relief.h: while the leader is away the monitor may take a connection from RESTING
-to SENDING and back, from HELD to HELD_SENT, and to ENDED, which only `close` follows.
+the sending of what is held sees it; that, and SENDING, is the other half's (lane_sender.pyx).  RELAYING
+lasts until a member has answered (lane_relay.pyx), or is left for a general connection.  The states are
+those of relief.h: while the leader is away the monitor may take a connection from RESTING to SENDING and
+back, from HELD to HELD_SENT, and to ENDED, which only `close` follows.
 
 SERVING belongs to one thread, the leader as it began.  The socket is watched edge-triggered: who
 serves reads on until there is no more, and what is reported meanwhile is kept in `missed`.
@@ -54,6 +56,7 @@ from skitai._speedups.habits cimport (
     sk_try_outside,
 )
 from skitai._speedups.heads cimport Head, recognise_next
+from skitai._speedups.lane_relay cimport PlainRelay
 from skitai._speedups.lane_routes cimport Route
 from skitai._speedups.lane_seal cimport Seal
 from skitai._speedups.lane_sender cimport ALL, LOST, SENT, WAITING, LaneSender, Outcome, log_calls
@@ -68,6 +71,7 @@ from skitai._speedups.loop cimport (
     SK_HELD_SENT,
     SK_QUEUED,
     SK_READ,
+    SK_RELAYING,
     SK_RESTING,
     SK_SEALED,
     SK_SENDING,
@@ -75,6 +79,7 @@ from skitai._speedups.loop cimport (
     SK_WRITE,
     sk_lead,
 )
+from skitai._speedups.relayed cimport Relayed
 from skitai._speedups.shelf cimport SK_PARCEL_LOST, pick, sk_shelf_may_have
 from skitai._speedups.workspace cimport SCRATCH, Workspace
 
@@ -112,6 +117,8 @@ cdef class LaneConnection(LaneSender):
     cdef int family              # of the socket
     cdef Route route             # of the last request
     cdef object port_text
+    cdef Route lines_route       # whose lines for members are in `member_lines`
+    cdef bytes member_lines
     cdef readonly int returns    # how often in a row a general connection has given it back for nothing
     cdef Meter meter             # of the request that it leaves to the general connection
 
@@ -186,6 +193,8 @@ cdef class LaneConnection(LaneSender):
                 self.close()
             else:
                 self.missed |= ready
+                if self.view.state == SK_RELAYING:
+                    self.relayed.client_ready(ready)
         except Exception:
             # The service broke its promise; only this client pays for it.
             self.lanes.engine.report("answering a request")
@@ -301,6 +310,9 @@ cdef class LaneConnection(LaneSender):
                 length += head.content_length
             if not head.keep_alive and work.start + length < work.filled:
                 return self.go_general(work)  # bytes behind the last request want the general one's care
+            if route.relay is not None:
+                self.route = route
+                return self.relay(work, head, length)
             if now and now - began_at > TURN_MAX:
                 return self.give_way(work)
             if lanes.lead != NULL and not sk_may_call(lanes.lead):
@@ -404,6 +416,51 @@ cdef class LaneConnection(LaneSender):
             call.release()
         return 0.0
 
+    # -- answered by a member: see lane_relay.pyx -----------------------------------------------
+
+    cdef bint relay(self, Workspace work, Head *head, Py_ssize_t length) except -1:
+        """Pass the present request on.  Always False."""
+        cdef PlainRelay relay = <PlainRelay>self.route.relay
+        cdef Outcome outcome = self.flush(work)  # what it came behind is answered first
+        if outcome == WAITING:
+            self.left = work.rest()
+        if outcome != SENT:
+            return False
+        if self.lines_route is not self.route:
+            self.lines_route = self.route
+            self.member_lines = relay.lines(self.address, self.route.host)
+        if not relay.begin(self, work, head, length, self.member_lines):
+            return self.go_general(work)
+        return False
+
+    cdef int was_relayed(self, bint keep_alive, Py_ssize_t sent, bytes rest) except -1:
+        cdef Relayed relayed = self.relayed
+        self.relayed = None
+        self.has_answered = True
+        if rest is None and keep_alive:
+            self.rest()
+            if self.view.state == SK_RESTING and (self.missed or self.left is not None):
+                self.missed = 0
+                self.serve(True)
+        elif rest is None:
+            self.close()
+        else:
+            self.unsent = rest
+            self.taken = 0
+            self.sent_before = sent
+            self.unlogged = [(relayed, sent + PyBytes_GET_SIZE(rest))] if self.route.log is not None else None
+            self.last = not keep_alive
+            self.wait_for_client()
+        return 0
+
+    cdef object leave_with(self, bytes data):
+        cdef Workspace work = self.lanes.work
+        cdef bytes left = self.left
+        self.relayed = self.left = None
+        self.has_answered = True  # in a way: its next request will find its lane of use
+        work.send_held()
+        return self.become_general(work, SK_FAST).take_over_request(data if left is None else data + left)
+
     # -- out of the lane ----------------------------------------------------------------------
 
     cdef object become_general(self, Workspace work, sk_kind kind):
@@ -459,6 +516,8 @@ cdef class LaneConnection(LaneSender):
                 self.check_stall(now, rest_of_pending(self))
             else:
                 self.check_stall(now, PyBytes_GET_SIZE(self.unsent) - self.taken)
+        elif self.view.state == SK_RELAYING:
+            self.relayed.expire(now)
         elif self.view.state == SK_RESTING:
             self.deadline = self.view.served_at + self.lanes.keep_alive
             if self.deadline <= now:
@@ -473,6 +532,8 @@ cdef class LaneConnection(LaneSender):
         last, and who called us must not go on then."""
         if self.view.state == SK_RESTING:
             self.queue()
+        elif self.view.state == SK_RELAYING:
+            self.relayed.finish_soon()
 
     cpdef close(self):
         if self.view.state == SK_GONE:
@@ -484,6 +545,10 @@ cdef class LaneConnection(LaneSender):
         if self.view.pending != NULL:
             end_pending(self, SK_PARCEL_LOST)
             return
+        if self.view.state == SK_RELAYING:
+            relayed, self.relayed = self.relayed, None
+            self.view.state = SK_GONE
+            (<Relayed>relayed).lose()
         if self.view.state == SK_SENDING:
             self.whole = False
             self.log_unsent()

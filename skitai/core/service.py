@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextvars
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from skitai._kernels import AccessRecord, engine, http1, percent_decode
 from skitai.core.admission import AdmissionHook, LimitedSink, admission_hook, body_hook, early_refusal
@@ -28,13 +29,13 @@ from skitai.core.forwarded import ClientView, TrustedProxies
 from skitai.core.gateway import Run
 from skitai.core.grounds import grounds_of
 from skitai.core.habitlog import HabitLog
-from skitai.core.lanes import LaneCallbacks, make_lane
+from skitai.core.lanes import LaneCallbacks, make_lane, make_relay_lane
 from skitai.core.limitlog import LimitLog
 from skitai.core.logs.facade import Logs
 from skitai.core.overdue import OverdueRuns
 from skitai.core.plans import NOBODY, Chain, Chains, ListenerInfo, Plan
 from skitai.core.redirects import quote_path, redirect
-from skitai.core.relays import Asked, Relay
+from skitai.core.relays import Asked, Begun, PlainWay, Relay
 from skitai.core.routes import Mount, RouteTable
 from skitai.core.runs import Runs
 from skitai.core.static import StaticFolder, error_pages, not_there
@@ -261,7 +262,7 @@ class HttpService:
     def depth(self) -> int:
         return self._table.depth
 
-    def lane(self, host: str, path: str, info: ListenerInfo) -> engine.Lane | None:
+    def lane(self, host: str, path: str, info: ListenerInfo) -> engine.Lane | engine.RelayLane | None:
         site = self._table.host(host)
         if self._proxies or site is None or site.redirect_to:
             return None
@@ -274,7 +275,11 @@ class HttpService:
             return None
         mounts = site.match(path)
         chain = self._chains.of(mounts) if mounts else NOBODY
-        if chain.mount is None or chain.app is None or chain.folders or chain.is_broken or chain.is_coroutine:
+        if chain.mount is None or chain.folders or chain.is_broken:
+            return None
+        if chain.relay is not None:
+            return make_relay_lane(chain.mount, chain.relay, info.scheme, self._answer_was_cut, self.log)
+        if chain.app is None or chain.is_coroutine:
             return None
         if chain.mount.options.lane in ("waits", "burns") and not self._executor.inline:
             return None
@@ -299,6 +304,27 @@ class HttpService:
         exchange.response_timeout = mount.options.response_timeout
         plan.run = run = self._runs.go_on(exchange, begun, context, mount, app)
         return run
+
+    def go_on_relaying(
+        self,
+        exchange: engine.Exchange,
+        way: PlainWay,
+        peer: Any,
+        pool: Any,
+        connection: Any,
+        began_at: float,
+        body: bytes,
+    ) -> None:
+        listener: ListenerInfo = exchange.listener
+        exchange.context = plan = Plan(self._client_of(exchange, listener), self._table.error_pages)
+        self._route(exchange, listener, plan)
+        exchange.response_timeout = exchange.connection.deadline = _FOREVER
+        begun = Begun(peer, began_at, connection, pool, body)
+        asked = Asked(exchange, plan.client, plan.path, self._relay_failed)
+        plan.passage = way.go_on(asked, begun)
+
+    def _answer_was_cut(self, status: int, text: str) -> None:
+        self._limit_log.note(f"answered {status}", text)
 
     # -- admission ------------------------------------------------------------------------
 

@@ -16,7 +16,15 @@ from functools import lru_cache
 from skitai._kernels import http1
 from skitai.core.forwarded import UNTRUSTED_FIELDS, ClientView
 
-__all__ = ["answer_fields", "interim_fields", "named_protocols", "request_fields", "trailer_fields"]
+__all__ = [
+    "DROPPED",
+    "DROPPED_OF_ANSWERS",
+    "answer_fields",
+    "interim_fields",
+    "named_protocols",
+    "request_fields",
+    "trailer_fields",
+]
 
 #: Our name in Via (RFC 9110 section 7.6.3): a pseudonym, for addresses behind it are nobody's business.
 _PSEUDONYM = "skitai"
@@ -59,6 +67,12 @@ _OF_ANSWERS = {
     "trailer": _Kind.TRAILER,
     **dict.fromkeys(("keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"), _Kind.DROPPED),
 }
+
+
+#: Fields of plain messages that stop here: those of clients whom nobody speaks for, and whose Connection, as that of
+#: an answer, names nothing but what it means itself; and of answers Content-Length, which is said at their end.
+DROPPED = UNTRUSTED_FIELDS | frozenset(name for name, kind in _OF_REQUESTS.items() if kind is not _Kind.TE)
+DROPPED_OF_ANSWERS = frozenset({*_OF_ANSWERS, "content-length"})
 
 
 @lru_cache(maxsize=512)  # names as they are spelt, of which there are few

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from skitai._kernels import http1
 from skitai.core.redirects import quote_path
-from skitai.core.relays import Asked
+from skitai.core.relays import Asked, Begun, Cut
 from skitai.core.routes import Mount
 from skitai.errors import HTTPError
 from skitai.limits import Limits
 from skitai.proxy.headfields import named_protocols, request_fields
 from skitai.proxy.passage import Passage, Terms
+from skitai.proxy.plain import PlainWay
 from skitai.proxy.targets import target_of
 from skitai.was._reach import Reach
 
@@ -33,27 +35,56 @@ class ClusterRelay:
         is_stripped = mount.path != "" and not mount.options.preserve_path
         self._prefix = quote_path(mount.path.encode("utf-8", "surrogateescape")) if is_stripped else ""
         self._terms: Terms | None = None
+        self._ways: dict[str, PlainWay] = {}
 
     def begin(self, asked: Asked) -> Passage:
-        head, options = asked.exchange.head, self._mount.options
+        head = asked.exchange.head
         if head.method == "TRACE":
             # Its answer is what members are told, addresses among it (RFC 9110 section 9.3.8).
             raise HTTPError(405, "TRACE is not passed on.")
+        target, fields, protocols = self._asked_for(asked)
+        passage = Passage(self._terms or self._settle(), asked, protocols)
+        passage.start(target, fields)
+        return passage
+
+    def _asked_for(self, asked: Asked) -> tuple[str, http1.Headers, str]:
+        """What a member is asked for, the fields, and the protocols that it may be upgraded to."""
+        head, options = asked.exchange.head, self._mount.options
         target = target_of(head, asked.path, self._mount.path, preserve=options.preserve_path)
         protocols = named_protocols(head)
         host = head.host if options.preserve_host else ""
         fields = request_fields(head, asked.client, asked.exchange.peer[0], self._prefix, host)
         if protocols:
             fields += [("Connection", "Upgrade"), ("Upgrade", protocols)]
+        return target, fields, protocols
+
+    def way(self, scheme: str, cut: Cut) -> PlainWay | None:
+        way = self._ways.get(scheme)
+        if way is None:
+            terms = self._terms or self._settle()
+            way = self._ways[scheme] = PlainWay(
+                terms,
+                self._cluster,
+                scheme,
+                self._prefix,
+                self._go_on,
+                cut,
+                keeps_host=self._mount.options.preserve_host,
+            )
+        return way if way.is_open else None
+
+    def _go_on(self, asked: Asked, begun: Begun) -> Passage:
+        target, fields, protocols = self._asked_for(asked)
         passage = Passage(self._terms or self._settle(), asked, protocols)
-        passage.start(target, fields)
+        passage.go_on(target, fields, begun, self._cluster)
         return passage
 
     def _settle(self) -> Terms:
         """With the first request: at the end of a process nobody makes a client for it any more."""
         by = self._reach()
         options = self._mount.options
+        self._cluster = by.cluster(self._title)
         self._terms = Terms(
-            by.cluster(self._title), by.client, self._limits, options.response_timeout, options.body_max
+            self._cluster, by.client, self._limits, options.response_timeout, options.body_max
         )
         return self._terms
