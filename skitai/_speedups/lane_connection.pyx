@@ -178,6 +178,7 @@ cdef class LaneConnection(LaneSender):
     # -- events -----------------------------------------------------------------------------
 
     cdef int on_ready(self, int ready) except -1:
+        cdef Relayed relayed
         try:
             # HELD here: kqueue tells of reading and of writing in two events.
             if self.view.state == SK_HELD or self.view.state == SK_HELD_SENT:
@@ -194,7 +195,8 @@ cdef class LaneConnection(LaneSender):
             else:
                 self.missed |= ready
                 if self.view.state == SK_RELAYING:
-                    self.relayed.client_ready(ready)
+                    relayed = self.relayed  # which we may forget meanwhile
+                    relayed.client_ready(ready)
         except Exception:
             # The service broke its promise; only this client pays for it.
             self.lanes.engine.report("answering a request")
@@ -436,6 +438,7 @@ cdef class LaneConnection(LaneSender):
     cdef int was_relayed(self, bint keep_alive, Py_ssize_t sent, bytes rest) except -1:
         cdef Relayed relayed = self.relayed
         self.relayed = None
+        self.view.state = SK_SERVING
         self.has_answered = True
         if rest is None and keep_alive:
             self.rest()
@@ -510,14 +513,16 @@ cdef class LaneConnection(LaneSender):
     # -- what the engine calls ----------------------------------------------------------------
 
     def expire(self, double now):
-        """No request came in time, or the client has stopped reading."""
+        """No request came in time, the client has stopped reading, or a member takes too long."""
+        cdef Relayed relayed
         if self.view.state == SK_SENDING:
             if self.view.pending != NULL:
                 self.check_stall(now, rest_of_pending(self))
             else:
                 self.check_stall(now, PyBytes_GET_SIZE(self.unsent) - self.taken)
         elif self.view.state == SK_RELAYING:
-            self.relayed.expire(now)
+            relayed = self.relayed
+            relayed.expire(now)
         elif self.view.state == SK_RESTING:
             self.deadline = self.view.served_at + self.lanes.keep_alive
             if self.deadline <= now:
@@ -530,12 +535,15 @@ cdef class LaneConnection(LaneSender):
     def finish_soon(self):
         """The server stops: answer what has come, then end (`rest`).  Not here: an application may
         last, and who called us must not go on then."""
+        cdef Relayed relayed
         if self.view.state == SK_RESTING:
             self.queue()
         elif self.view.state == SK_RELAYING:
-            self.relayed.finish_soon()
+            relayed = self.relayed
+            relayed.finish_soon()
 
     cpdef close(self):
+        cdef Relayed relayed
         if self.view.state == SK_GONE:
             return
         if self.view.state == SK_HELD or self.view.state == SK_HELD_SENT:
@@ -548,7 +556,7 @@ cdef class LaneConnection(LaneSender):
         if self.view.state == SK_RELAYING:
             relayed, self.relayed = self.relayed, None
             self.view.state = SK_GONE
-            (<Relayed>relayed).lose()
+            relayed.lose()
         if self.view.state == SK_SENDING:
             self.whole = False
             self.log_unsent()

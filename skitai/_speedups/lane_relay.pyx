@@ -393,9 +393,10 @@ cdef class PlainPassage(Relayed):
 
     cdef int give_up(self, bint is_clean) except -1:
         """The client has gone."""
+        cdef LaneSender lane = self.lane
         if self.body_left == 0:
             self.end_of_member(is_clean)
-        self.lane.close()
+        lane.close()
         return 0
 
     cdef int end_of_member(self, bint is_clean) except -1:
@@ -425,6 +426,7 @@ cdef class PlainPassage(Relayed):
                 self.began_at,
                 self.request[self.head_size :],
             )
+            exchange.connection.deadline = FOREVER  # the passage has clocks of its own
         except BaseException:
             self.far = None
             sk_members_end(self.relay.members.all, self.id, 0.0, SK_ENDED_CANCELLED, monotonic())
@@ -491,10 +493,11 @@ cdef class PlainPassage(Relayed):
         return 0
 
     cdef int expire(self, double now) except -1:
+        cdef LaneSender lane = self.lane
         if self.status == 0:
             self.leave()  # whose clocks have run out, too
         elif self.waiting is not None:
-            self.lane.check_stall(now, PyBytes_GET_SIZE(self.waiting) - self.taken)
+            lane.check_stall(now, PyBytes_GET_SIZE(self.waiting) - self.taken)
         else:
             self.cut(
                 NetworkTimeout(

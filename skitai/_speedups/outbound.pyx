@@ -365,15 +365,16 @@ cdef class OutboundConnection:
 
     cdef int _on_readable(self) except -1:
         cdef Py_ssize_t size
+        cdef Relayed plain = self.plain  # which we may forget while it hears
         try:
             size = self._receive()
         except OSError as error:
-            if self.plain is not None and self.plain.heard(NULL, -1):
+            if plain is not None and plain.heard(NULL, -1):
                 return 0
             failure = ReadError(f"reading from the server failed: {error.strerror or error}")
             self._fail(self.write_error or failure, error)
             return 0
-        if size < 0 or (self.plain is not None and self.plain.heard(self.room, size)):
+        if size < 0 or (plain is not None and plain.heard(self.room, size)):
             return 0
         if self.taker is None:
             self.close()  # nobody has asked; or the end

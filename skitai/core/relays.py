@@ -60,8 +60,8 @@ class Relay(Protocol):
     """What is mounted at a path in the place of an application."""
 
     def way(self, scheme: str, cut: Cut) -> PlainWay | None:
-        """By which the engine passes on plain requests itself, of clients that it speaks ``scheme`` with; always
-        the same one.  None: it may not."""
+        """By which the engine passes on plain requests itself, of clients that it speaks ``scheme`` with;
+        always the same one.  None: it may not."""
 
     def begin(self, asked: Asked) -> Passage:
         """Pass it on; where it has a body, that is still to come.  Raises HTTPError to refuse it."""

@@ -318,7 +318,7 @@ class HttpService:
         listener: ListenerInfo = exchange.listener
         exchange.context = plan = Plan(self._client_of(exchange, listener), self._table.error_pages)
         self._route(exchange, listener, plan)
-        exchange.response_timeout = exchange.connection.deadline = _FOREVER
+        exchange.response_timeout = _FOREVER
         begun = Begun(peer, began_at, connection, pool, body)
         asked = Asked(exchange, plan.client, plan.path, self._relay_failed)
         plan.passage = way.go_on(asked, begun)

@@ -69,8 +69,8 @@ _OF_ANSWERS = {
 }
 
 
-#: Fields of plain messages that stop here: those of clients whom nobody speaks for, and whose Connection, as that of
-#: an answer, names nothing but what it means itself; and of answers Content-Length, which is said at their end.
+#: Fields of plain messages that stop here: of clients whom nobody speaks for, and whose Connection, as that
+#: of an answer, names nothing but what it means itself; of answers Content-Length too, for their end.
 DROPPED = UNTRUSTED_FIELDS | frozenset(name for name, kind in _OF_REQUESTS.items() if kind is not _Kind.TE)
 DROPPED_OF_ANSWERS = frozenset({*_OF_ANSWERS, "content-length"})
 

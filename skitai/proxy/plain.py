@@ -45,8 +45,8 @@ class PlainWay:
         *,
         keeps_host: bool,
     ) -> None:
-        """``scheme``: that clients speak; ``prefix``: the part of the path that is left out; ``go_on`` makes the
-        passage of what was begun."""
+        """``scheme``: that clients speak; ``prefix``: the part of the path that is left out; ``go_on`` makes
+        the passage of what was begun."""
         self._client = terms.client
         self._cluster = cluster
         self._scheme = scheme
@@ -60,8 +60,7 @@ class PlainWay:
 
     @property
     def is_open(self) -> bool:
-        """What passes by here would pass no other way: members are asked in the clear, and their clocks are not
-        for fractions of a second."""
+        """Members are asked in the clear, and their clocks are not for fractions of a second."""
         return not self._cluster.settings.ssl and min(self.patience) >= _LEAST_PATIENCE
 
     def members(self) -> engine.Members | None:

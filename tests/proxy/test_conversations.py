@@ -8,6 +8,8 @@ import pytest
 
 from tests.proxy.proxy_world import Member, proxying
 
+pytestmark = pytest.mark.usefixtures("way")
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 

@@ -225,7 +225,8 @@ class Service(Protocol):
 
     def lane(self, host: str, path: str, info: Any) -> Lane | RelayLane | None:
         """The lane for ``path`` at ``host`` (lower case, as in Host), and for all paths with the
-        same first `depth` segments; None where a request asks for more than an application's call, or than being passed on."""
+        same first `depth` segments; None where a request asks for more than an application's call, or than
+        being passed on."""
 
     def go_on_relaying(
         self,
@@ -237,8 +238,8 @@ class Service(Protocol):
         began_at: float,
         body: bytes,
     ) -> None:
-        """Go on with a request that was to be passed on plainly by ``way``: ``peer`` is to answer it, and has been asked over
-        ``connection``, of ``pool``, unless that is None."""
+        """Go on with a request that was to be passed on plainly by ``way``: ``peer`` is to answer it, and has
+        been asked over ``connection``, of ``pool``, unless that is None."""
 
     def go_on(self, exchange: Exchange, begun: Begun, context: Context) -> Run:
         """The run that goes on with ``begun``, which was called in ``context``."""

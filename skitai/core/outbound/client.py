@@ -92,8 +92,8 @@ class HttpClient:
         self._begin(fetch)
 
     def go_on(self, fetch: Fetch, pool: Pool, connection: Any, began_at: float) -> None:
-        """``fetch`` has been asked already, over ``connection`` of ``pool``: `OutboundConnection.hand_over` of the
-        compiled build.  The loop thread."""
+        """``fetch`` has been asked already, over ``connection`` of ``pool``: see `hand_over` of those
+        of the compiled build.  The loop thread."""
         self._active.add(fetch)
         fetch.pool = pool
         fetch.go_on(connection, began_at)

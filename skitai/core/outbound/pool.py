@@ -145,7 +145,7 @@ class Pool:
         self.make()
 
     def take(self, is_repeatable: bool) -> Pooled | None:
-        """As `want`, without a fetch: a connection that is idle, and from here on somebody's; None: none is."""
+        """As `want`, without a fetch: a connection that is idle, the caller's from now on.  None: none."""
         client = self._client
         while self._idle:
             connection = self._idle.pop()
