@@ -22,6 +22,9 @@ cdef extern from *:
 
 SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 
+cdef extern from "<string.h>" nogil:
+    void *memmem(const void *text, size_t length, const void *part, size_t part_length)
+
 cdef enum:
     OWN_MAX = 160  # status, Via, Content-Length, Connection, and the empty line
 
@@ -85,6 +88,18 @@ cdef inline Py_ssize_t _write_field(
     return name_length + field.value.length + 4
 
 
+cdef inline bint _asks_more(const unsigned char *data, const Field *field) noexcept:
+    """Whether what it says has to be looked at: goes on in other words, or not at all, or ends the way."""
+    cdef const unsigned char *name = data + field.name.start
+    if field.name.length == 2:
+        return is_word(name, 2, b"te")
+    if field.name.length == 3:
+        return is_word(name, 3, b"via") and memmem(
+            data + field.value.start, field.value.length, <const char *>b"skitai", 6
+        ) != NULL
+    return field.name.length == 12 and is_word(name, 12, b"max-forwards")
+
+
 cdef Py_ssize_t write_request_fields(
     unsigned char *at, Py_ssize_t room, const unsigned char *data, const Head *head, Names dropped
 ) noexcept:
@@ -93,8 +108,7 @@ cdef Py_ssize_t write_request_fields(
     cdef uint64_t index
     for index in range(head.count):
         field = &head.fields[index]
-        # What it says goes on in other words, or not at all.
-        if field.name.length == 2 and is_word(data + field.name.start, 2, b"te"):
+        if _asks_more(data, field):
             return NOT_PLAIN_HEAD
         if dropped.has(data + field.name.start, field.name.length):
             continue

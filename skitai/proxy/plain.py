@@ -40,13 +40,14 @@ class PlainWay:
         cluster: Cluster,
         scheme: str,
         prefix: str,
+        left_out: int,
         go_on: Callable[[Asked, Begun], Passage],
         cut: Cut,
         *,
         keeps_host: bool,
     ) -> None:
-        """``scheme``: that clients speak; ``prefix``: the part of the path that is left out; ``go_on`` makes
-        the passage of what was begun."""
+        """``scheme``: that clients speak; ``prefix``: the part of the path that is left out, as it is
+        told, and ``left_out`` its bytes as they come; ``go_on`` makes the passage of what was begun."""
         self._client = terms.client
         self._cluster = cluster
         self._scheme = scheme
@@ -55,7 +56,7 @@ class PlainWay:
         self.go_on = go_on
         self.limits: Limits = terms.limits
         self.keeps_host = keeps_host
-        self.left_out = len(prefix)
+        self.left_out = left_out
         self.patience = _patience(terms, cluster)
 
     @property

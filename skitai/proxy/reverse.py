@@ -14,13 +14,20 @@ from skitai.core.relays import Asked, Begun, Cut
 from skitai.core.routes import Mount
 from skitai.errors import HTTPError
 from skitai.limits import Limits
-from skitai.proxy.headfields import named_protocols, request_fields
+from skitai.proxy.headfields import goes_no_further, is_looped, named_protocols, request_fields
 from skitai.proxy.passage import Passage, Terms
 from skitai.proxy.plain import PlainWay
 from skitai.proxy.targets import target_of
 from skitai.was._reach import Reach
 
 __all__ = ["ClusterRelay"]
+
+
+class _Arrived:
+    """A passage that ends here."""
+
+    def over(self) -> None:
+        """It was over before."""
 
 
 class ClusterRelay:
@@ -37,11 +44,16 @@ class ClusterRelay:
         self._terms: Terms | None = None
         self._ways: dict[str, PlainWay] = {}
 
-    def begin(self, asked: Asked) -> Passage:
+    def begin(self, asked: Asked) -> Passage | _Arrived:
         head = asked.exchange.head
         if head.method == "TRACE":
             # Its answer is what members are told, addresses among it (RFC 9110 section 9.3.8).
             raise HTTPError(405, "TRACE is not passed on.")
+        if is_looped(head):
+            raise HTTPError(508, "The servers behind this one lead back to it.")
+        if goes_no_further(head):
+            asked.exchange.respond(204, [("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS")])
+            return _Arrived()
         target, fields, protocols = self._asked_for(asked)
         passage = Passage(self._terms or self._settle(), asked, protocols)
         passage.start(target, fields)
@@ -67,6 +79,7 @@ class ClusterRelay:
                 self._cluster,
                 scheme,
                 self._prefix,
+                len(self._mount.path.encode("utf-8", "surrogateescape")) if self._prefix else 0,
                 self._go_on,
                 cut,
                 keeps_host=self._mount.options.preserve_host,

@@ -50,6 +50,8 @@ REQUESTS: dict[str, tuple[bytes, bool]] = {
         b"GET / HTTP/1.1\r\nHost: a\r\n" + b"".join(b"X-%d: %d\r\n" % (n, n) for n in range(90)) + b"\r\n",
         False,
     ),
+    "our own name": (b"GET / HTTP/1.1\r\nHost: a\r\nVia: 1.1 skitai\r\n\r\n", True),
+    "hops": (b"OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 3\r\n\r\n", True),
     "TE": (b"GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: close\r\n\r\n", True),
     "a hidden file": (b"GET /.well-known/x HTTP/1.1\r\nHost: a\r\n\r\n", True),
     "percent": (b"GET /%41 HTTP/1.1\r\nHost: a\r\n\r\n", True),
