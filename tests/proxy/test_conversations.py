@@ -446,3 +446,18 @@ def test_a_server_that_stops_finishes_what_it_has_begun() -> None:
         asked.send(OK)
         assert client.rest().endswith(b"\r\n\r\nok")
         assert drained.wait(5)
+
+
+def test_clients_that_speak_tls() -> None:
+    member = Member()
+    with proxying(member, secure=True) as world:
+        client = world.client()
+        asked = None
+        for body in (b"ok", b"x" * 300_000):
+            client.get()
+            asked = asked or member.accept()
+            assert b"\r\nX-Forwarded-Proto: https\r\n" in asked.head()
+            asked.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+            assert client.head().startswith(b"HTTP/1.1 200 ")
+            assert client.exactly(len(body)) == body
+        client.close()
