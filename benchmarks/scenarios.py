@@ -31,7 +31,7 @@ THREADED = ("granian-threads", "gunicorn", "waitress", "cheroot")
 SIXTEEN = ("granian-16", "gunicorn-16", "waitress-16", "bjoern")
 ASYNC = ("granian-async", "uvicorn", "hypercorn")
 CLIENTS = ("aiohttp", "pycurl")
-PEERS = (*WSGI, "uvicorn", "hypercorn", "nginx", *CLIENTS, "asyncpg", "psycopg2")
+PEERS = (*WSGI, "uvicorn", "hypercorn", "nginx", "haproxy", *CLIENTS, "asyncpg", "psycopg2")
 
 KEEP_ALIVE = Load()
 CLOSE = Load(headers=("Connection: close",))
@@ -246,7 +246,7 @@ SCENARIOS: dict[str, Scenario] = {
         FILE_SIZES["12.bin"],
         Load(path="/12.bin"),
         ours=("skitai-proxy",),
-        peers=("nginx-proxy",),
+        peers=("nginx-proxy", "haproxy-proxy", "aiohttp-proxy"),
         upstream="nginx-members",
     ),
     "proxy-64k": Scenario(
@@ -255,7 +255,16 @@ SCENARIOS: dict[str, Scenario] = {
         FILE_SIZES["64k.bin"],
         Load(path="/64k.bin"),
         ours=("skitai-proxy",),
-        peers=("nginx-proxy",),
+        peers=("nginx-proxy", "haproxy-proxy", "aiohttp-proxy"),
+        upstream="nginx-members",
+    ),
+    "proxy-one": Scenario(
+        "file of 12 bytes, likewise, by one client that asks again when it is answered: the latency",
+        MEMBERS,
+        FILE_SIZES["12.bin"],
+        Load(path="/12.bin", connections=1),
+        ours=("skitai-proxy",),
+        peers=("nginx-proxy", "haproxy-proxy"),
         upstream="nginx-members",
     ),
     "db": Scenario(

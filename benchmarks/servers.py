@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,9 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.certificates import certificate
-from benchmarks.programs import nginx
+from benchmarks.programs import of_system
 
 __all__ = ["REPO", "SERVERS", "Spec", "argv", "environment", "version"]
+
+_NUMBER = re.compile(r"\d+\.\d+\.\d+")
 
 REPO = Path(__file__).resolve().parent.parent
 
@@ -35,6 +38,8 @@ class Spec:
     """of the environment"""
     conf: str = ""
     """its file of settings, written to {folder}/{name}-{port}.conf, with the same words in it"""
+    program: str = "nginx"
+    """of the system"""
     key: str = ""
     """it speaks TLS, with a key of this kind: ``ECDSA`` or ``RSA``; the certificate is {folder}/{key}.pem"""
 
@@ -151,6 +156,27 @@ _NGINX_PROXY = _NGINX.replace(
         }}
     }}""",
 ).replace("nginx.pid", "nginx-proxy.pid")
+
+# As it comes, but for one thread, as all others have one process; it keeps connections to members by itself.
+_HAPROXY = """\
+global
+    nbthread 1
+    maxconn 4000
+defaults
+    mode http
+    option forwardfor
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+frontend front
+    bind 127.0.0.1:{port}
+    default_backend members
+backend members
+    http-reuse always
+    balance roundrobin
+    server one 127.0.0.1:{app}
+    server two 127.0.0.2:{app}
+"""
 
 _PROXY = """\
 [server]
@@ -285,6 +311,14 @@ SERVERS: dict[str, Spec] = {
         "apt-get install nginx-light",
         conf=_NGINX_PROXY,
     ),
+    "haproxy-proxy": Spec(
+        "-db -q -f {folder}/haproxy-proxy-{port}.conf",
+        None,
+        "apt-get install haproxy",
+        conf=_HAPROXY,
+        program="haproxy",
+    ),
+    "aiohttp-proxy": Spec("-m benchmarks.aioproxy {app} {port}", "aiohttp"),
     "nginx-tls": Spec(
         "-p {folder} -c {folder}/nginx-tls-{port}.conf",
         None,
@@ -307,7 +341,7 @@ def argv(name: str, app: str, port: int, folder: Path) -> list[str]:
     spec = SERVERS[name]
     program = sys.executable
     if spec.package is None:
-        program = nginx() or "nginx"
+        program = of_system(spec.program) or spec.program
     if spec.key:
         certificate(spec.key, folder)
     words = {"app": app, "port": port, "folder": folder, "key": spec.key}
@@ -326,8 +360,8 @@ def version(name: str) -> str | None:
     """What a server says that it is; None if it is not installed."""
     spec = SERVERS[name]
     if spec.package is None:
-        program = nginx()
-        return program and _says([program, "-v"], name).rpartition("/")[2]
+        program = of_system(spec.program)
+        return program and _NUMBER.findall(_says([program, "-v"], name))[0]
     if spec.package == "skitai":
         return _says([sys.executable, "-m", "skitai", "--version"], name).removeprefix("Skitai ")
     try:

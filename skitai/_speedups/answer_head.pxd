@@ -56,3 +56,7 @@ cdef class AnswerHead:
     cdef Py_ssize_t write(
         self, unsigned char *at, Py_ssize_t room, Py_ssize_t body_size, bint keep_alive
     ) except -3
+
+
+# The line of a Content-Length: its bytes, at most 38.
+cdef Py_ssize_t write_length(unsigned char *at, Py_ssize_t length) noexcept

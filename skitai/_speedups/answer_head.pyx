@@ -218,7 +218,7 @@ cdef class AnswerHead:
             room -= length
         if self.varies:
             at += _copy(at, b"Vary: Accept-Encoding\r\n")
-        at += _write_length(at, body_size)
+        at += write_length(at, body_size)
         if not keep_alive:
             at += _copy(at, b"Connection: close\r\n")
         at += _copy(at, b"\r\n")
@@ -247,8 +247,7 @@ cdef inline Py_ssize_t _copy(unsigned char *at, bytes text) noexcept:
     return PyBytes_GET_SIZE(text)
 
 
-cdef inline Py_ssize_t _write_length(unsigned char *at, Py_ssize_t length) noexcept:
-    """The line of a Content-Length."""
+cdef Py_ssize_t write_length(unsigned char *at, Py_ssize_t length) noexcept:
     cdef unsigned char[20] digits
     cdef int count = 0
     memcpy(at, b"Content-Length: ", 16)

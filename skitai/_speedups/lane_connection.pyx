@@ -17,13 +17,15 @@ The general connection gives the socket back when it is idle (`LaneConnection.__
                            │  │ ▲
                            │  │ └──turn──────── QUEUED     others were served for a while
                            │  ├──kept a moment─▶ HELD ──sent──▶ RESTING
-                           │  └──socket full──▶ SENDING ──taken──▶ RESTING
+                           │  ├──socket full──▶ SENDING ──taken──▶ RESTING
+                           │  └──a member's──▶ RELAYING ──answered──▶ RESTING, SENDING
                            └──not plain, closed──▶ GONE
 
 HELD lasts as long as other connections of the same batch of events are served (held.h): nothing but
-the sending of what is held sees it; that, and SENDING, is the other half's (lane_sender.pyx).  The
-states are those of relief.h: while the leader is away the monitor may take a connection from RESTING
-to SENDING and back, from HELD to HELD_SENT, and to ENDED, which only `close` follows.
+the sending of what is held sees it; that, and SENDING, is the other half's (lane_sender.pyx).  RELAYING
+lasts until a member has answered (lane_relay.pyx), or is left for a general connection.  The states are
+those of relief.h: while the leader is away the monitor may take a connection from RESTING to SENDING and
+back, from HELD to HELD_SENT, and to ENDED, which only `close` follows.
 
 SERVING belongs to one thread, the leader as it began.  The socket is watched edge-triggered: who
 serves reads on until there is no more, and what is reported meanwhile is kept in `missed`.
@@ -54,9 +56,10 @@ from skitai._speedups.habits cimport (
     sk_try_outside,
 )
 from skitai._speedups.heads cimport Head, recognise_next
+from skitai._speedups.lane_leaving cimport LaneLeaving
 from skitai._speedups.lane_routes cimport Route
 from skitai._speedups.lane_seal cimport Seal
-from skitai._speedups.lane_sender cimport ALL, LOST, SENT, WAITING, LaneSender, Outcome, log_calls
+from skitai._speedups.lane_sender cimport LOST, SENT, WAITING, Outcome
 from skitai._speedups.lane_shelf cimport answer_from_shelf, end_pending, rest_of_pending, send_pending
 from skitai._speedups.lanes cimport Lanes
 from skitai._speedups.loop cimport (
@@ -68,6 +71,7 @@ from skitai._speedups.loop cimport (
     SK_HELD_SENT,
     SK_QUEUED,
     SK_READ,
+    SK_RELAYING,
     SK_RESTING,
     SK_SEALED,
     SK_SENDING,
@@ -75,6 +79,7 @@ from skitai._speedups.loop cimport (
     SK_WRITE,
     sk_lead,
 )
+from skitai._speedups.relayed cimport Relayed
 from skitai._speedups.shelf cimport SK_PARCEL_LOST, pick, sk_shelf_may_have
 from skitai._speedups.workspace cimport SCRATCH, Workspace
 
@@ -104,16 +109,11 @@ cdef double FOREVER = float("inf")
 
 
 @cython.final
-cdef class LaneConnection(LaneSender):
+cdef class LaneConnection(LaneLeaving):
     """Stands in the engine's tables where a general connection stands, with the methods that the
     engine calls on one.  ``deadline``: see `Connection.deadline`."""
 
-    cdef readonly object info
-    cdef int family              # of the socket
-    cdef Route route             # of the last request
     cdef object port_text
-    cdef readonly int returns    # how often in a row a general connection has given it back for nothing
-    cdef Meter meter             # of the request that it leaves to the general connection
 
     #: Bytes that a general connection may have read ahead of us.
     TAKES_MAX = SCRATCH
@@ -171,6 +171,7 @@ cdef class LaneConnection(LaneSender):
     # -- events -----------------------------------------------------------------------------
 
     cdef int on_ready(self, int ready) except -1:
+        cdef Relayed relayed
         try:
             # HELD here: kqueue tells of reading and of writing in two events.
             if self.view.state == SK_HELD or self.view.state == SK_HELD_SENT:
@@ -186,6 +187,9 @@ cdef class LaneConnection(LaneSender):
                 self.close()
             else:
                 self.missed |= ready
+                if self.view.state == SK_RELAYING:
+                    relayed = self.relayed  # which we may forget meanwhile
+                    relayed.client_ready(ready)
         except Exception:
             # The service broke its promise; only this client pays for it.
             self.lanes.engine.report("answering a request")
@@ -301,6 +305,9 @@ cdef class LaneConnection(LaneSender):
                 length += head.content_length
             if not head.keep_alive and work.start + length < work.filled:
                 return self.go_general(work)  # bytes behind the last request want the general one's care
+            if route.relay is not None:
+                self.route = route
+                return self.relay(work, head, length)
             if now and now - began_at > TURN_MAX:
                 return self.give_way(work)
             if lanes.lead != NULL and not sk_may_call(lanes.lead):
@@ -404,45 +411,7 @@ cdef class LaneConnection(LaneSender):
             call.release()
         return 0.0
 
-    # -- out of the lane ----------------------------------------------------------------------
-
-    cdef object become_general(self, Workspace work, sk_kind kind):
-        """The general connection that has our socket, and what we have not sent; ``kind``: how the
-        present request's handler is to be called."""
-        # Only where the lane is of no use to them their connections stay out of it for longer.
-        cdef int returns = 0 if self.has_answered or kind != SK_FAST else self.returns + 1
-        unsent, unlogged = self.hand_over(work)
-        self.view.state = SK_GONE
-        self.lanes.loop.forget(self)
-        if self.seal is not None:
-            sock = self.seal.leave()
-        else:
-            sock = socket.socket(self.family, socket.SOCK_STREAM, 0, self.fd)
-        self.fd = -1
-        connection = self.lanes.engine.replace(self, sock, returns)
-        if kind != SK_FAST:
-            connection.next_meter = self.meter
-            connection.next_burns = kind == SK_BURNS
-            connection.next_lasts = True
-        connection.send_first(unsent)
-        log_calls(unlogged, ALL)
-        return connection
-
-    cdef bint go_general(self, Workspace work, sk_kind kind=SK_FAST) except -1:
-        """The present request is the general connection's.  Always False."""
-        cdef bytes data = work.rest()
-        cdef Outcome outcome = self.flush(work)
-        work.send_held()  # the others' answers do not wait for Python code
-        if outcome == SENT:
-            self.become_general(work, kind).take_over(data)
-        elif outcome == WAITING:
-            self.left = data
-        return False
-
-    cdef object leave(self, Workspace work):
-        data = work.rest()
-        work.send_held()
-        return self.become_general(work, SK_FAST).take_over_request(data)
+    # -- another leader -----------------------------------------------------------------------
 
     cdef int go_on_without(self, Workspace former) except -1:
         if self.view.state == SK_SERVING:
@@ -453,12 +422,16 @@ cdef class LaneConnection(LaneSender):
     # -- what the engine calls ----------------------------------------------------------------
 
     def expire(self, double now):
-        """No request came in time, or the client has stopped reading."""
+        """No request came in time, the client has stopped reading, or a member takes too long."""
+        cdef Relayed relayed
         if self.view.state == SK_SENDING:
             if self.view.pending != NULL:
                 self.check_stall(now, rest_of_pending(self))
             else:
                 self.check_stall(now, PyBytes_GET_SIZE(self.unsent) - self.taken)
+        elif self.view.state == SK_RELAYING:
+            relayed = self.relayed
+            relayed.expire(now)
         elif self.view.state == SK_RESTING:
             self.deadline = self.view.served_at + self.lanes.keep_alive
             if self.deadline <= now:
@@ -471,10 +444,15 @@ cdef class LaneConnection(LaneSender):
     def finish_soon(self):
         """The server stops: answer what has come, then end (`rest`).  Not here: an application may
         last, and who called us must not go on then."""
+        cdef Relayed relayed
         if self.view.state == SK_RESTING:
             self.queue()
+        elif self.view.state == SK_RELAYING:
+            relayed = self.relayed
+            relayed.finish_soon()
 
     cpdef close(self):
+        cdef Relayed relayed
         if self.view.state == SK_GONE:
             return
         if self.view.state == SK_HELD or self.view.state == SK_HELD_SENT:
@@ -484,6 +462,10 @@ cdef class LaneConnection(LaneSender):
         if self.view.pending != NULL:
             end_pending(self, SK_PARCEL_LOST)
             return
+        if self.view.state == SK_RELAYING:
+            relayed, self.relayed = self.relayed, None
+            self.view.state = SK_GONE
+            relayed.lose()
         if self.view.state == SK_SENDING:
             self.whole = False
             self.log_unsent()

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint32_t
 
+from skitai._speedups.answer_head cimport KnownLines
 from skitai._speedups.heads cimport Head
 
 cdef enum:
@@ -9,7 +10,7 @@ cdef enum:
 
 
 cdef class Route:
-    # A `Lane` for C: one host and one mount.
+    # A `Lane` or a `RelayLane` for C: one host and one mount.
     cdef bytes host
     cdef bytes prefix
     cdef object application, variable, services, log, warn, failure
@@ -27,6 +28,8 @@ cdef class Route:
     cdef object address, port
     cdef uint32_t seed           # tells mounts apart, for habits; 0: nothing is learnt
     cdef bint parks              # its handlers may be parked where they wait
+    # Of what a member answers in the place of an application, the `PlainRelay`; else None.
+    cdef object relay
 
 
     cdef bint codes(self, str content_type) except -1
@@ -36,7 +39,10 @@ cdef class Routes:
     # All that were asked for, by site, host and mount.
     cdef object service
     cdef int depth
+    cdef KnownLines lines
     cdef dict known
+    # `PlainRelay`s, by their ways: one for all hosts and mounts that share one.
+    cdef dict relays
     cdef uint32_t learnt
     cdef uint32_t[SEEN] seen
 

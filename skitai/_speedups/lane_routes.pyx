@@ -16,6 +16,9 @@ from cpython.dict cimport PyDict_GetItemWithError
 from cpython.object cimport PyObject
 from libc.string cimport memchr, memcmp
 
+from skitai._pure.engine.service import RelayLane
+from skitai._speedups.lane_relay import PlainRelay
+
 from skitai._speedups.fields cimport is_same
 
 cdef extern from *:
@@ -46,8 +49,10 @@ cdef class Route:
 
 @cython.final
 cdef class Routes:
-    def __init__(self, service):
+    def __init__(self, service, KnownLines lines):
         self.service = service
+        self.lines = lines
+        self.relays = {}
         self.depth = service.depth
         self.known = {}
 
@@ -106,10 +111,17 @@ cdef class Routes:
             route = Route.__new__(Route)
             route.host = host
             route.prefix = prefix
+            route.log = lane.log
+            route.path_start = lane.path_start
+            route.body_max = lane.body_max
+        if isinstance(lane, RelayLane):
+            route.relay = self.relays.get(lane.way)
+            if route.relay is None:
+                route.relay = self.relays[lane.way] = PlainRelay(lane.way, self.lines, lane.log)
+        elif lane is not None:
             route.application = lane.application
             route.variable = lane.variable
             route.services = lane.services
-            route.log = lane.log
             route.warn = lane.warn
             route.failure = lane.failure
             route.template = lane.template.copy()
@@ -119,8 +131,6 @@ cdef class Routes:
             if lane.compression is not None:
                 route.coded_from = lane.compression.least
                 route.coded_types = {}
-            route.path_start = lane.path_start
-            route.body_max = lane.body_max
             route.method = route.target = ""
             self.learnt += 1
             route.parks = lane.parks

@@ -3,6 +3,7 @@
 from skitai._speedups.calls cimport Call
 from skitai._speedups.lane_seal cimport LOST_BYTES, Seal
 from skitai._speedups.lanes cimport Lanes
+from skitai._speedups.relayed cimport Relayed
 from skitai._speedups.workspace cimport Seat, Workspace
 
 cdef enum Outcome:
@@ -13,7 +14,7 @@ cdef enum Outcome:
 
 cdef Py_ssize_t ALL
 
-# Note `calls` for their access lines; of their answers the system took `sent` bytes.
+# Note `calls` (of them, too, those that were `Relayed`) for their access lines; of their answers the system took `sent` bytes.
 cdef int log_calls(list calls, Py_ssize_t sent) except -1
 
 
@@ -37,6 +38,9 @@ cdef class LaneSender(Seat):
     cdef Py_ssize_t sent_before  # of these answers, in front of `unsent`
     cdef object stall
 
+    # RELAYING: the present request.
+    cdef Relayed relayed
+
     cdef bint deliver(self, Workspace work, Call call, Py_ssize_t length) except -1
     cdef int hold(self, Workspace work, double now) except -1
     cdef Outcome push(self, Workspace work, bytes body) except? LOST
@@ -53,4 +57,9 @@ cdef class LaneSender(Seat):
     cdef Outcome send_unsent(self) except? LOST
     cdef int log_unsent(self) except -1
     cdef tuple hand_over(self, Workspace work)
+    # The exchange of the request that `data` begins with, on a general connection in this one's place; what
+    # came behind it, `left`, goes along.
+    cdef object leave_with(self, bytes data)
+    # The relayed request is answered, `sent` bytes of it have left, and `rest` waits for the client.
+    cdef int was_relayed(self, bint keep_alive, Py_ssize_t sent, bytes rest) except -1
     cdef int check_stall(self, double now, Py_ssize_t waiting) except -1

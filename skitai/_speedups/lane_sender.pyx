@@ -235,6 +235,12 @@ cdef class LaneSender(Seat):
         self.stall.progressed()
         return 0
 
+    cdef object leave_with(self, bytes data):
+        raise NotImplementedError
+
+    cdef int was_relayed(self, bint keep_alive, Py_ssize_t sent, bytes rest) except -1:
+        raise NotImplementedError
+
     cdef Outcome send_unsent(self) except? LOST:
         """Send on; where that fails, or nothing comes behind it, close."""
         cdef Py_ssize_t sent
@@ -293,10 +299,12 @@ cdef class LaneSender(Seat):
 cdef int log_calls(list calls, Py_ssize_t sent) except -1:
     cdef double when = wall_clock()
     cdef double now = monotonic()
-    cdef Call call
     cdef Py_ssize_t size
     for call, size in calls:
         size = min(size, sent)
-        call.log(when, now, size)
+        if type(call) is Call:
+            (<Call>call).log(when, now, size)
+        else:
+            (<Relayed>call).log(when, now, size)
         sent -= size
     return 0

@@ -47,9 +47,9 @@ cdef class Lanes(BatchEnd):
         self.log = engine.service.log
         self.engine = engine
         self.service = engine.service
-        self.routes = Routes(engine.service)
-        self.environs = Environs()
         self.lines = KnownLines(engine)
+        self.routes = Routes(engine.service, self.lines)
+        self.environs = Environs()
         self.habits = Habits(engine.service.learned)
         self.row = engine.counts
         self.counts = &self.row[0]
@@ -132,7 +132,7 @@ cdef class EnvironReader:
         if recognise(start, PyBytes_GET_SIZE(data), &self.lanes.limits, &self.head) != SIMPLE:
             return None
         route = self.lanes.routes.find(start, &self.head, self.route, self.info)
-        if route is None:
+        if route is None or route.relay is not None:
             return None
         self.route = route
         return self.lanes.environs.make(start, &self.head, route, self.address, self.port)

@@ -23,6 +23,7 @@ cdef extern from "relief.h" nogil:
         SK_HELD
         SK_HELD_SENT
         SK_SENDING
+        SK_RELAYING
         SK_ENDED
         SK_GONE
     ctypedef enum sk_view_kind:

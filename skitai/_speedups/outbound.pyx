@@ -32,6 +32,7 @@ from skitai._pure.engine.secure import SecureSocket
 from skitai._pure.http1 import NEED_DATA, PAUSED, ConnectionClosed, Data, EndOfMessage, ResponseHead, State
 from skitai.errors import ReadError, RemoteProtocolError, WriteError
 
+from skitai._speedups.relayed cimport Relayed
 from skitai._speedups.responses cimport Answer, response_head
 from skitai._speedups.wholes cimport MORE, NOT_PLAIN, WHOLE, Found, is_noted, read_whole
 from skitai._speedups.writing cimport encode_request
@@ -60,11 +61,6 @@ cdef enum:
     PIECES_MAX = 8
     KNOWN_MAX = 1024 # bytes of a head that is remembered
 
-cdef enum Standing:
-    IDLE
-    ASKING
-    CLOSED
-
 cdef int _READ = READ
 cdef int _WRITE = WRITE
 
@@ -79,36 +75,6 @@ cdef object _os_error():
 
 @cython.final
 cdef class OutboundConnection:
-    cdef readonly object sock
-    #: Requests that were answered here.
-    cdef readonly long served
-    #: For the owner: how long the server keeps it, in seconds.
-    cdef public double kept_for
-    #: For the owner: when it is closed for having nothing to do.
-    cdef public double idle_until
-    cdef Standing standing
-    cdef int fd                 # of a socket without TLS; else -1
-    cdef int interest
-    cdef object owner, loop, limits, kernel, outgoing
-    cdef object scratch         # whose bytes are at `room`, `room_size` of them
-    cdef unsigned char *room
-    cdef Py_ssize_t room_size
-    cdef object taker, switching, body, write_error
-    cdef bint is_silent
-    # The request under way, of which the kernel has not heard; no method: there is none.
-    cdef str method, target, host
-    cdef list headers
-    cdef Py_ssize_t body_size
-    # Of its answer, if not all of it has come; in so many pieces.
-    cdef bytes held
-    cdef int pieces
-    # The last head that had a length, what it was made into, and the method that it answered.
-    cdef bytes known
-    cdef object known_head
-    cdef str known_method
-    cdef Py_ssize_t known_length
-    cdef bint known_noted
-
     def __init__(self, owner, loop, sock, limits, scratch):
         """``scratch``: what all connections of a loop read into."""
         cdef Py_buffer view
@@ -251,9 +217,11 @@ cdef class OutboundConnection:
         """Its taker is told nothing.  In the midst of a request the server gets a reset.  Idempotent."""
         if self.standing == CLOSED:
             return
-        is_cut = self.taker is not None or self.body is not None or self.interest & _WRITE
+        is_cut = (
+            self.taker is not None or self.plain is not None or self.body is not None or self.interest & _WRITE
+        )
         self.standing = CLOSED
-        self.taker = self.switching = self.body = None
+        self.taker = self.switching = self.body = self.plain = None
         self._forget_request()
         self._set_interest(0)
         self.outgoing.clear()
@@ -269,6 +237,58 @@ cdef class OutboundConnection:
         """`close`, of which the owner is told."""
         self.close()
         self.owner.freed(self)
+
+    # -- asking plainly: see relayed.pyx ----------------------------------------------------------
+
+    cdef bint ask_plainly(
+        self, const unsigned char *head, Py_ssize_t size, const unsigned char *body, Py_ssize_t body_size, Relayed plain
+    ) except -1:
+        """Send a request of bytes that are certainly good; ``plain`` hears what comes.  False: not all of it has
+        left, and ``plain`` has to `hand_over`, for that is not its to see to."""
+        cdef Py_ssize_t sent
+        self.standing = ASKING
+        self.is_silent = True
+        self.plain = plain
+        sent = sk_send(self.fd, head, size, body, body_size)
+        if sent == size + body_size:
+            return True
+        if sent < 0 and not _would_block():
+            error = broken(_os_error())
+            self._cannot_send(error)
+            return False
+        sent = max(sent, 0)
+        if sent < size:
+            self.outgoing.append(PyBytes_FromStringAndSize(<const char *>head + sent, size - sent))
+            sent = size
+        if sent < size + body_size:
+            self.outgoing.append(PyBytes_FromStringAndSize(<const char *>body + sent - size, size + body_size - sent))
+        self._set_interest(self.interest | _WRITE)
+        return False
+
+    def hand_over(self, str method not None, str target not None, str host not None, list headers not None, Py_ssize_t body_size, taker):
+        """From here on ``taker`` hears what comes of the request that was asked plainly; what it was is told as to
+        `ask`."""
+        self.plain = None
+        self.method, self.target, self.host, self.headers = method, target, host, headers
+        self.body_size = body_size
+        self.taker = taker
+
+    cdef int answered(self, bint is_clean) except -1:
+        """All of the answer to what was asked plainly has come; ``is_clean``: and nothing behind it."""
+        self.plain = None
+        self.served += 1
+        if is_clean and self.interest == _READ and self.standing == ASKING:
+            self.standing = IDLE
+        else:
+            self.close()
+        self.owner.freed(self)
+        return 0
+
+    cdef int hold(self, bint is_held) except -1:
+        """Whether nothing is read, because whom it is for has no room."""
+        if self.standing == ASKING:
+            self._set_interest(0 if is_held else _READ)
+        return 0
 
     # -- the socket ---------------------------------------------------------------------------
 
@@ -345,13 +365,16 @@ cdef class OutboundConnection:
 
     cdef int _on_readable(self) except -1:
         cdef Py_ssize_t size
+        cdef Relayed plain = self.plain  # which we may forget while it hears
         try:
             size = self._receive()
         except OSError as error:
+            if plain is not None and plain.heard(NULL, -1):
+                return 0
             failure = ReadError(f"reading from the server failed: {error.strerror or error}")
             self._fail(self.write_error or failure, error)
             return 0
-        if size < 0:
+        if size < 0 or (plain is not None and plain.heard(self.room, size)):
             return 0
         if self.taker is None:
             self.close()  # nobody has asked; or the end

@@ -58,6 +58,7 @@ typedef enum {
     SK_HELD,
     SK_HELD_SENT, /* its answers were sent by the monitor; the leader has not heard of it */
     SK_SENDING,
+    SK_RELAYING,  /* its request is a member's to answer (lane_relay.pyx) */
     SK_ENDED,     /* the monitor has said goodbye; the leader closes */
     SK_GONE
 } sk_state;

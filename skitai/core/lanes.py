@@ -3,7 +3,8 @@
 The compiled engine calls applications itself (`skitai._kernels.engine.Lane`), once it has learnt
 here, by host and mount, that nobody else has a word: no folder in front of the
 application, no redirect, no early refusal by the application, no reloading, no file that it
-may name, no proxy to be believed.  Everything else comes to `HttpService` as ever.
+may name, no proxy to be believed.  Where members of a cluster answer in the place of an
+application, it passes plain requests on itself.  Everything else comes to `HttpService` as ever.
 
 Loop thread.
 """
@@ -19,10 +20,11 @@ from skitai.core.apps import MountedApp
 from skitai.core.binding import Binding
 from skitai.core.environ import build_environ, wsgi_string
 from skitai.core.forwarded import UNTRUSTED_FIELDS
+from skitai.core.relays import Cut, Relay
 from skitai.core.routes import Mount
 from skitai.errors import AppLoadError
 
-__all__ = ["LaneCallbacks", "make_lane"]
+__all__ = ["LaneCallbacks", "make_lane", "make_relay_lane"]
 
 
 class LaneCallbacks:
@@ -86,3 +88,14 @@ def make_lane(
         callbacks.failure,
         mount.compression,
     )
+
+
+def make_relay_lane(
+    mount: Mount, relay: Relay, scheme: str, cut: Cut, log: Callable[[AccessRecord], None] | None
+) -> engine.RelayLane | None:
+    """The lane of what ``relay`` passes on from ``mount``; None if it cannot have one."""
+    way = relay.way(scheme, cut)
+    if way is None:
+        return None
+    path_start = len(mount.path.encode("utf-8", "surrogateescape"))
+    return engine.RelayLane(way, path_start, mount.options.body_max, log)

@@ -13,6 +13,7 @@ import contextvars
 import functools
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from skitai._kernels import AccessRecord, engine, http1, percent_decode
 from skitai.core.admission import AdmissionHook, LimitedSink, admission_hook, body_hook, early_refusal
@@ -29,13 +30,13 @@ from skitai.core.forwarded import ClientView, TrustedProxies
 from skitai.core.gateway import Run
 from skitai.core.grounds import grounds_of
 from skitai.core.habitlog import HabitLog
-from skitai.core.lanes import LaneCallbacks, make_lane
+from skitai.core.lanes import LaneCallbacks, make_lane, make_relay_lane
 from skitai.core.limitlog import LimitLog
 from skitai.core.logs.facade import Logs
 from skitai.core.overdue import OverdueRuns
 from skitai.core.plans import NOBODY, Chain, Chains, ListenerInfo, Plan
 from skitai.core.redirects import quote_path, redirect
-from skitai.core.relays import Asked, Relay
+from skitai.core.relays import Asked, Begun, PlainWay, Relay
 from skitai.core.requestnotes import RequestNotes
 from skitai.core.routes import Mount, RouteTable
 from skitai.core.runs import Runs
@@ -271,7 +272,7 @@ class HttpService:
     def depth(self) -> int:
         return self._table.depth
 
-    def lane(self, host: str, path: str, info: ListenerInfo) -> engine.Lane | None:
+    def lane(self, host: str, path: str, info: ListenerInfo) -> engine.Lane | engine.RelayLane | None:
         site = self._table.host(host)
         if self._is_asked_always or site is None or site.redirect_to:
             return None
@@ -284,7 +285,11 @@ class HttpService:
             return None
         mounts = site.match(path)
         chain = self._chains.of(mounts) if mounts else NOBODY
-        if chain.mount is None or chain.app is None or chain.folders or chain.is_broken or chain.is_coroutine:
+        if chain.mount is None or chain.folders or chain.is_broken:
+            return None
+        if chain.relay is not None:
+            return make_relay_lane(chain.mount, chain.relay, info.scheme, self._answer_was_cut, self.log)
+        if chain.app is None or chain.is_coroutine:
             return None
         if chain.mount.options.lane in ("waits", "burns") and not self._executor.inline:
             return None
@@ -309,6 +314,26 @@ class HttpService:
         exchange.response_timeout = mount.options.response_timeout
         plan.run = run = self._runs.go_on(exchange, begun, context, mount, app)
         return run
+
+    def go_on_relaying(
+        self,
+        exchange: engine.Exchange,
+        way: PlainWay,
+        peer: Any,
+        pool: Any,
+        connection: Any,
+        began_at: float,
+        body: bytes,
+    ) -> None:
+        listener: ListenerInfo = exchange.listener
+        exchange.context = plan = Plan(self._client_of(exchange, listener), self._table.error_pages)
+        self._route(exchange, listener, plan)
+        exchange.response_timeout = _FOREVER
+        begun = Begun(peer, began_at, connection, pool, body)
+        plan.passage = way.go_on(self._asked(exchange, plan), begun)
+
+    def _answer_was_cut(self, status: int, text: str) -> None:
+        self._limit_log.note(f"answered {status}", text)
 
     # -- admission ------------------------------------------------------------------------
 
@@ -396,12 +421,14 @@ class HttpService:
 
     def _pass_on(self, exchange: engine.Exchange, plan: Plan, relay: Relay) -> None:
         try:
-            self._notes.waits(plan)
-            answered = functools.partial(self._notes.answered, plan)
-            asked = Asked(exchange, plan.client, plan.path, self._relay_failed, answered, plan.request_id)
-            plan.passage = relay.begin(asked)
+            plan.passage = relay.begin(self._asked(exchange, plan))
         except HTTPError as error:
             self._refuse(exchange, error)
+
+    def _asked(self, exchange: engine.Exchange, plan: Plan) -> Asked:
+        self._notes.waits(plan)
+        answered = functools.partial(self._notes.answered, plan)
+        return Asked(exchange, plan.client, plan.path, self._relay_failed, answered, plan.request_id)
 
     def _relay_failed(self, exchange: engine.Exchange, status: int, why: str, cause: str) -> None:
         head = exchange.head

@@ -4,6 +4,7 @@
 |---|---|
 | `reverse` | what is mounted: ``/path = @cluster`` |
 | `passage` | one request on its way, from its head to the last byte of the answer |
+| `plain` | what the compiled engine has to know to pass on plain requests by itself |
 | `inflow` | its body, as fast as a member takes it |
 | `asking` | the request that a member gets, over a connection of the client's pools |
 | `headfields` | heads as they go on: what is for one hop only, and who has passed them on |

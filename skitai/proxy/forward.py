@@ -17,7 +17,7 @@ from skitai.core.config import ServerSettings
 from skitai.core.outbound.client import HttpClient
 from skitai.core.outbound.connecting import Names
 from skitai.core.outbound.request import Cancelable, Origin, Outcome, Request, TLSOptions
-from skitai.core.relays import Asked
+from skitai.core.relays import Asked, Cut
 from skitai.core.relays import Passage as AnyPassage
 from skitai.errors import HTTPError
 from skitai.limits import Limits
@@ -94,6 +94,9 @@ class ForwardProxy:
         self._tunnels = Tunnels(log)
         self._open: Terms | None = None
         self._guarded: Terms | None = None
+
+    def way(self, scheme: str, cut: Cut) -> None:
+        """Targets in absolute-form are not plain."""
 
     def begin(self, asked: Asked) -> AnyPassage:
         head = asked.exchange.head

@@ -17,9 +17,13 @@ from skitai._kernels import http1
 from skitai.core.forwarded import UNTRUSTED_FIELDS, ClientView
 
 __all__ = [
+    "DROPPED",
+    "DROPPED_OF_ANSWERS",
     "answer_fields",
+    "goes_no_further",
     "identified",
     "interim_fields",
+    "is_looped",
     "named_protocols",
     "request_fields",
     "trailer_fields",
@@ -27,6 +31,8 @@ __all__ = [
 
 #: Our name in Via (RFC 9110 section 7.6.3): a pseudonym, for addresses behind it are nobody's business.
 _PSEUDONYM = "skitai"
+#: How often our name may stand in Via: servers of ours in a row are legion, these are a loop.
+_TURNS_MAX = 8
 #: Protocols that are not upgraded to: behind them a client could ask for what no route leads to, on a
 #: connection that we take for one request's.
 _NO_TUNNELS = ("h2", "http", "tls")
@@ -40,6 +46,7 @@ class _Kind(enum.Enum):
     TRAILER = "only where there can be some"
     FORWARDED_FOR = "goes on with one more address"
     FORWARDED = "goes on with one more element"
+    MAX_FORWARDS = "counts the hops of OPTIONS"
     WITHHELD = "goes on where a trusted proxy has said it"
 
     __hash__ = object.__hash__
@@ -53,6 +60,7 @@ _OF_REQUESTS = {
     "trailer": _Kind.TRAILER,
     "x-forwarded-for": _Kind.FORWARDED_FOR,
     "forwarded": _Kind.FORWARDED,
+    "max-forwards": _Kind.MAX_FORWARDS,
     **dict.fromkeys(
         (
             *("content-length", "expect", "host", "keep-alive", "proxy-connection", "transfer-encoding"),
@@ -66,6 +74,13 @@ _OF_ANSWERS = {
     "trailer": _Kind.TRAILER,
     **dict.fromkeys(("keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"), _Kind.DROPPED),
 }
+
+
+_LOOKED_AT = (_Kind.TE, _Kind.MAX_FORWARDS)
+#: Fields of plain messages that stop here: of clients whom nobody speaks for, and whose Connection, as that
+#: of an answer, names nothing but what it means itself; of answers Content-Length too, for their end.
+DROPPED = UNTRUSTED_FIELDS | frozenset(name for name, kind in _OF_REQUESTS.items() if kind not in _LOOKED_AT)
+DROPPED_OF_ANSWERS = frozenset({*_OF_ANSWERS, "content-length"})
 
 
 @lru_cache(maxsize=512)  # names as they are spelt, of which there are few
@@ -104,6 +119,8 @@ def request_fields(
         elif kind is _Kind.TRAILER:
             if head.chunked:
                 fields.append(field)
+        elif kind is _Kind.MAX_FORWARDS:
+            fields.append((field[0], _one_less(field[1])) if head.method == "OPTIONS" else field)
         elif kind is not _Kind.DROPPED and field[0].lower() not in client.withheld:
             if kind is _Kind.FORWARDED_FOR:
                 forwarded_for.append(field[1])
@@ -158,6 +175,26 @@ def answer_fields(head: http1.ResponseHead) -> http1.Headers:
     fields = _kept(head)
     fields.append(("Via", f"{head.http_version} {_PSEUDONYM}"))
     return fields
+
+
+def is_looped(head: http1.RequestHead) -> bool:
+    """It has come through servers of this name so often that it comes back to us (RFC 9110 section 7.6.3)."""
+    turns = 0
+    for name, value in head.headers:
+        if len(name) == 3 and name.lower() == "via":
+            turns += sum(item.split()[1:2] == [_PSEUDONYM] for item in value.split(","))
+    return turns >= _TURNS_MAX
+
+
+def goes_no_further(head: http1.RequestHead) -> bool:
+    """An OPTIONS that is ours to answer (RFC 9110 section 7.6.2)."""
+    hops = (head.get("max-forwards") or "") if head.method == "OPTIONS" else ""
+    return hops != "" and hops.strip("0") == ""
+
+
+def _one_less(value: str) -> str:
+    """Of Max-Forwards; what is no number of hops goes on as it is."""
+    return str(int(value) - 1) if value.isascii() and value.isdigit() and len(value) < 10 else value
 
 
 def interim_fields(head: http1.ResponseHead) -> http1.Headers:

@@ -22,8 +22,8 @@ from typing import Any, NamedTuple, Protocol
 
 from skitai._kernels import engine, http1
 from skitai.core.outbound.client import HttpClient
-from skitai.core.outbound.request import IDEMPOTENT, Cancelable, Origin, Outcome, Request
-from skitai.core.relays import Asked
+from skitai.core.outbound.request import IDEMPOTENT, Body, Cancelable, Origin, Outcome, Request
+from skitai.core.relays import Asked, Begun
 from skitai.errors import ClientDisconnected
 from skitai.limits import Limits
 from skitai.proxy.asking import Asking
@@ -31,6 +31,7 @@ from skitai.proxy.headfields import answer_fields, interim_fields, trailer_field
 from skitai.proxy.inflow import Inflow
 from skitai.proxy.verdicts import BAD, verdict
 from skitai.was._attempts import GATEWAY_CODES
+from skitai.was._clusters import Cluster
 
 __all__ = ["Passage", "Terms"]
 
@@ -83,6 +84,7 @@ class Passage:
 
     __slots__ = (
         "_asked",
+        "_begun",
         "_exchange",
         "_far",
         "_fetch",
@@ -109,6 +111,8 @@ class Passage:
         self._stage = _ASKING
         self._is_repeatable = exchange.head.method in IDEMPOTENT
         self._handle: Cancelable | None = None
+        #: The connection over which it was asked before it came here; None: it was not.
+        self._begun: Begun | None = None
         #: Of the member that is asked now.
         self._fetch: Asking | None = None
         self._far: engine.Transport | None = None
@@ -129,12 +133,30 @@ class Passage:
             self._exchange.sink = self._inflow
         else:
             deadline = monotonic() + terms.response_timeout
-        request = Request(
-            head.method,
+        request = self._request(target, fields, origin, self._inflow or b"", deadline)
+        handle = terms.whom.begin(request, self._done, self._send)
+        if self._stage is not _OVER:
+            self._handle = handle
+
+    def go_on(self, target: str, fields: http1.Headers, begun: Begun, cluster: Cluster) -> None:
+        """In the place of `start`: a member was chosen before, and is asked already."""
+        deadline = _FOREVER if begun.body else begun.began_at + self._terms.response_timeout
+        request = self._request(target, fields, _ANY_MEMBER, begun.body, deadline)
+        self._begun = begun
+        handle = cluster.go_on(request, self._done, self._send, begun.peer, begun.began_at)
+        if self._stage is not _OVER:
+            self._handle = handle
+
+    def _request(
+        self, target: str, fields: http1.Headers, origin: Origin, body: bytes | Body, deadline: float
+    ) -> Request:
+        terms = self._terms
+        return Request(
+            self._exchange.head.method,
             origin,
             target,
             fields,
-            self._inflow or b"",
+            body,
             deadline,
             terms.limits.call_connect_timeout,
             terms.response_timeout,
@@ -143,15 +165,15 @@ class Passage:
             repeatable=self._is_repeatable,
             sink=self,
         )
-        handle = terms.whom.begin(request, self._done, self._send)
-        if self._stage is not _OVER:
-            self._handle = handle
 
     def _send(self, request: Request, on_done: Callable[[Outcome], None]) -> Cancelable:
         """To one member."""
         client = self._terms.client
         self._fetch = fetch = Asking(client, request, on_done, self)
-        if self._inflow is None:
+        begun, self._begun = self._begun, None
+        if begun is not None and begun.connection is not None:
+            client.go_on(fetch, begun.pool, begun.connection, begun.began_at)
+        elif self._inflow is None:
             client.send_now(fetch)
         else:
             client.send(fetch)  # what has come with the head leaves with the head

@@ -68,15 +68,18 @@ class Attempt:
         peer: Peer,
         on_done: Callable[[Attempt, Outcome, engine.Ending], None],
         send: Begin | None = None,
+        began_at: float = 0.0,
     ) -> None:
+        """``began_at``: when it was counted, where it was."""
         self._cluster = cluster
         self._send = send or cluster.send
         self._on_done: Callable[[Attempt, Outcome, engine.Ending], None] | None = on_done
         self._is_given_up = False
         self._handle: Cancelable | None = None
-        self._began = cluster.clock()
+        self._began = began_at or cluster.clock()
         self.peer = peer
-        cluster.members.begin(peer.id, self._began)
+        if not began_at:
+            cluster.members.begin(peer.id, self._began)
 
     def send(self, request: Request) -> None:
         """Any thread: the outcome may be there before this has returned."""
@@ -179,6 +182,11 @@ class Balanced:
         else:
             self._cluster.loop.call_soon(self._fail, self._cluster.unavailable())
 
+    def go_on(self, peer: Peer, began_at: float) -> None:
+        """``peer`` was chosen at ``began_at``, and counted."""
+        self._began = began_at
+        self._ask(peer, began_at)
+
     def cancel(self, error: SkitaiError | None = None) -> None:
         self._cluster.loop.call_soon(self._fail, error or CallCancelled("the call was cancelled"))
 
@@ -193,9 +201,13 @@ class Balanced:
         peer = self._cluster.choose(self._tried)
         if peer is None:
             return False
+        self._ask(peer)
+        return True
+
+    def _ask(self, peer: Peer, began_at: float = 0.0) -> None:
         self._stage = _Stage.ASKING
         self._tried.append(peer.id)
-        attempt = Attempt(self._cluster, peer, self._attempt_done, self._send)
+        attempt = Attempt(self._cluster, peer, self._attempt_done, self._send, began_at)
         self._attempts.append(attempt)
         asked = self._cluster.ways.request_for(peer, self._asked)
         patience = self._settings.per_try_timeout
@@ -207,7 +219,6 @@ class Balanced:
                 asked.connect_timeout = min(asked.connect_timeout or patience, patience)
                 asked.first_byte_timeout = min(asked.first_byte_timeout or patience, patience)
         attempt.send(asked)
-        return True
 
     # -- the loop thread ------------------------------------------------------------------------
 

@@ -95,6 +95,25 @@ class Cluster:
         balanced.begin()
         return balanced
 
+    def go_on(
+        self,
+        request: Request,
+        on_done: Callable[[Outcome], None],
+        send: Begin,
+        peer: Peer,
+        began_at: float,
+    ) -> Balanced:
+        """As `begin`, where ``peer`` was chosen at ``began_at``, and is counted as asked since.  The loop
+        thread."""
+        self._start()
+        balanced = Balanced(self, request, on_done, send)
+        balanced.go_on(peer, began_at)
+        return balanced
+
+    def peer(self, id: int) -> Peer | None:
+        """None where it has just gone."""
+        return self._membership.peer(id)
+
     def begin_all(
         self, request: Request, on_member: Callable[[int, Outcome], None]
     ) -> Sequence[tuple[tuple[str, int], Cancelable]]:

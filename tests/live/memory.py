@@ -24,6 +24,7 @@ __all__ = [
     "descriptors",
     "processor_time",
     "resident",
+    "resident_of",
     "settled",
     "sockets",
     "wait_for_log",
@@ -40,7 +41,12 @@ _ANONYMOUS = re.compile(r"^Anonymous:\s+(\d+) kB$", re.MULTILINE)
 
 def resident(server: LiveServer) -> int:
     """Bytes."""
-    found = _ANONYMOUS.search(Path(f"/proc/{server.process.pid}/smaps_rollup").read_text())
+    return resident_of(server.process.pid)
+
+
+def resident_of(pid: int) -> int:
+    """The same of any process."""
+    found = _ANONYMOUS.search(Path(f"/proc/{pid}/smaps_rollup").read_text())
     assert found, "this kernel's smaps_rollup has no line 'Anonymous:'"
     return int(found[1]) * KIB
 

@@ -4,6 +4,9 @@ too; clients that others wrote in front of it."""
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
+import subprocess
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +18,7 @@ from websockets.sync.client import connect
 
 from tests.live.clustersite import Member
 from tests.live.program import LiveServer, Serve
+from tests.live.test_readme_samples import CHROMIUM
 from tests.live.upstreams import Authority, Upstream
 
 Nginx = Callable[..., Upstream]
@@ -103,6 +107,39 @@ def test_websockets_of_the_library(serve: Serve, serve_conf: Serve) -> None:
             websocket.send(message)
             assert websocket.recv(timeout=10) == message
         assert websocket.ping().wait(10)
+
+
+PAGE = """<!doctype html><title>echo</title><script>
+const socket = new WebSocket(`ws://${location.host}/c/echo`);
+let size = 1;
+socket.onopen = () => socket.send("x");
+socket.onmessage = (event) => {
+  if (event.data !== "x".repeat(size)) fetch("/wrong");
+  else if (size > 1000000) fetch("/right");
+  else socket.send("x".repeat(size *= 10));
+};
+</script>"""
+
+
+def test_websockets_of_chromium(
+    serve: Serve, serve_conf: Serve, tmp_path: Path, require_program: Callable[[str], str]
+) -> None:
+    program = require_program("chromium")
+    member = serve("tests.live.apps.sockets:app")
+    (tmp_path / "page.html").write_text(PAGE)
+    text = CONF.format(members=f"127.0.0.1:{member.port}", cluster="") + f"/ = {tmp_path}\n"
+    server = serve_conf(text)
+    browser = subprocess.Popen(
+        [program, *CHROMIUM, f"--user-data-dir={tmp_path}/profile", f"{server.url}/page.html"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        server.wait_for_text(r"GET /right HTTP/1\.1 404 ", timeout=60)
+    finally:
+        os.killpg(browser.pid, signal.SIGKILL)
+        browser.wait(10)
 
 
 def ask_for(url: str, seconds: float, threads: int = 4) -> list[tuple[int, float]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
+import select
 import socket
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +31,7 @@ from skitai.proxy import ClusterRelay
 from skitai.was._reach import Reach, Surroundings
 from tests.pure.certificates import Unnamed, client_context, server_context
 
-__all__ = ["Client", "Member", "ProxyWorld", "proxying"]
+__all__ = ["WARM", "Client", "Member", "ProxyWorld", "proxying"]
 
 PATIENCE = 5.0
 
@@ -124,9 +127,22 @@ class Member:
             self.listener.listen()
             self.name = f"unix:{path}"
         self.listener.settimeout(PATIENCE)
+        #: Connections that the server keeps.
+        self.kept: list[socket.socket] = []
 
     def accept(self) -> Talk:
-        return Talk(self.listener.accept()[0])
+        """The next connection on which the server asks something."""
+        while True:
+            ready = select.select([*self.kept, self.listener], [], [], self.listener.gettimeout())[0]
+            if not ready:
+                raise TimeoutError("the server has not asked")
+            if ready[0] is self.listener:
+                return Talk(self.listener.accept()[0])
+            self.kept.remove(ready[0])
+            with contextlib.suppress(ConnectionResetError):
+                if ready[0].recv(1, socket.MSG_PEEK):
+                    return Talk(ready[0])
+            ready[0].close()
 
     def is_left_alone(self) -> bool:
         self.listener.settimeout(0.2)
@@ -140,6 +156,8 @@ class Member:
 
     def close(self) -> None:
         self.listener.close()
+        for sock in self.kept:
+            sock.close()
 
 
 class ProxyWorld:
@@ -216,6 +234,34 @@ class ProxyWorld:
         assert not [line for line in self.words.lines if "Traceback" in line]
 
 
+#: Whether the server keeps a connection to each member before a test begins: then plain requests do not leave
+#: their lane.
+WARM: ContextVar[bool] = ContextVar("WARM", default=False)
+
+
+def warm_up(world: ProxyWorld, members: Sequence[Member], path: str) -> None:
+    clients: list[Client] = []
+    asked: dict[Member, list[Talk]] = {member: [] for member in members}
+    while not all(asked.values()):
+        clients.append(world.client())
+        clients[-1].get(path)
+        by_listener = {member.listener: member for member in members}
+        ready = select.select(list(by_listener), [], [], PATIENCE)[0]
+        assert ready, "no member was asked"
+        member = by_listener[ready[0]]
+        asked[member].append(member.accept())
+    for member, talks in asked.items():
+        for talk in talks:
+            talk.head()
+            talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            member.kept.append(talk.sock)
+    for client in clients:
+        client.head()
+        assert client.exactly(2) == b"ok"
+        world.logged()
+        client.close()
+
+
 @contextmanager
 def proxying(
     *members: Member,
@@ -231,6 +277,8 @@ def proxying(
         text += f"[mount {path}]\n{mount}\n"
     world = ProxyWorld(text, secure=secure)
     try:
+        if WARM.get() and all(member.listener.fileno() >= 0 for member in members):
+            warm_up(world, members, path)
         yield world
     finally:
         world.stop()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import socket
+import struct
+import threading
 from pathlib import Path
 
 import pytest
 
 from tests.proxy.proxy_world import Member, proxying
+
+pytestmark = pytest.mark.usefixtures("way")
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -337,4 +342,122 @@ def test_other_dots_are_letters(path: str) -> None:
         assert asked.head().startswith(f"GET {path.removeprefix('/search')} HTTP/1.1\r\n".encode())
         asked.send(OK)
         client.head()
+        client.close()
+
+
+def test_a_loop_is_broken() -> None:
+    """RFC 9110 section 7.6.3."""
+    member = Member()
+    with proxying(member) as world:
+        client = world.client()
+        client.get(extra="Via: 1.1 skitai, 1.0 other\r\n" * 7)
+        asked = member.accept()
+        assert asked.head().count(b"skitai") == 8
+        asked.send(OK)
+        assert client.head().startswith(b"HTTP/1.1 200 ")
+        assert client.exactly(2) == b"ok"
+        client.get(extra="Via: 1.1 skitai, 1.1 skitai (us)\r\n" * 4)
+        assert client.head().startswith(b"HTTP/1.1 508 ")
+        assert member.is_left_alone()
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "said", "told"), [("OPTIONS", "010", "9"), ("OPTIONS", "x", "x"), ("GET", "0", "0")]
+)
+def test_hops_are_counted(method: str, said: str, told: str) -> None:
+    """RFC 9110 section 7.6.2."""
+    member = Member()
+    with proxying(member) as world:
+        client = world.client()
+        client.send(f"{method} / HTTP/1.1\r\nHost: a\r\nMax-Forwards: {said}\r\n\r\n".encode())
+        asked = member.accept()
+        assert f"\r\nMax-Forwards: {told}\r\n".encode() in asked.head()
+        asked.send(OK)
+        assert client.head().startswith(b"HTTP/1.1 200 ")
+        client.close()
+
+
+def test_the_last_hop_answers_itself() -> None:
+    member = Member()
+    with proxying(member) as world:
+        client = world.client()
+        client.send(b"OPTIONS /a HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n")
+        head = client.head()
+        assert head.startswith(b"HTTP/1.1 204 ")
+        assert b"\r\nAllow: GET, HEAD, " in head
+        assert member.is_left_alone()
+        client.close()
+
+
+def test_requests_behind_each_other_are_answered_in_their_order() -> None:
+    member = Member()
+    with proxying(member) as world:
+        client = world.client()
+        client.send(b"".join(b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % number for number in range(20)))
+        asked = None
+        for number in range(20):
+            if asked is None:
+                asked = member.accept()
+            assert asked.head().startswith(b"GET /%d HTTP/1.1\r\n" % number)
+            asked.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n%02d" % number)
+            client.head()
+            assert client.exactly(2) == b"%02d" % number
+        client.close()
+
+
+def test_a_client_that_has_said_all_still_gets_its_answer() -> None:
+    """A half-close is no leaving (RFC 9112 section 9.6)."""
+    member = Member()
+    with proxying(member) as world:
+        client = world.client()
+        client.get()
+        asked = member.accept()
+        asked.head()
+        client.sock.shutdown(socket.SHUT_WR)
+        assert asked.is_silent()
+        asked.send(OK)
+        assert client.rest().endswith(b"\r\n\r\nok")
+
+
+def test_a_client_that_breaks_off_while_a_member_is_silent() -> None:
+    member = Member()
+    with proxying(member) as world:
+        client = world.client()
+        client.get()
+        asked = member.accept()
+        asked.head()
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        with pytest.raises(ConnectionResetError):
+            asked.rest()
+        assert world.logged()[6:8] == (499, 0)
+
+
+def test_a_server_that_stops_finishes_what_it_has_begun() -> None:
+    member = Member()
+    with proxying(member) as world:
+        client = world.client()
+        client.get()
+        asked = member.accept()
+        asked.head()
+        drained = threading.Event()
+        world.engine.drain(drained.set)
+        asked.send(OK)
+        assert client.rest().endswith(b"\r\n\r\nok")
+        assert drained.wait(5)
+
+
+def test_clients_that_speak_tls() -> None:
+    member = Member()
+    with proxying(member, secure=True) as world:
+        client = world.client()
+        asked = None
+        for body in (b"ok", b"x" * 300_000):
+            client.get()
+            asked = asked or member.accept()
+            assert b"\r\nX-Forwarded-Proto: https\r\n" in asked.head()
+            asked.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+            assert client.head().startswith(b"HTTP/1.1 200 ")
+            assert client.exactly(len(body)) == body
         client.close()

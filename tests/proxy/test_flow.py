@@ -6,8 +6,12 @@ import contextlib
 import socket
 from time import monotonic, sleep
 
+import pytest
+
 from tests.proxy.proxy_world import Member, proxying
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("way")
 
 MEGABYTE = b"x" * (1 << 20)
 #: What the buffers of the system may hold on one of the two ways, both its ends together; loopback.

@@ -9,6 +9,7 @@ import pytest
 
 from tests.proxy.proxy_world import Client, Member, ProxyWorld, Talk, proxying
 from tests.proxy.test_flow import MEGABYTE, SYSTEM, fill
+from tests.waiting import wait_until
 
 
 def upgraded(
@@ -179,3 +180,26 @@ def test_other_methods_may_ask_too() -> None:
         client.send(b"ls\n")
         assert asked.exactly(3) == b"ls\n"
         client.close()
+
+
+def test_both_ends_count_among_the_connections() -> None:
+    member = Member()
+    with proxying(member, server="connections_max = 3") as world:
+        client, asked = upgraded(world, member)
+        busy = world.client()
+        busy.get("/long")
+        waiting = member.accept()
+        waiting.head()
+        turned_away = world.client()
+        assert turned_away.rest() == b""
+        client.close()
+        asked.close()
+        waiting.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        busy.head()
+        wait_until(lambda: world.engine.far_ends == 0)
+        after = world.client()
+        after.get()
+        waiting.head()
+        after.close()
+        busy.close()
+        turned_away.close()

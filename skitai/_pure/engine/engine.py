@@ -112,6 +112,8 @@ class Engine:
         #: Those that are idle are closed by their own clock.
         self.gently = False
         self.connections: set[Client] = set()
+        #: Of tunnels.
+        self.far_ends = 0
         #: Those between two requests, the longest idle first.
         self.websockets = WebSocketTotals()
         self._idle: OrderedDict[Client, None] = OrderedDict()
@@ -311,7 +313,8 @@ class Engine:
         if per_address and address and self._addresses[address] >= per_address:
             self.service.limited("connections_per_address_max", f"turned {address} away")
             return False
-        full = self.limits.connections_max and len(self.connections) >= self.limits.connections_max
+        most = self.limits.connections_max
+        full = most and len(self.connections) + self.far_ends >= most
         if full and not self._make_room():
             self.service.limited("connections_max", f"turned {address} away; no connection is idle")
             return False

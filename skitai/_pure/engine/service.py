@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from skitai._pure.accessline import AccessRecord
 from skitai._pure.engine.exchange import Exchange
@@ -17,8 +17,9 @@ from skitai._pure.engine.keeping import ErrorPage, Ground, StandingAnswer
 from skitai._pure.engine.threads import Executor
 from skitai._pure.http1 import Headers
 from skitai.errors import RemoteProtocolError
+from skitai.limits import Limits
 
-__all__ = ["Begun", "Compression", "Habit", "Lane", "Refusal", "Run", "Service"]
+__all__ = ["Begun", "Compression", "Habit", "Lane", "Refusal", "RelayLane", "RelayWay", "Run", "Service"]
 
 #: Headers and body of a refusal.
 Refusal = tuple[Headers, bytes]
@@ -70,6 +71,52 @@ class Lane:
     warn: Callable[[dict[str, Any], str], None]
     failure: Callable[[dict[str, Any], str, BaseException], None]
     compression: Compression | None
+
+
+class RelayWay(Protocol):
+    """What the compiled engine passes plain requests on by, without asking for each.  All of it in the loop
+    thread."""
+
+    #: Names of fields that stop here, in lower case; of requests also where "_" stands for "-".
+    dropped: frozenset[str]
+    dropped_of_answers: frozenset[str]
+    limits: Limits
+    #: Bytes of the path that members do not get.
+    left_out: int
+    #: The client's own Host goes on.
+    keeps_host: bool
+    #: Seconds that a member has for the head of its answer; the second where the request may be repeated.
+    patience: tuple[float, float]
+
+    def members(self) -> Any:
+        """The compiled `Members`; None while it is not known who there is."""
+
+    def peer(self, id: int) -> Any:
+        """Whom this id of a member stands for; None: it has gone."""
+
+    def pool(self, peer: Any) -> Any:
+        """What keeps the connections to it, with ``take(is_repeatable)``; None: there are none."""
+
+    def host_line(self, peer: Any) -> bytes: ...
+    def lines(self, address: str, host: str) -> bytes:
+        """What is said of a client, and by whom, behind its own fields."""
+
+    def kept_for(self, value: str) -> float:
+        """How long the member that says this in Keep-Alive keeps the connection; seconds."""
+
+    def cut(self, peer: Any, ejected: float, status: int, method: str, path: str, error: Exception) -> None:
+        """It has broken off in the middle of an answer, and is not asked for so many seconds because of
+        that."""
+
+
+class RelayLane(NamedTuple):
+    """What the compiled engine has to know to pass on plain requests for one host and mount."""
+
+    way: RelayWay
+    #: Of the path, what is the mount's; bytes.
+    path_start: int
+    body_max: int
+    log: Callable[[AccessRecord], None] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +223,23 @@ class Service(Protocol):
     def learned(self, habit: Habit, before: str) -> None:
         """A route is of another kind than ``before``.  Any thread that runs applications."""
 
-    def lane(self, host: str, path: str, info: Any) -> Lane | None:
+    def lane(self, host: str, path: str, info: Any) -> Lane | RelayLane | None:
         """The lane for ``path`` at ``host`` (lower case, as in Host), and for all paths with the
-        same first `depth` segments; None where a request asks for more than an application's call."""
+        same first `depth` segments; None where a request asks for more than an application's call, or than
+        being passed on."""
+
+    def go_on_relaying(
+        self,
+        exchange: Exchange,
+        way: Any,
+        peer: Any,
+        pool: Any,
+        connection: Any,
+        began_at: float,
+        body: bytes,
+    ) -> None:
+        """Go on with a request that was to be passed on plainly by ``way``: ``peer`` is to answer it, and has
+        been asked over ``connection``, of ``pool``, unless that is None."""
 
     def go_on(self, exchange: Exchange, begun: Begun, context: Context) -> Run:
         """The run that goes on with ``begun``, which was called in ``context``."""

@@ -34,6 +34,8 @@ class TunnelOwner(Protocol):
     """The engine."""
 
     gently: bool
+    #: Connections to servers, which count among those of clients.
+    far_ends: int
     limits: Limits
     loop: EventLoop
     scratch: memoryview
@@ -73,6 +75,7 @@ class Tunnel:
         self._ends[0].other, self._ends[1].other = self._ends[1], self._ends[0]
         self.deadline = self._moved_at + self._idle_timeout
         self.peer = peer
+        owner.far_ends += 1
 
     def greet(self, early: bytes) -> None:
         """Before `begin`: ``early`` is what the server has sent behind its 101."""
@@ -122,6 +125,7 @@ class Tunnel:
             self.deadline = _FOREVER
             for end in self._ends:
                 end.close(reset=reset)
+            self._owner.far_ends -= 1
             self._owner.forget(self)
             if self._on_closed is not None:
                 self._on_closed(self._ends[0].received, self._ends[1].received)

@@ -91,6 +91,17 @@ class HttpClient:
         may be there before this has returned."""
         self._begin(fetch)
 
+    def go_on(self, fetch: Fetch, pool: Pool, connection: Any, began_at: float) -> None:
+        """``fetch`` has been asked already, over ``connection`` of ``pool``: see `hand_over` of those
+        of the compiled build.  The loop thread."""
+        self._active.add(fetch)
+        fetch.pool = pool
+        fetch.go_on(connection, began_at)
+
+    def pool(self, origin: Hashable) -> Pool | None:
+        """The connections to ``origin``; None: there are none.  The loop thread."""
+        return self._pools.get(origin)
+
     def enter(self, fetch: Fetch, key: Hashable, make_pool: Callable[[Any, Any], Pool]) -> None:
         """``fetch`` is of another kind, and so are the connections of its pool, the one of ``key``;
         ``make_pool(client, key)`` where there is none."""

@@ -35,7 +35,7 @@ from skitai.errors import (
     WriteError,
 )
 
-__all__ = ["Connections", "Fetch", "FetchOwner", "Stage"]
+__all__ = ["Connections", "Fetch", "FetchOwner", "Stage", "kept_for"]
 
 _FOREVER = float("inf")
 #: Decoded at once for a sink.
@@ -170,6 +170,28 @@ class Fetch:
         elif request.first_byte_timeout:
             self._set_clock("first_byte_timeout", request.first_byte_timeout)
 
+    def go_on(self, connection: Any, began_at: float) -> None:
+        """``connection`` is ours, and the request has left over it, or is about to."""
+        request = self.request
+        pool = self.pool
+        assert pool is not None
+        body = request.body
+        assert isinstance(body, bytes)
+        headers = request.headers
+        if body or request.method in _WITH_LENGTH:
+            headers = _framed(request, headers)
+        self._connection = connection
+        self._is_kept = connection.served > 0
+        self._stage = _ASKING
+        self._began = began_at
+        connection.hand_over(request.method, request.target, pool.authority, headers, len(body), self)
+        if connection.is_sending:
+            self._set_clock("between_bytes_timeout", request.between_bytes_timeout)
+        else:
+            self._limit = "first_byte_timeout"
+            self._runs_out = began_at + (request.first_byte_timeout or _FOREVER)
+            self._look()
+
     def accepts(self, connection: Any) -> bool:
         """Whether it may be asked over this one, which was kept."""
         return not self.wants_new and (self.request.repeatable or connection.seems_alive())
@@ -256,8 +278,7 @@ class Fetch:
             if size == _CODING:
                 is_coded = is_coded or name.lower() == "content-encoding"
             elif size == _KEEPING and name.lower() == "keep-alive" and self._connection is not None:
-                found = _KEPT_FOR.search(value)
-                self._connection.kept_for = float(found[1]) if found else _FOREVER
+                self._connection.kept_for = kept_for(value)
         return is_coded
 
     def data(self, data: bytes) -> bool:
@@ -386,6 +407,12 @@ class Fetch:
         if self._connection is not None:
             self._set_clock("between_bytes_timeout", self.request.between_bytes_timeout)
             self._connection.resume()
+
+
+def kept_for(value: str) -> float:
+    """How long the server keeps the connection that says this in Keep-Alive; seconds."""
+    found = _KEPT_FOR.search(value)
+    return float(found[1]) if found else _FOREVER
 
 
 def _for_proxy(request: Request, authority: str) -> tuple[str, http1.Headers]:

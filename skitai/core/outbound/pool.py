@@ -47,6 +47,7 @@ class Pooled(Protocol):
 
     @property
     def tls(self) -> ssl.SSLObject | None: ...
+    def seems_alive(self) -> bool: ...
     def close(self) -> None:
         """Nobody is told."""
 
@@ -142,6 +143,20 @@ class Pool:
         self._waiting.append(fetch)
         fetch.is_queued = True
         self.make()
+
+    def take(self, is_repeatable: bool) -> Pooled | None:
+        """As `want`, without a fetch: a connection that is idle, the caller's from now on.  None: none."""
+        client = self._client
+        while self._idle:
+            connection = self._idle.pop()
+            client.no_longer_idle(connection)
+            if is_repeatable or connection.seems_alive():
+                self.busy += 1
+                connection.idle_until = 0.0
+                return connection
+            connection.close()
+            client.loop.call_soon(client.closed, self)
+        return None
 
     def leaves(self, *, unwanted: bool) -> None:
         """One that waits is over; ``unwanted``: because nobody wants it any more."""
