@@ -71,7 +71,7 @@ def _ask(options: argparse.Namespace) -> int:
             response = connection.getresponse()
             text = response.read().decode()
     except (OSError, http_client.HTTPException) as error:
-        complain(f"the server does not answer at {path}: {error}")
+        complain(f"the server does not answer at {path}: {error}; see what runs: skitaid status")
         return ExitCode.FAILURE
     if response.status != 200:
         complain(text.strip())

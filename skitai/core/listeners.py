@@ -136,7 +136,7 @@ def _clear_stale(path: Path) -> None:
 def _why(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         holder = _port_holder(port)
-        return f"the port is taken by {holder}" if holder else "the port is taken by another program"
+        return f"the port is taken by {holder or 'another program'}; end that, or choose another port"
     if error.errno == errno.EACCES:
         return (
             f"ports below 1024 need a privilege; start as root, allow it with "
