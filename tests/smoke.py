@@ -28,6 +28,8 @@ LARGE = bytes(range(256)) * 2000
 PATIENCE = 60.0
 
 APPLICATION = """
+import asyncio
+
 from skitai import was
 from skitai.saddle import Saddle
 
@@ -45,6 +47,12 @@ app = Saddle(__name__)
 def ask(was, port):
     result = was.get(f"http://127.0.0.1:{port}/plain").getwait(10)
     return {"status": result.code, "text": result.text}
+
+
+@app.route("/later")
+async def later(was):
+    await asyncio.sleep(0.001)
+    return "later"
 """
 
 CONFIGURATION = """
@@ -118,6 +126,7 @@ def ask(plain: str, secure: str) -> None:
     assert fetched(f"{plain}/files/large.bin") == LARGE, "a file"
     port = plain.rpartition(":")[2]
     assert b'"http "' in fetched(f"{plain}/saddle/ask/{port}"), "a call by was"
+    assert fetched(f"{plain}/saddle/later") == b"later", "a coroutine"
     assert fetched(f"{secure}/plain") == b"https ", "TLS"
     assert fetched(f"{secure}/files/large.bin") == LARGE, "a file over TLS"
 

@@ -29,7 +29,7 @@ SAME = {
 }
 
 #: What is not taken, and what to use for it.
-ELSEWHERE = {
+ELSEWHERE: dict[tuple[str, ...], str] = {
     ("-k", "--worker-class"): "leave it out: each worker runs plain functions in threads, and coroutines",
     ("-c", "--config"): "write a configuration file of Skitai's, and: skitaid-instance -f FILE",
     ("-D", "--daemon"): "skitai install-service, or skitaid start",

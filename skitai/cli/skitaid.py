@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
     options = command_parser().parse_args(arguments)
     places = Places.find(options.home)
-    if os.name != "posix" and options.verb != "check":
+    if sys.platform == "win32" and options.verb != "check":
         complain("skitaid needs POSIX; on Windows install-win32-service keeps servers running")
         return ExitCode.FAILURE
     try:

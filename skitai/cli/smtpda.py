@@ -66,7 +66,7 @@ def settings_of(options: argparse.Namespace) -> DaemonSettings:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
     options = command_parser().parse_args(arguments)
-    if os.name != "posix":
+    if sys.platform == "win32":
         complain("the delivery agent needs named pipes, which this system has not")
         return ExitCode.FAILURE
     try:

@@ -9,6 +9,7 @@ import errno
 import os
 import socket
 import stat
+import sys
 from pathlib import Path
 
 from skitai.core.activation import NothingHanded, handed_socket
@@ -87,7 +88,7 @@ def _listen(
 ) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if os.name == "posix":
+        if sys.platform != "win32":
             # On Windows this option would let two servers share a port.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
