@@ -77,12 +77,12 @@ def _console(text: str) -> str:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """All but those of `SAME`, which `add_flags` takes."""
     for name, stream in (("--access-logfile", "stdout"), ("--error-logfile", "stderr")):
-        names = (name, "--log-file") if stream == "stderr" else (name,)
+        names = [name, "--log-file"] if stream == "stderr" else [name]
         parser.add_argument(
             *names, type=_console, metavar="-", help=f"to {stream}, as it is without; --log-path for files"
         )
-    for names, instead in ELSEWHERE.items():
+    for refused, instead in ELSEWHERE.items():
         # Whether a value follows is no matter: nothing is read behind it.
         parser.add_argument(
-            *names, action=_Elsewhere, nargs="?", metavar=instead, help=argparse.SUPPRESS, dest="elsewhere"
+            *refused, action=_Elsewhere, nargs="?", metavar=instead, help=argparse.SUPPRESS, dest="elsewhere"
         )
