@@ -1,8 +1,8 @@
 """A Python that has no more than that of Windows: a stand-in where there is no Windows.
 
 With this folder on PYTHONPATH, every interpreter of a test begins here.  The standard library is loaded
-first, as POSIX has it, and then loses what Windows lacks: modules, names of `os`, `signal` and `socket`, epoll
-and poll.  ``sys.platform`` says win32 from then on.  Some of Windows' manners are put in place of POSIX's:
+first, as POSIX has it, and then loses what Windows lacks: modules, names of `os`, `signal` and `socket`,
+epoll and poll.  ``sys.platform`` says win32 from then on.  Some of Windows' manners are put in place of POSIX's:
 select() is for sockets alone, no open file can be removed, and none is renamed to a name that is taken.
 
 Not shown by this: paths with backslashes, how sockets of Windows fail, its consoles and services.
@@ -41,8 +41,8 @@ LACKING = {
     os: """
         fork forkpty register_at_fork geteuid getuid getegid getgid getgroups initgroups setuid setgid seteuid
         setsid getpgid killpg chown lchown fchown mkfifo mknod openpty memfd_create sendfile pread preadv
-        pwrite posix_fadvise eventfd pidfd_open sched_getaffinity getloadavg statvfs nice set_blocking get_blocking
-        O_NOFOLLOW O_NONBLOCK O_DIRECTORY O_PATH O_CLOEXEC O_NOCTTY O_TMPFILE
+        pwrite posix_fadvise eventfd pidfd_open sched_getaffinity getloadavg statvfs nice set_blocking
+        get_blocking O_NOFOLLOW O_NONBLOCK O_DIRECTORY O_PATH O_CLOEXEC O_NOCTTY O_TMPFILE
         """,
     signal: """
         SIGHUP SIGQUIT SIGUSR1 SIGUSR2 SIGCHLD SIGTTIN SIGTTOU SIGPIPE SIGALRM SIGTSTP SIGCONT SIGWINCH
