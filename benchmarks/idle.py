@@ -43,7 +43,8 @@ _APP = "benchmarks.apps:hello"
 
 #: Words behind the interpreter's name.
 COMMANDS = {
-    "skitai": f"-m skitai run {_APP} --bind 127.0.0.1:{{port}} --no-access-log --keep-alive 300",
+    "skitai": f"-m skitai run {_APP} --bind 127.0.0.1:{{port}} --no-access-log --keep-alive 300 "
+    "--connections-max 30000",
     # What a small site has: TLS, files, an application of Saddle's, `was`.
     "skitai-site": "-m skitai.cli.instance -v -f {folder}/site.conf --home {folder} --master no",
     "gunicorn": (
@@ -60,6 +61,7 @@ _SITE = """\
 [server]
 access_log = no
 keep_alive = 300
+connections_max = 30000
 [listen plain]
 address = 127.0.0.1:{port}
 [listen secure]
@@ -224,6 +226,7 @@ def main(given: Sequence[str] | None = None) -> int:
     for _ in range(options.rounds):
         for name in random.sample(names, len(names)):
             found[name].append(measured(name, options.connections))
+            print(f"{name}: {found[name][-1]}", file=sys.stderr, flush=True)
     print(f"| server | first answer | idle | {options.connections} idle connections more | of these held |")
     print("|---|---|---|---|---|")
     for name, figures in found.items():

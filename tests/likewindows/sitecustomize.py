@@ -2,7 +2,7 @@
 
 With this folder on PYTHONPATH, every interpreter of a test begins here.  The standard library is loaded
 first, as POSIX has it, and then loses what Windows lacks: modules, names of `os`, `signal` and `socket`,
-epoll and poll.  ``sys.platform`` says win32 from then on.  Some of Windows' manners are put in place of POSIX's:
+epoll and poll.  ``sys.platform`` says win32 from then on.  Some manners of Windows replace those of POSIX:
 select() is for sockets alone, no open file can be removed, and none is renamed to a name that is taken.
 
 Not shown by this: paths with backslashes, how sockets of Windows fail, its consoles and services.
