@@ -75,6 +75,7 @@ class BuildExtensions(build_ext):
 
     def build_extensions(self) -> None:
         try:
+            self._try_compiler()
             self._cythonize()
             self._look_for_zlib()
             super().build_extensions()
@@ -91,6 +92,13 @@ class BuildExtensions(build_ext):
                 "while they wait (SKITAI_EXTENSIONS=require shows the compiler's words)",
                 file=sys.stderr,
             )
+
+    def _try_compiler(self) -> None:
+        """Before Cython takes half a minute: whether there is one, and Python's headers."""
+        source = Path(self.build_temp, "skitai_try.c")
+        source.parent.mkdir(parents=True, exist_ok=True)
+        source.write_text("#include <Python.h>\n", "utf-8")
+        self.compiler.compile([str(source)], output_dir=self.build_temp)
 
     def _cythonize(self) -> None:
         # Imported here: a build without Cython is one of the cases that "auto" is for.

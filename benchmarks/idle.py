@@ -53,6 +53,7 @@ COMMANDS = {
     ),
     "granian": (
         "-m granian --interface wsgi --http 1 --host 127.0.0.1 --port {port} --workers 1 "
+        "--backpressure 20000 --http1-header-read-timeout 60000 "
         f"--blocking-threads 1 --no-access-log --log-level warning {_APP}"
     ),
     "waitress": f"-m benchmarks.idle --waitress {_APP} {{port}}",
