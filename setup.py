@@ -78,6 +78,7 @@ class BuildExtensions(build_ext):
 
     def build_extensions(self) -> None:
         try:
+            self._try_compiler()
             self._cythonize()
             self._look_for_zlib()
             super().build_extensions()
@@ -89,10 +90,18 @@ class BuildExtensions(build_ext):
             self.extensions = []
             what = "Cython is missing" if isinstance(error, ImportError) else "the C compiler does not work"
             print(
-                f"skitai: {what}: installing the pure-Python build, which gives the same answers but reads "
-                "requests more slowly (SKITAI_EXTENSIONS=require shows the compiler's words)",
+                f"skitai: {what}: installing the pure-Python build, which gives the same answers, but plain "
+                "requests and files more slowly, about as gunicorn does, and whose handlers keep a thread "
+                "while they wait (SKITAI_EXTENSIONS=require shows the compiler's words)",
                 file=sys.stderr,
             )
+
+    def _try_compiler(self) -> None:
+        """Before Cython takes half a minute: whether there is one, and Python's headers."""
+        source = Path(self.build_temp, "skitai_try.c")
+        source.parent.mkdir(parents=True, exist_ok=True)
+        source.write_text("#include <Python.h>\n", "utf-8")
+        self.compiler.compile([str(source)], output_dir=self.build_temp)
 
     def _cythonize(self) -> None:
         # Imported here: a build without Cython is one of the cases that "auto" is for.

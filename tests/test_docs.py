@@ -180,10 +180,10 @@ def test_an_application_answers(block: Block) -> None:
 
 #: The parsers of our commands, which know what can be typed.
 PARSERS: dict[str, ArgumentParser] = {
-    "skitai": main._parser(),
-    "skitaid": skitaid._parser(),
-    "skitaid-instance": instance._parser(),
-    "skitaid-smtpda": smtpda._parser(),
+    "skitai": main.command_parser(),
+    "skitaid": skitaid.command_parser(),
+    "skitaid-instance": instance.command_parser(),
+    "skitaid-smtpda": smtpda.command_parser(),
 }
 
 

@@ -53,7 +53,7 @@ def add_command(commands: argparse._SubParsersAction[Any]) -> None:
 def _install(options: argparse.Namespace) -> int:
     """Write what starts skitaid at boot: as root a unit of systemd for the machine, or a script for System
     V's init; as an ordinary user a unit of their own. Lay out the configuration where there is none."""
-    if os.name != "posix":
+    if sys.platform == "win32":
         raise ConfigError("Windows has services of its own kind", hint="use install-win32-service")
     places = Places.find(options.home)
     kind = options.init or ("systemd" if Path("/run/systemd/system").is_dir() else "sysv")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import os
 import sys
@@ -10,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from skitai._constants import VERSION
+from skitai.cli.parsing import Parser
 from skitai.cli.serving import serve
 from skitai.core.config import Settings, add_flags, describe, given_flags, load, text_of
 from skitai.core.config.daemon import load_daemon
@@ -19,11 +19,11 @@ from skitai.errors import ConfigError
 from skitai.launch import ExitCode, Launch, complain
 from skitai.rights import rights_of
 
-__all__ = ["check", "main"]
+__all__ = ["check", "command_parser", "main"]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def command_parser() -> Parser:
+    parser = Parser(
         prog="skitaid-instance", description="Serve what one configuration file says.", allow_abbrev=False
     )
     parser.add_argument(
@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    options = command_parser().parse_args(arguments)
     places = Places.find(options.home)
     overrides = given_flags(options)
     try:

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from skitai._constants import VERSION
-from skitai.cli import cert, installing, mail, operating
+from skitai.cli import cert, completing, gunicorn, installing, mail, operating, project
 from skitai.cli.instance import check
+from skitai.cli.parsing import Parser
 from skitai.cli.serving import serve
 from skitai.core.config import add_flags, describe, for_app, given_flags, load
 from skitai.core.config.daemon import load_daemon
@@ -19,7 +20,7 @@ from skitai.core.places import Places
 from skitai.errors import ConfigError
 from skitai.launch import ExitCode, Launch, complain
 
-__all__ = ["main"]
+__all__ = ["command_parser", "main"]
 
 
 class _Version(argparse.Action):
@@ -30,32 +31,42 @@ class _Version(argparse.Action):
         sys.exit()
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="skitai", description="An application server for Python.")
+def command_parser() -> Parser:
+    parser = Parser(
+        prog="skitai", description="An application server for Python.", example="skitai run module:app"
+    )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and which build runs")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser(
-        "run", help="serve one application or folder", description=_run.__doc__, allow_abbrev=False
+        "run",
+        help="serve one application or folder",
+        description=_run.__doc__,
+        epilog="Options of gunicorn's mean the same here, or say what to use instead (docs/running.md).",
+        allow_abbrev=False,
+        example="skitai run module:app, or for a project that runs: skitai new NAME",
     )
     run.add_argument("target", metavar="TARGET", help="module:callable, path/module:callable or a folder")
     run.add_argument("--reload", action="store_true", help="load the application again when its files change")
     run.add_argument("--print-config", action="store_true", help="show every value and where it came from")
-    add_flags(run)
+    gunicorn.add_options(run)
+    add_flags(run, also=gunicorn.SAME)
     run.set_defaults(function=_run)
     checker = commands.add_parser("check", help="check a configuration file", description=_check.__doc__)
     checker.add_argument("conf", metavar="NAME|FILE")
     checker.add_argument("--home", metavar="DIR", help="where etc is for a user who is not root")
     checker.set_defaults(function=_check)
+    project.add_command(commands)
     cert.add_command(commands)
     mail.add_command(commands)
     installing.add_command(commands)
     operating.add_command(commands)
+    completing.add_command(commands)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    options = command_parser().parse_args(arguments)
     try:
         code: int = options.function(options)
     except ConfigError as error:
@@ -69,6 +80,9 @@ def _run(options: argparse.Namespace) -> int:
     given = given_flags(options)
     if options.reload:
         given["use_reloader"] = "yes"
+    # Who names a certificate wants it to be shown.
+    if "certfile" in given and "SKITAI_SSL" not in os.environ:
+        given.setdefault("ssl", "yes")
     # A developer's machine: open to the world only when asked.
     if not {"ip", "bind"} & given.keys() and not {"SKITAI_IP", "SKITAI_BIND"} & os.environ.keys():
         given["ip"] = "127.0.0.1"
@@ -76,8 +90,9 @@ def _run(options: argparse.Namespace) -> int:
     if options.print_config:
         print(describe(settings), end="")
         return 0
-    if settings.problems:
-        raise settings.problems[0]
+    for problem in settings.problems:
+        problem.hint = problem.hint or "skitai new NAME makes a project that runs"
+        raise problem
     name = settings.server.name or "run"
     launch = Launch(
         file=None,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import socket
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -58,6 +59,8 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
 
 
 def _ask(options: argparse.Namespace) -> int:
+    if sys.platform == "win32":
+        raise ConfigError("running servers are asked by unix sockets, which Windows has not")
     run = load_daemon(Places.find(options.home)).run
     path = _control_file(run, options.name)
     query = f"?{urlencode({options.query: options.level})}" if options.query else ""
@@ -71,7 +74,7 @@ def _ask(options: argparse.Namespace) -> int:
             response = connection.getresponse()
             text = response.read().decode()
     except (OSError, http_client.HTTPException) as error:
-        complain(f"the server does not answer at {path}: {error}")
+        complain(f"the server does not answer at {path}: {error}; see what runs: skitaid status")
         return ExitCode.FAILURE
     if response.status != 200:
         complain(text.strip())

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from skitai._constants import VERSION
 from skitai._lazy import LazyModule
 from skitai.cli.instance import check
+from skitai.cli.parsing import Parser
 from skitai.core.config import load
 from skitai.core.config.daemon import DaemonSettings, load_daemon
 from skitai.core.layout import lay_out
@@ -36,7 +37,7 @@ else:  # who only asks has no use for them, and they need POSIX
     children, enabled = LazyModule("skitai.daemon.children"), LazyModule("skitai.daemon.enabled")
     service = LazyModule("skitai.daemon.service")
 
-__all__ = ["check_all", "main"]
+__all__ = ["check_all", "command_parser", "main"]
 
 #: As `Supervisor.status` says it: ended by themselves.
 _ENDED = ("resting", "given up")
@@ -56,8 +57,8 @@ _WORDS_OF_0_11 = {
 }
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def command_parser() -> Parser:
+    parser = Parser(
         prog="skitaid",
         description="Keep the servers of servers-enabled running, and the agent that delivers their e-mail.",
         epilog="Without VERB: serve, until it is ended.  With NAMEs: only of these servers.",
@@ -90,12 +91,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    parser = _parser()
+    parser = command_parser()
     options = parser.parse_args(arguments)
     places = Places.find(options.home)
     if options.command or options.name:
         _translate(options, parser)
-    if os.name != "posix" and options.verb != "check":
+    if sys.platform == "win32" and options.verb != "check":
         complain("skitaid needs POSIX; on Windows install-win32-service keeps servers running")
         return ExitCode.FAILURE
     try:

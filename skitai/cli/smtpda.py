@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from skitai._constants import VERSION
 from skitai._lazy import LazyModule
+from skitai.cli.parsing import Parser
 from skitai.core.config import add_flags, given_flags
 from skitai.core.config.daemon import DAEMON_TABLES, DaemonSettings, load_daemon
 from skitai.core.logs.journal import Journal
@@ -22,7 +23,7 @@ from skitai.launch import ExitCode, complain
 from skitai.notify import ServiceManager
 from skitai.rights import give_up_root, rights_of
 
-__all__ = ["add_place_flags", "main", "settings_of"]
+__all__ = ["add_place_flags", "command_parser", "main", "settings_of"]
 
 # What delivers is loaded when it does: it needs POSIX, and it carries smtplib and OpenSSL along.
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ else:
     claim = LazyModule("skitai.mail.claim")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def command_parser() -> Parser:
+    parser = Parser(
         prog="skitaid-smtpda",
         description="Deliver the e-mails that handlers have sent by was.email, until it is ended.",
         allow_abbrev=False,
@@ -64,8 +65,8 @@ def settings_of(options: argparse.Namespace) -> DaemonSettings:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    options = _parser().parse_args(arguments)
-    if os.name != "posix":
+    options = command_parser().parse_args(arguments)
+    if sys.platform == "win32":
         complain("the delivery agent needs named pipes, which this system has not")
         return ExitCode.FAILURE
     try:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import sys
 from collections.abc import Sequence
 from typing import Any
 
+from skitai.cli.parsing import Parser
 from skitai.daemon.winservice import NAME, TITLE, ServiceManager, control
 from skitai.launch import ExitCode, complain
 
@@ -61,7 +61,7 @@ class _Pywin32:
 
 def main(arguments: Sequence[str] | None = None, manager: ServiceManager | None = None) -> int:
     """The command; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="install-win32-service", description="skitaid as a service of Windows.", allow_abbrev=False
     )
     parser.add_argument(

@@ -15,10 +15,10 @@ __all__ = ["known_charset", "parse_content_type"]
 # The two ways out of a quoted string's loop begin with different characters: linear time.
 _PARAMETER = re.compile(r';\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[^;\s"]*)')
 
-#: Python's codecs for the encodings of the WHATWG Encoding Standard that forms are sent in.
+#: Python's names of the encodings of the WHATWG Encoding Standard that forms are sent in.  The codecs are not
+#: asked for these: each would be loaded, which takes half a MiB.
 _CODECS = frozenset(
-    codecs.lookup(name).name
-    for name in (
+    (
         *("utf-8", "ascii", "cp866", "koi8-r", "koi8-u", "mac-roman", "mac-cyrillic", "cp874"),
         *(f"iso8859-{part}" for part in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14, 15, 16)),
         *(f"cp125{page}" for page in range(9)),

@@ -9,6 +9,7 @@ import errno
 import os
 import socket
 import stat
+import sys
 from pathlib import Path
 
 from skitai.core.activation import NothingHanded, handed_socket
@@ -87,7 +88,7 @@ def _listen(
 ) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if os.name == "posix":
+        if sys.platform != "win32":
             # On Windows this option would let two servers share a port.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
@@ -136,7 +137,7 @@ def _clear_stale(path: Path) -> None:
 def _why(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         holder = _port_holder(port)
-        return f"the port is taken by {holder}" if holder else "the port is taken by another program"
+        return f"the port is taken by {holder or 'another program'}; end that, or choose another port"
     if error.errno == errno.EACCES:
         return (
             f"ports below 1024 need a privilege; start as root, allow it with "

@@ -14,6 +14,7 @@ works in it as the README has it.
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,16 +47,16 @@ class Places:
                 Path("/run/skitaid"),
                 Path("/var/local/skitaid-pub"),
             )
-        if home is None and os.name == "posix" and os.path.expanduser("~") == "~":
+        if home is None and sys.platform != "win32" and os.path.expanduser("~") == "~":
             home = "/.skitai"  # a container's uid without a name: no home, and "/" as Docker has it
         # Not Path.expanduser, which raises RuntimeError where there is no such home.
-        base = Path(os.path.expanduser(home or cls.default_home(os.name))).absolute()
+        base = Path(os.path.expanduser(home or cls.default_home(sys.platform))).absolute()
         return cls(base / "etc" / "skitaid", base / "log", base / "var", base / "run", base / "pub")
 
     @staticmethod
     def default_home(system: str) -> str:
-        """``system``: as ``os.name`` says it.  A service of Windows has no home of its own."""
-        return "c:/skitaid" if system == "nt" else "~/.skitai"
+        """``system``: as ``sys.platform`` says it.  A service of Windows has no home of its own."""
+        return "c:/skitaid" if system == "win32" else "~/.skitai"
 
     @property
     def servers(self) -> Path:

@@ -19,6 +19,7 @@ from skitai.saddle.cors import CORS
 from skitai.saddle.package import Package
 from skitai.saddle.security import SecurityHeaders
 from skitai.saddle.temp import EVEXCEPT, EVOK, EVREQEND
+from skitai.saddle.typed import Was
 from skitai.saddle.uploads import UploadedFile
 
 __all__ = [
@@ -30,5 +31,6 @@ __all__ = [
     "Saddle",
     "SecurityHeaders",
     "UploadedFile",
+    "Was",
     "authorized",
 ]

@@ -14,11 +14,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, MutableMapping
-from email.utils import formatdate
 from functools import partial
 from typing import Any, Final, Literal
 from urllib.parse import quote, unquote_to_bytes
 
+from skitai._httpdate import format_date
 from skitai.saddle.response import Response
 
 __all__ = ["COOKIE_MAX", "Cookies", "Lifetime", "SameSite", "cookie_line", "is_secure", "read_cookies"]
@@ -88,7 +88,7 @@ def cookie_line(
     parts = [f"{name}={_encode(name, value)}"]
     if lifetime is not None:
         seconds = _seconds(name, lifetime)
-        parts.append(f"Expires={formatdate(time.time() + seconds if seconds else 0, usegmt=True)}")
+        parts.append(f"Expires={format_date(int(time.time()) + seconds if seconds else 0)}")
         parts.append(f"Max-Age={seconds}")
     parts.append(f"Path={path}")
     if domain:

@@ -7,14 +7,19 @@ but what they keep for later (connections) belongs to a loop that has ended by t
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from skitai._lazy import LazyModule
 from skitai.core.coroutines import is_async_iterable
 from skitai.saddle.response import Response
 from skitai.saddle.returns import discard
+
+if TYPE_CHECKING:
+    import asyncio
+else:
+    asyncio = LazyModule("asyncio")
 
 __all__ = ["AwaitedClosing", "Pulled", "drop", "run_here"]
 

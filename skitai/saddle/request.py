@@ -5,11 +5,11 @@ Made for each request of a Saddle application; it parses nothing that is not ask
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
+from skitai._lazy import LazyModule
 from skitai.core.contenttype import parse_content_type
 from skitai.core.redirects import quote_path
 from skitai.errors import HTTPError
@@ -20,6 +20,11 @@ from skitai.saddle.jsontext import read_json
 from skitai.saddle.uploads import UploadedFile
 from skitai.saddle.urlencoded import parse_urlencoded
 from skitai.was import Services
+
+if TYPE_CHECKING:
+    import asyncio
+else:
+    asyncio = LazyModule("asyncio")
 
 __all__ = ["Request"]
 

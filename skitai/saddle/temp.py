@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 __all__ = ["EVEXCEPT", "EVOK", "EVREQEND", "Event", "Temp"]
 
@@ -29,6 +29,10 @@ class Temp:
 
     def __init__(self) -> None:
         self.__dict__["_bound"] = []
+
+    if TYPE_CHECKING:
+
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"was.temp.{name} was not set in this request")

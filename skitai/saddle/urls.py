@@ -7,14 +7,19 @@ does not take.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from skitai._lazy import LazyModule
 from skitai.saddle.route import Route
 from skitai.saddle.rules import CONVERTERS, Variable
 from skitai.saddle.scope import Scope
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = LazyModule("difflib")
 
 __all__ = ["Names"]
 

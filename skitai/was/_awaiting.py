@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
+from skitai._lazy import LazyModule
 from skitai._waiting import Future
+
+if TYPE_CHECKING:
+    import asyncio
+else:  # who waits in threads has no use for it
+    asyncio = LazyModule("asyncio")
 
 __all__ = ["until_done"]
 

@@ -13,20 +13,25 @@ Any thread; a call is for one waiter at a time.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from time import monotonic
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
+from skitai._lazy import LazyModule
 from skitai._waiting import Future
 from skitai.core.outbound.request import Begin, Cancelable, Failure, Outcome, Request
 from skitai.errors import CallCancelled, ClientDisconnected, NetworkTimeout, SkitaiError, WaitTimeout
 from skitai.was._awaiting import until_done
 from skitai.was._results import Result
+
+if TYPE_CHECKING:
+    import asyncio
+else:  # who waits in threads has no use for it
+    asyncio = LazyModule("asyncio")
 
 __all__ = [
     "BeginAll",

@@ -158,5 +158,5 @@ def test_a_process_ends_when_its_input_does(tmp_path: Path) -> None:
 
 
 def test_the_home_of_windows() -> None:
-    assert Places.default_home("nt") == "c:/skitaid"
-    assert Places.default_home("posix") == "~/.skitai"
+    assert Places.default_home("win32") == "c:/skitaid"
+    assert Places.default_home("linux") == "~/.skitai"

@@ -7,7 +7,8 @@ the value is yes or no (or for the keys of another section); `given_flags` picks
 from __future__ import annotations
 
 from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from skitai.core.config.keys import Key
 from skitai.core.config.kinds import YES_NO
@@ -18,21 +19,29 @@ __all__ = ["add_flags", "given_flags"]
 _PREFIX = "setting "  # a space keeps them apart from the parser's own names
 
 
-def add_flags(parser: ArgumentParser, keys: Mapping[str, Key] = TABLES["server"]) -> None:
-    """Declare an option for each of ``keys`` that is no secret; a list may be repeated."""
+def add_flags(
+    parser: ArgumentParser,
+    keys: Mapping[str, Key] = TABLES["server"],
+    also: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> None:
+    """Declare an option for each of ``keys`` that is no secret; a list may be repeated.
+
+    ``also``: further names of options, by key.
+    """
     group = parser.add_argument_group("settings (over the environment, over the configuration file)")
     for key in keys.values():
         if key.secret:
             continue
         destination = _PREFIX + key.name
+        names = (key.flag, *also.get(key.name, ()))
         text = " ".join(filter(None, (key.unit, key.reason))).replace("%", "%%")
         if key.kind is YES_NO:
             group.add_argument(
-                key.flag, dest=destination, action=BooleanOptionalAction, default=SUPPRESS, help=text
+                *names, dest=destination, action=BooleanOptionalAction, default=SUPPRESS, help=text
             )
         else:
             group.add_argument(
-                key.flag,
+                *names,
                 dest=destination,
                 action="append" if key.kind.many else "store",
                 metavar=key.kind.name.upper().replace(" ", "_"),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -41,7 +41,7 @@ else:
 
 __all__ = ["for_app", "load", "text_of"]
 
-_POSIX = os.name == "posix"
+_POSIX = sys.platform != "win32"
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 #: How much of a variable's name must be a key's for it to be taken for a slip of the pen.
 _NEARLY = 0.85

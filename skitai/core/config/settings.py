@@ -7,7 +7,7 @@ The keys of `skitai.limits.Limits` belong to ``[server]`` too.
 
 from __future__ import annotations
 
-import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -325,7 +325,7 @@ class ServerSettings:
         """``by_default``: what auto means for the command that asks, with one process."""
         if self.master == "auto":
             wanted = by_default or bool(self.needs_master)
-            return self.processes > 1 or (wanted and os.name == "posix")
+            return self.processes > 1 or (wanted and sys.platform != "win32")
         return self.master == "yes"
 
 

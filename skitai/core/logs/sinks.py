@@ -112,7 +112,7 @@ class ConsoleSink(Sink):
         self._patience = _CONSOLE_PATIENCE
         self._poll: select.poll | None = None
         # A file takes all there is to write; elsewhere than with POSIX only sockets can be asked.
-        if os.name == "posix" and not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+        if sys.platform != "win32" and not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
             self._poll = select.poll()
             self._poll.register(self._descriptor, select.POLLOUT)
 

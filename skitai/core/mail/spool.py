@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -34,7 +35,7 @@ __all__ = ["MailSpool", "is_name"]
 
 _NAME = re.compile(r"[0-9a-f]{14}-[0-9a-f]{8}")
 _SUFFIX = ".mail"
-_POSIX = os.name == "posix"
+_POSIX = sys.platform != "win32"
 #: Counting a full spool takes a while: it may take so much of the time that passes.
 _COUNTING_SHARE = 0.05
 
