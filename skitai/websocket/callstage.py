@@ -29,10 +29,6 @@ class Outcome(NamedTuple):
 class CallStage:
     """As much of an `engine.Exchange` as a run needs."""
 
-    burns = False
-    lasts = False
-    meter = None
-
     def __init__(
         self,
         exchange: engine.Exchange,
@@ -49,6 +45,9 @@ class CallStage:
         self.context = exchange.context
         self.response_timeout = exchange.response_timeout
         self.is_parked = False
+        #: What is known of the route by now: see `engine.Job`.
+        self.burns = self.lasts = False
+        self.meter: engine.Meter | None = None
         self.yield_turn = call_soon
         self._on_done: Callable[[Outcome], None] | None = on_done
         self._body_max = body_max
@@ -59,6 +58,14 @@ class CallStage:
         self._lock = threading.Lock()
         self._on_lost: Callable[[], None] | None = None
         self._is_lost = False
+
+    def is_slow(self, meter: engine.Meter, burns: bool) -> None:
+        """The route is known to last."""
+        self.meter, self.burns, self.lasts = meter, burns, True
+
+    def settle(self) -> None:
+        """The answer was sent without a run: whoever has kept this has nothing to wait for."""
+        self._on_done = None
 
     # -- what a run says ------------------------------------------------------------------
 

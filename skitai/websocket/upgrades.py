@@ -123,6 +123,9 @@ class _Application:
         sockets = self._sockets
         return CallStage(self._exchange, on_done, sockets.call_soon, sockets.message_max)
 
+    def terms(self, variable: str | None) -> engine.CallTerms | None:
+        return self._caller.terms(self.environ, variable, self.stage)
+
     @property
     def parks(self) -> bool:
         return self._caller.parks
