@@ -71,6 +71,7 @@ cdef class MessageCalls(Charge):
     cdef Py_ssize_t pending, received, answered
     cdef bytes body
 
+    cdef int prepare(self) except -1
     cdef bint may_call(self, Workspace work) except -1
     cdef Result perform(self, Workspace work, object message) except *
     cdef Result finish(self, Workspace work, MessageCall call, bint is_away) except *

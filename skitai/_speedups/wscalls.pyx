@@ -87,7 +87,7 @@ cdef extern from *:
 SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 
 cdef enum:
-    KEPT_MAX = 4096  # characters of a message that stay in an environ, to be written over by the next one
+    COPIED_MAX = 4096  # bytes of an answer that is put together with others in any case
 
 cdef double TURN_MAX = 0.002  # seconds, after which the others have their turn
 # To a call: whoever has ended it, its context's, its start_response's.  To a stage: its call's and its context's.
@@ -297,13 +297,21 @@ cdef int _finish_on_stack(object task, Stack stack) except -1:
 cdef class MessageCalls(Charge):
     def __init__(self, Lanes lanes not None, websocket, receiver, terms):
         """Of ``websocket``; ``receiver``: a `MessageCaller`, ``terms``: `CallTerms`."""
-        cdef bytes path = terms.target.partition("?")[0].encode("latin-1", "replace")
         self.lanes = lanes
         self.websocket = websocket
         self.receiver = receiver
         self.liveness = websocket.liveness
         self.outgoing = websocket.outgoing
         self.terms = terms
+        self.message_max = self.answer_max = websocket.message_max
+        self.fd = -1
+        if not websocket.compresses and not isinstance(websocket.sock, SecureSocket):
+            self.fd = websocket.sock.fileno()
+
+    cdef int prepare(self) except -1:
+        """What nobody needs who is silent: with the first message."""
+        terms = self.terms
+        cdef bytes path = terms.target.partition("?")[0].encode("latin-1", "replace")
         self.application = terms.application
         self.template = dict(terms.environ)
         self.template["skitai.websocket.message"] = None
@@ -319,11 +327,7 @@ cdef class MessageCalls(Charge):
             <uint32_t>(hash((terms.host, terms.mount)) & 0xFFFFFFFF),
             <const unsigned char *>PyBytes_AS_STRING(path), PyBytes_GET_SIZE(path),
         )
-        self.message_max = websocket.message_max
-        self.answer_max = websocket.message_max
-        self.fd = -1
-        if not websocket.compresses and not isinstance(websocket.sock, SecureSocket):
-            self.fd = websocket.sock.fileno()
+        return 0
 
     def arm(self):
         """The loop, not from within the connection that was there before: a call may give the lead away, and
@@ -359,6 +363,8 @@ cdef class MessageCalls(Charge):
         """Whether the leader may call the application now; else `kind` says how it is to be called."""
         cdef Lanes lanes = self.lanes
         cdef double now
+        if self.template is None:
+            self.prepare()
         self.kind = SK_FAST
         self.habit = NULL
         if lanes.lead == NULL or lanes.lead.threads == 0:
@@ -501,8 +507,10 @@ cdef class MessageCalls(Charge):
             self.version != 0
             and Py_REFCNT(<PyObject *>environ) == 1
             and sk_dict_version(<PyObject *>environ) == self.version
-            and len(environ["skitai.websocket.message"]) <= KEPT_MAX
         ):
+            environ["skitai.websocket.message"] = None  # an idle connection keeps no message
+            if self.query is not None:
+                environ["QUERY_STRING"] = ""
             self.unchanged = environ
         if (
             Py_REFCNT(<PyObject *>call) == OWN_REFERENCES
@@ -638,6 +646,7 @@ cdef class MessageCalls(Charge):
         cdef const unsigned char *body = <const unsigned char *>PyBytes_AS_STRING(self.body)
         cdef Py_ssize_t size = PyBytes_GET_SIZE(self.body)
         cdef Py_ssize_t head_size, sent
+        cdef bint is_alone  # no other answer goes along: it need not be copied
         cdef sk_utf8 text
         cdef str content_type = self.last.answer.content_type
         cdef unsigned char first = WHOLE_TEXT
@@ -653,7 +662,8 @@ cdef class MessageCalls(Charge):
         head_size = sk_ws_write_head(head, first, size, NULL)
         if self.pending + head_size + size > OUT:
             self.flush(work)
-        if head_size + size <= OUT:
+        is_alone = self.pending == 0 and size > COPIED_MAX and work.start >= work.filled
+        if head_size + size <= OUT and not is_alone:
             memcpy(work.out + self.pending, head, head_size)
             memcpy(work.out + self.pending + head_size, body, size)
             self.pending += head_size + size

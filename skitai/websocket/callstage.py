@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from skitai._kernels import engine, http1
 from skitai.errors import ClientDisconnected
 
-__all__ = ["CallStage", "Outcome"]
+__all__ = ["CallStage", "Origin", "Outcome"]
 
 
 class Outcome(NamedTuple):
@@ -26,12 +26,27 @@ class Outcome(NamedTuple):
     body: bytes
 
 
+class Origin(NamedTuple):
+    """What is left of an exchange that was answered with 101; the connection that it was on is no more."""
+
+    head: http1.RequestHead
+    peer: tuple[str, int]
+    listener: Any
+    tls: Any
+    context: Any
+    response_timeout: float
+
+    @classmethod
+    def of(cls, exchange: engine.Exchange) -> Origin:
+        return cls(*(getattr(exchange, name) for name in cls._fields))
+
+
 class CallStage:
     """As much of an `engine.Exchange` as a run needs."""
 
     def __init__(
         self,
-        exchange: engine.Exchange,
+        exchange: engine.Exchange | Origin,
         on_done: Callable[[Outcome], None],
         call_soon: Callable[[Callable[[], None]], object],
         body_max: int,

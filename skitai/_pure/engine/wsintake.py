@@ -24,6 +24,8 @@ __all__ = ["WebSocketIntake"]
 
 #: Messages in one turn: others have waited meanwhile.
 _TURN_MESSAGES = 64
+#: An empty deque takes 600 bytes, and most connections are silent.
+_EMPTY: deque[Event | None] = deque(maxlen=0)
 #: What a message that waits takes besides its bytes.
 _MESSAGE_OVERHEAD = 64
 
@@ -54,7 +56,7 @@ class WebSocketIntake(WebSocketSender):
         self._owner = owner
         self._receiver = receiver
         #: What has come and was not given to the receiver (None: the end), and about how much memory that is.
-        self._inbox: deque[Event | None] = deque()
+        self._inbox: deque[Event | None] = _EMPTY
         self._inbox_size = 0
         self._paused = False
         self._eof = False
@@ -138,6 +140,8 @@ class WebSocketIntake(WebSocketSender):
             if isinstance(event, (str, bytes)):  # as nearly always: it need not wait in the inbox
                 self._give(event)
                 return
+        if inbox is _EMPTY:
+            self._inbox = inbox = deque()
         for event in events:
             if isinstance(event, (str, bytes)):
                 inbox.append(event)
@@ -184,7 +188,9 @@ class WebSocketIntake(WebSocketSender):
                 self._corked = False
                 with self.lock:
                     self._flush(b"")
-        if inbox and not turn and not self._paused:
+        if not inbox:
+            self._inbox = _EMPTY
+        elif not turn and not self._paused:
             self._turn_wanted = True
             self.loop.call_soon(self._deliver)
         self._leave()
