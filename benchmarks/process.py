@@ -22,6 +22,13 @@ from benchmarks.servers import REPO, SERVERS, argv, environment
 
 __all__ = ["Request", "Server", "ServerFailed"]
 
+# The key of RFC 6455's own example.
+_HANDSHAKE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Version": "13",
+}
 START_TIMEOUT = 15.0
 STOP_TIMEOUT = 5.0
 
@@ -31,13 +38,18 @@ class ServerFailed(Exception):
 
 
 class Request:
-    """One request of a scenario's kind, and how long the body of its answer is."""
+    """One request of a scenario's kind, and how long the body of its answer is; ``opens_websocket``: it is a
+    handshake."""
 
-    def __init__(self, path: str, length: int, body: bytes | None = None) -> None:
+    def __init__(
+        self, path: str, length: int, body: bytes | None = None, *, opens_websocket: bool = False
+    ) -> None:
         self.method = "GET" if body is None else "POST"
         self.path = path
         self.length = length
         self.body = body
+        self.headers = _HANDSHAKE if opens_websocket else {}
+        self.status = 101 if opens_websocket else 200
 
 
 class Server:
@@ -81,17 +93,17 @@ class Server:
                 "127.0.0.1", self._port, timeout=START_TIMEOUT, context=_trusting()
             )
         try:
-            connection.request(request.method, request.path, request.body)
+            connection.request(request.method, request.path, request.body, request.headers)
             answer = connection.getresponse()
-            length = len(answer.read())
+            length = 0 if answer.status == 101 else len(answer.read())
         except (http.client.HTTPException, TimeoutError, ConnectionResetError) as error:
             raise ServerFailed(f"{request.method} {request.path}: {error!r}") from error
         finally:
             connection.close()
-        if (answer.status, length) != (200, request.length):
+        if (answer.status, length) != (request.status, request.length):
             raise ServerFailed(
                 f"{request.method} {request.path}: {answer.status} with {length} bytes of body, "
-                f"not 200 with {request.length}"
+                f"not {request.status} with {request.length}"
             )
 
     def last_words(self) -> str:

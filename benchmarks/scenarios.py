@@ -31,7 +31,10 @@ THREADED = ("granian-threads", "gunicorn", "waitress", "cheroot")
 SIXTEEN = ("granian-16", "gunicorn-16", "waitress-16", "bjoern")
 ASYNC = ("granian-async", "uvicorn", "hypercorn")
 CLIENTS = ("aiohttp", "pycurl")
-PEERS = (*WSGI, "uvicorn", "hypercorn", "nginx", "haproxy", *CLIENTS, "asyncpg", "psycopg2")
+ECHOERS = ("websockets", "websockets-uvloop", "aiohttp-echo", "picows")
+#: Those that answer requests, and those that make them.
+SERVERS = (*WSGI, "uvicorn", "hypercorn", "nginx", "haproxy", "websockets", "picows")
+PEERS = (*SERVERS, *CLIENTS, "asyncpg", "psycopg2")
 
 KEEP_ALIVE = Load()
 CLOSE = Load(headers=("Connection: close",))
@@ -66,7 +69,8 @@ class Scenario:
 
     def request(self) -> Request:
         """One of the kind that is measured, to see whether a server answers it."""
-        return Request(self.load.path, self.length, self.body)
+        opens_websocket = self.load.echoes > 0
+        return Request(self.load.path, self.length, self.body, opens_websocket=opens_websocket)
 
     def servers(self, peers: Sequence[str] = PEERS) -> list[str]:
         """Ours, and of the peers those of ``peers`` that can do it."""
@@ -239,6 +243,22 @@ SCENARIOS: dict[str, Scenario] = {
         ours=("skitai-parks", "skitai-default", "skitai-script"),
         peers=CLIENTS,
         upstream="nginx",
+    ),
+    "ws-echo-32": Scenario(
+        "WebSocket, 32 bytes of text sent back",
+        "benchmarks.echoing:app",
+        0,
+        Load(echoes=32),
+        ours=("skitai-default", "skitai"),
+        peers=ECHOERS,
+    ),
+    "ws-echo-16k": Scenario(
+        "WebSocket, 16 KiB of text sent back",
+        "benchmarks.echoing:app",
+        0,
+        Load(echoes=16 * 1024),
+        ours=("skitai-default", "skitai"),
+        peers=ECHOERS,
     ),
     "proxy": Scenario(
         "file of 12 bytes through a reverse proxy, from two members that share wrk's core",

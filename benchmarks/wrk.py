@@ -16,6 +16,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,6 +47,8 @@ class Load:
     the latencies are those of ``path``"""
     fetches: int = 0
     """the server asks another one so many times for each answer: it is asked once, and these are counted"""
+    echoes: int = 0
+    """in place of wrk ``load/echoes.c`` sends WebSocket texts of so many bytes, each when the last is back"""
     beside: Load | None = None
     """sent meanwhile by a second wrk on the same core; the report is without it"""
 
@@ -105,6 +108,25 @@ def _drive_by_chance(load: Load, url: str, seconds: int, core: int) -> Report:
     return Report(**json.loads(run.stdout))
 
 
+def _drive_echoes(load: Load, url: str, seconds: int, core: int) -> Report:
+    with tempfile.TemporaryDirectory(prefix="skitai-bench-") as folder:
+        program = Path(folder) / "echoes"
+        try:
+            words = ["cc", "-O2", "-o", str(program), str(SCRIPTS / "echoes.c")]
+            subprocess.run(words, check=True, capture_output=True, timeout=GRACE)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise ValueError(f"the client is not to be compiled: {error}") from None
+        words = f"taskset --cpu-list {core} {program} {url.rpartition(':')[2]} {load.path}".split()
+        words += [str(load.connections), str(load.echoes), str(seconds)]
+        try:
+            run = subprocess.run(words, text=True, capture_output=True, timeout=seconds + GRACE)
+        except subprocess.TimeoutExpired:
+            raise ValueError(f"the client did not end within {seconds + GRACE} s") from None
+    if run.returncode:
+        raise ValueError(f"the client: {run.stderr.strip()[-200:]}")
+    return Report(**json.loads(run.stdout))
+
+
 def _drive_fetching(load: Load, url: str) -> Report:
     connection = http.client.HTTPConnection(url.partition("//")[2], timeout=GRACE)
     begun = time.perf_counter()
@@ -124,6 +146,8 @@ def _drive_fetching(load: Load, url: str) -> Report:
 def _drive_alone(load: Load, url: str, seconds: int, core: int) -> Report:
     if load.fetches:
         return _drive_fetching(load, url)
+    if load.echoes:
+        return _drive_echoes(load, url, seconds, core)
     if load.other is not None:
         return _drive_by_chance(load, url, seconds, core)
     try:

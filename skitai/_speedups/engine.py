@@ -19,6 +19,7 @@ from skitai._pure.engine import (
     WRITE,
     Begun,
     BodySink,
+    CallTerms,
     ErrorPage,
     Exchange,
     Executor,
@@ -31,6 +32,8 @@ from skitai._pure.engine import (
     Lane,
     LastingFile,
     Listener,
+    MessageCaller,
+    MessageCalls,
     Meter,
     Part,
     Pool,
@@ -73,6 +76,7 @@ __all__ = [
     "WRITE",
     "Begun",
     "BodySink",
+    "CallTerms",
     "Ending",
     "Engine",
     "ErrorPage",
@@ -91,6 +95,8 @@ __all__ = [
     "MemberPolicy",
     "MemberState",
     "Members",
+    "MessageCaller",
+    "MessageCalls",
     "Meter",
     "OutboundConnection",
     "OutboundOwner",
@@ -242,6 +248,11 @@ class Engine(PureEngine):
             HERE.is_alone = False
             alone.stop()
             alone.retire(workspace)
+
+    @property
+    def lanes(self) -> Lanes | None:
+        """None: there are no applications."""
+        return self._lanes
 
     def learned(self) -> list[Habit]:
         return self._lanes.learned() if self._lanes is not None else []

@@ -21,6 +21,7 @@ from skitai._speedups.calls cimport Call
 from skitai._speedups.loop cimport EventLoop, sk_worker, sk_workers
 from skitai._speedups.parking cimport Hub, sk_rester
 from skitai._speedups.relief cimport Relief, sk_appoint
+from skitai._speedups.workspace cimport Charge
 
 cdef extern from "lead.h" nogil:
     void sk_lead_open(sk_lead *lead)
@@ -115,10 +116,12 @@ cdef class Leadership:
         cdef Lanes lanes = self.lanes
         cdef Workspace former
         cdef Call call
+        cdef Charge charge
         if lanes is None or not sk_lead_is_late(self.lead_):
             return False
         former = lanes.work
         call = <Call>former.call
+        charge = former.charge
         former.hold()
         sk_lead_taken(self.lead_)
         self.stand_in.held = &workspace.held
@@ -132,10 +135,13 @@ cdef class Leadership:
             former.send_held()
             if call is not None:
                 call.move(former)
+            elif charge is not None:
+                charge.overtaken(former)
         except Exception:
-            call.over = call.run is None
             lanes.engine.report("taking over from a handler that lasts")
-            call.connection.close()
+            if call is not None:
+                call.over = call.run is None
+                call.connection.close()
         finally:
             former.let_go()
         return True

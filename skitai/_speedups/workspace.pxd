@@ -49,6 +49,8 @@ cdef class Workspace:
     # The `Call` whose application is running, and for what: see Call.enter.
     cdef object call
     cdef int stage
+    # What lasts if it is no `Call`, and what it was about.
+    cdef Charge charge
     # Held while the call leaves its lane within the application: see `hold`.
     cdef void *moving
     # The stacks of this thread that can be parked.
@@ -77,3 +79,8 @@ cdef class Seat(Watched):
     cdef int go_on_without(self, Workspace former) except -1
     # Idempotent; of no effect once another connection has the socket.
     cpdef close(self)
+
+
+cdef class Charge:
+    # Whoever has taken the lead calls this for the former leader, whose call lasts.
+    cdef int overtaken(self, Workspace former) except -1

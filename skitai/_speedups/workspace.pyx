@@ -114,3 +114,8 @@ cdef class Seat(Watched):
 
     cpdef close(self):
         raise NotImplementedError
+
+
+cdef class Charge:
+    cdef int overtaken(self, Workspace former) except -1:
+        raise NotImplementedError

@@ -15,23 +15,6 @@ from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_DecodeUTF8
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
-cdef extern from "wsframes.h" nogil:
-    enum:
-        SK_WS_HEAD_MAX
-    ctypedef struct sk_utf8:
-        unsigned char due
-    ctypedef struct sk_ws_head:
-        uint64_t length
-        const unsigned char *mask
-        unsigned char size, first
-    uint64_t sk_ws_mask_word(const unsigned char *mask, unsigned int phase)
-    uint64_t sk_ws_unmask(unsigned char *to, const unsigned char *source, size_t count, uint64_t mask)
-    bint sk_utf8_feed(sk_utf8 *state, const unsigned char *text, size_t count)
-    bint sk_ws_read_head(const unsigned char *data, size_t count, sk_ws_head *head)
-    size_t sk_ws_write_head(
-        unsigned char *to, unsigned char first, uint64_t length, const unsigned char *mask
-    )
-
 cdef extern from "Python.h":
     object PyUnicode_New(Py_ssize_t size, Py_UCS4 maxchar)
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
@@ -41,11 +24,6 @@ cdef extern from *:
     const unsigned int SKITAI_SOURCE_CRC32
 
 SOURCE_CRC32 = SKITAI_SOURCE_CRC32
-
-cdef enum:
-    WHOLE_TEXT = 0x81    # FIN and the opcode
-    WHOLE_BINARY = 0x82
-
 
 cdef const unsigned char *_mask_of(bytes mask) except NULL:
     if PyBytes_GET_SIZE(mask) != 4:
@@ -100,8 +78,7 @@ cdef class Utf8:
         return self.state.due == 0
 
 
-cdef object _text(const unsigned char *payload, Py_ssize_t length, uint64_t mask):
-    """The message, or None for what is no UTF-8."""
+cdef object unmasked_text(const unsigned char *payload, Py_ssize_t length, uint64_t mask):
     if length == 0:
         return ""
     text = PyUnicode_New(length, 127)
@@ -131,7 +108,7 @@ def read_messages(bytes data not None, Py_ssize_t start, bint masked, longest, l
             break
         mask = 0 if head.mask == NULL else sk_ws_mask_word(head.mask, 0)
         if head.first == WHOLE_TEXT:
-            message = _text(at + head.size, head.length, mask)
+            message = unmasked_text(at + head.size, head.length, mask)
             if message is None:
                 break
         else:

@@ -150,7 +150,7 @@ class Runs:
     def caller(self, mount: Mount, mounted: MountedApp) -> Caller:
         """Of an application whose answers are no bodies of HTTP: neither coded, nor files by name."""
         terms = replace(self._terms[mount], compression=None, roots=None)
-        return _Caller(self._application, terms, mounted, mount.options.park in mounted.parks_with)
+        return _Caller(self._application, terms, mount, mounted, self._binding)
 
     def send_coded(self, exchange: engine.Exchange, answer: Answer, coding: Coding) -> None:
         """A file that is compressed on its way."""
@@ -236,22 +236,25 @@ class Runs:
 class _Caller:
     """A `skitai.core.upgrades.Caller`."""
 
-    __slots__ = ("_application", "_context", "_mounted", "_terms", "parks")
+    __slots__ = ("_application", "_binding", "_context", "_mount", "_mounted", "_terms", "parks")
 
     def __init__(
         self,
         application: Callable[[MountedApp, dict[str, Any]], Any],
         terms: RunTerms,
+        mount: Mount,
         mounted: MountedApp,
-        parks: bool,
+        binding: Binding,
     ) -> None:
         self._application = application
         self._terms = terms
+        self._mount = mount
         self._mounted = mounted
+        self._binding = binding
         #: As it is before the application is called: one call begins at the end of another, and must not
         #: find what that has put into its context.
         self._context = contextvars.copy_context()
-        self.parks = parks
+        self.parks = mount.options.park in mounted.parks_with
 
     @property
     def debug(self) -> Callable[[], bool]:
@@ -260,6 +263,33 @@ class _Caller:
     def run(self, exchange: Any, environ: dict[str, Any]) -> Run:
         application = functools.partial(self._application, self._mounted, environ)
         return Run(exchange, application, environ, self._context.copy(), self._terms, None, self.parks)
+
+    def terms(
+        self, environ: dict[str, Any], variable: str | None, stage: Callable[[Callable[[Any], None]], Any]
+    ) -> engine.CallTerms | None:
+        if self._mounted.reloads or self._mount.options.lane not in ("auto", "fast"):
+            return None
+        return engine.CallTerms(
+            self._mounted.application,
+            environ,
+            variable,
+            self._context,
+            self._binding.variable,
+            self._binding.make,
+            stage,
+            self._go_on,
+            self._terms.reports.failure_in,
+            environ.get("HTTP_HOST", ""),
+            self._mount.path,
+            environ["REQUEST_URI"],
+            self._mount.options.lane == "auto",
+            self.parks,
+        )
+
+    def _go_on(self, exchange: Any, begun: engine.Begun, context: contextvars.Context) -> Run:
+        run = Run(exchange, begun.application, begun.environ, context, self._terms, None, self.parks)
+        run.is_inside = True
+        return run
 
 
 def _in_debug(mounted: MountedApp) -> bool:

@@ -27,6 +27,12 @@ class Caller(Protocol):
     #: Its handlers may be parked.
     parks: bool
 
+    def terms(
+        self, environ: dict[str, Any], variable: str | None, stage: Callable[[Callable[[Any], None]], Any]
+    ) -> engine.CallTerms | None:
+        """For calls that the engine makes, one for each message, of the connection with ``environ``; None: it
+        may be another application by then."""
+
     def run(self, exchange: Any, environ: dict[str, Any]) -> Run:
         """A call of it, which nobody runs yet; ``exchange``: what stands in the place of one."""
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from skitai._kernels import engine, http1
 from skitai.errors import ClientDisconnected
 
-__all__ = ["CallStage", "Outcome"]
+__all__ = ["CallStage", "Origin", "Outcome"]
 
 
 class Outcome(NamedTuple):
@@ -26,16 +26,27 @@ class Outcome(NamedTuple):
     body: bytes
 
 
+class Origin(NamedTuple):
+    """What is left of an exchange that was answered with 101; the connection that it was on is no more."""
+
+    head: http1.RequestHead
+    peer: tuple[str, int]
+    listener: Any
+    tls: Any
+    context: Any
+    response_timeout: float
+
+    @classmethod
+    def of(cls, exchange: engine.Exchange) -> Origin:
+        return cls(*(getattr(exchange, name) for name in cls._fields))
+
+
 class CallStage:
     """As much of an `engine.Exchange` as a run needs."""
 
-    burns = False
-    lasts = False
-    meter = None
-
     def __init__(
         self,
-        exchange: engine.Exchange,
+        exchange: engine.Exchange | Origin,
         on_done: Callable[[Outcome], None],
         call_soon: Callable[[Callable[[], None]], object],
         body_max: int,
@@ -49,6 +60,9 @@ class CallStage:
         self.context = exchange.context
         self.response_timeout = exchange.response_timeout
         self.is_parked = False
+        #: What is known of the route by now: see `engine.Job`.
+        self.burns = self.lasts = False
+        self.meter: engine.Meter | None = None
         self.yield_turn = call_soon
         self._on_done: Callable[[Outcome], None] | None = on_done
         self._body_max = body_max
@@ -59,6 +73,14 @@ class CallStage:
         self._lock = threading.Lock()
         self._on_lost: Callable[[], None] | None = None
         self._is_lost = False
+
+    def is_slow(self, meter: engine.Meter, burns: bool) -> None:
+        """The route is known to last."""
+        self.meter, self.burns, self.lasts = meter, burns, True
+
+    def settle(self) -> None:
+        """The answer was sent without a run: whoever has kept this has nothing to wait for."""
+        self._on_done = None
 
     # -- what a run says ------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from skitai._kernels import engine
 from skitai.websocket.callstage import CallStage, Outcome
 
 __all__ = ["Application"]
@@ -20,6 +21,9 @@ class Application(Protocol):
         """Whether a client may see what went wrong."""
 
     def stage(self, on_done: Callable[[Outcome], None]) -> CallStage: ...
+
+    def terms(self, variable: str | None) -> engine.CallTerms | None:
+        """For calls that the engine makes; None: the application is not to be called without ado."""
 
     def run(self, stage: CallStage, environ: dict[str, Any]) -> None:
         """Call the application, soon: as a request's handler."""

@@ -14,11 +14,10 @@ there was no thread in time (503) with 1013; where the application is in debug, 
 from __future__ import annotations
 
 import threading
-from collections import deque
-from typing import Any
+from typing import Any, cast
 
 from skitai._constants import reason_phrase
-from skitai._kernels import engine
+from skitai._kernels import engine, http1
 from skitai.core.websockets.calls import NORMAL, TOO_SLOW, close_code, environ_of, message_of
 from skitai.core.websockets.designs import Design
 from skitai.core.websockets.handles import Message
@@ -33,48 +32,65 @@ _WAITING_MAX = 32
 
 
 class RequestData:
-    """One connection's calls: an `engine.Receiver`.  The loop thread, but for `_on_done`."""
+    """One connection's calls: an `engine.Receiver`.  The loop thread, but for `on_done`.
+
+    As a `MessageCaller` it has its application called by the engine, where that can: see there."""
 
     def __init__(self, design: Design, application: Application) -> None:
         self._variable = design.variable
         self._application = application
         self._websocket: engine.WebSocket | None = None
+        self._calls: engine.MessageCalls | None = None
         # Guards all that follows.
         self._lock = threading.Lock()
-        self._waiting: deque[Message] = deque()
-        self._call: CallStage | None = None
+        self._waiting: list[Message] = []  # few, and mostly none: an empty deque takes 600 bytes
+        self.call: CallStage | None = None
         self._is_held = False
-        self._is_closed = False
+        self.is_closed = False
 
     def opened(self, websocket: engine.WebSocket) -> None:
         self._websocket = websocket
+        terms = self._application.terms(self._variable)
+        if terms is not None:
+            self._calls = websocket.call_here(self, terms)
 
     def message(self, message: Message) -> bool:
         assert self._websocket is not None
         with self._lock:
-            if self._is_closed:
+            if self.is_closed:
                 return True  # and behind it comes the client's goodbye
             self._websocket.owes = True
-            if self._call is not None:
+            if self.call is not None:
                 self._waiting.append(message)
                 self._is_held = len(self._waiting) >= _WAITING_MAX
                 return not self._is_held
-            self._call = call = self._application.stage(self._on_done)
+        if self._calls is not None and self._calls.take(message):
+            return True
+        self.call = call = self._stage()
         self._application.run(call, self._environ(message))
         return True
 
     def closed(self, code: int, reason: str) -> None:
         with self._lock:
-            self._is_closed = True
+            self.is_closed = True
             self._waiting.clear()
-            call = self._call
+            call = self.call
         if call is not None:
             call.lose()
 
     def _environ(self, message: Message) -> dict[str, Any]:
         return environ_of(self._application.environ, self._variable, message)
 
-    def _on_done(self, outcome: Outcome) -> None:
+    def _stage(self) -> CallStage:
+        if self._calls is None:
+            return self._application.stage(self.on_done)
+        return cast(CallStage, self._calls.stage())
+
+    def answered(self, status: int, headers: http1.Headers, body: bytes) -> None:
+        """The engine has made the call."""
+        self.on_done(Outcome(status, headers, body))
+
+    def on_done(self, outcome: Outcome) -> None:
         """The thread of the call."""
         websocket = self._websocket
         assert websocket is not None  # it was opened before it had a message
@@ -83,12 +99,13 @@ class RequestData:
         code = self._answer(websocket, outcome)
         with self._lock:
             if code != NORMAL:  # the messages behind the one that failed are not for the application
-                self._is_closed = True
+                self.is_closed = True
                 self._waiting.clear()
             if self._waiting:
-                message = self._waiting.popleft()
-                call = self._application.stage(self._on_done)
-            self._call = call
+                message = self._waiting.pop(0)
+                call = self._stage()
+            if code == NORMAL:  # otherwise nothing is called any more
+                self.call = call
             if call is None:
                 websocket.settle()
             has_room = self._is_held and len(self._waiting) <= _WAITING_MAX // 2

@@ -27,7 +27,7 @@ from skitai.core.websockets.numbered import PROTOCOL
 from skitai.core.websockets.rooms import Rooms
 from skitai.errors import RemoteProtocolError
 from skitai.limits import Limits
-from skitai.websocket.callstage import CallStage, Outcome
+from skitai.websocket.callstage import CallStage, Origin, Outcome
 from skitai.websocket.dedicated import Dedicated
 from skitai.websocket.loops import Loops
 from skitai.websocket.reqdata import RequestData
@@ -112,7 +112,7 @@ class _Application:
         self, sockets: WebSockets, exchange: engine.Exchange, environ: dict[str, Any], caller: Caller
     ) -> None:
         self._sockets = sockets
-        self._exchange = exchange
+        self._origin = Origin.of(exchange)
         self._caller = caller
         self.environ = environ
 
@@ -121,7 +121,10 @@ class _Application:
 
     def stage(self, on_done: Callable[[Outcome], None]) -> CallStage:
         sockets = self._sockets
-        return CallStage(self._exchange, on_done, sockets.call_soon, sockets.message_max)
+        return CallStage(self._origin, on_done, sockets.call_soon, sockets.message_max)
+
+    def terms(self, variable: str | None) -> engine.CallTerms | None:
+        return self._caller.terms(self.environ, variable, self.stage)
 
     @property
     def parks(self) -> bool:

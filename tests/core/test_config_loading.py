@@ -336,6 +336,19 @@ def test_the_bus() -> None:
         assert "redis://host:6379" in complaint
 
 
+def test_the_bus_by_the_environment() -> None:
+    text = "[bus]\nurl = redis://here\nprefix = site\n[routes:line]\n/ = /tmp\n"
+    settings = read(text, environ={"SKITAI_BUS_URL": "redis://there"})
+    assert (settings.bus.url, settings.bus.prefix) == ("redis://there", "site")
+    assert settings.origin("bus", "url") == "environment SKITAI_BUS_URL"
+    (complaint,) = complaints(text, environ={"SKITAI_BUS_URL": "http://there"})
+    assert "SKITAI_BUS_URL" in complaint
+    (complaint,) = complaints(text, environ={"SKITAI_BUS_URI": "redis://there"})
+    assert "did you mean SKITAI_BUS_URL?" in complaint
+    without_file = for_app("tests.live.apps.messages:app", environ={"SKITAI_BUS_PREFIX": "site"})
+    assert without_file.bus.prefix == "site"
+
+
 def test_mount_sections(site: Path) -> None:
     text = """[routes:line]
 / = static

@@ -4,6 +4,7 @@ in mid load."""
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import secrets
@@ -19,6 +20,7 @@ from typing import Any
 
 import pytest
 import requests
+import trustme
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
@@ -66,6 +68,24 @@ class Redis:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+
+class SecureRedis(Redis):
+    """That speaks TLS alone, with a certificate of an authority of its own (``authority``, a file)."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        super().__init__(program, folder)
+        self.url = f"rediss{self.url.removeprefix('redis')}"
+        self.authority = folder / "authority.pem"
+        made = trustme.CA()
+        made.cert_pem.write_to_path(self.authority)
+        own = made.issue_cert("127.0.0.1")
+        own.private_key_pem.write_to_path(folder / "key.pem")
+        own.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+        self._command[self._command.index("--port")] = "--tls-port"
+        self._command += ["--port", "0", "--tls-auth-clients", "no"]
+        for what, name in [("cert", "cert"), ("key", "key"), ("ca-cert", "authority")]:
+            self._command += [f"--tls-{what}-file", str(folder / f"{name}.pem")]
 
 
 class PostgresBus:
@@ -132,9 +152,11 @@ class Client:
 
 
 class Hosts:
-    def __init__(self, bus: Redis | PostgresBus, serve_conf: Serve, stack: ExitStack) -> None:
+    def __init__(self, bus: Redis | PostgresBus | None, serve_conf: Serve, stack: ExitStack) -> None:
+        """``bus``: None, the environment says which."""
         prefix = f"t{secrets.token_hex(4)}"  # what other tests have left there is none of ours
-        conf = f"[bus]\nurl = {bus.url}\nprefix = {prefix}\n[routes:line]\n/ = tests.live.apps.rooms:app\n"
+        url = f"url = {bus.url}\n" if bus is not None else ""
+        conf = f"[bus]\n{url}prefix = {prefix}\n[routes:line]\n/ = tests.live.apps.rooms:app\n"
         self.servers: list[LiveServer] = [serve_conf(conf, "--master", "no") for _ in range(2)]
         self._stack = stack
 
@@ -258,3 +280,37 @@ def test_a_server_starts_without_its_bus(bus: Redis | PostgresBus, serve_conf: S
         two = hosts.client(1)
         two.send("together")
         assert two.hear() == one.hear() == "together"
+
+
+# -- TLS
+
+
+@pytest.fixture
+def secure_redis(tmp_path: Path, require_program: Callable[[str], str]) -> Iterator[SecureRedis]:
+    redis = SecureRedis(require_program("redis-server"), tmp_path)
+    redis.start()
+    yield redis
+    redis.kill()
+
+
+def test_over_tls_by_the_environment(secure_redis: SecureRedis, serve_conf: Serve) -> None:
+    env = {"SSL_CERT_FILE": str(secure_redis.authority), "SKITAI_BUS_URL": secure_redis.url}
+    with ExitStack() as stack:
+        hosts = Hosts(None, functools.partial(serve_conf, env=env), stack)
+        one, two = hosts.client(0), hosts.client(1)
+        two.send("is in")
+        two.hear_until("is in")
+        for message in ("short", "ä" * 200_000, "short again"):  # the second in many records
+            one.send(message)
+            one.hear_until(message)
+            two.hear_until(message)
+        secure_redis.kill()
+        secure_redis.start()
+        hosts.servers[0].wait_for_text(" is back")
+
+
+def test_over_tls_whose_certificate_nobody_trusts(secure_redis: SecureRedis, serve_conf: Serve) -> None:
+    with ExitStack() as stack:
+        hosts = Hosts(secure_redis, serve_conf, stack)
+        assert hosts.client(0, numbered=True).speech()["state"] == "gone"
+        hosts.servers[0].wait_for_text("certificate verify failed")

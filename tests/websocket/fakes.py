@@ -71,6 +71,9 @@ class FakeApplication:
         self.debug = debug
         self.calls: list[tuple[_FakeStage, dict[str, Any]]] = []
 
+    def terms(self, variable: str | None) -> None:
+        """Nobody calls it but us."""
+
     def stage(self, on_done: Callable[[Outcome], None]) -> CallStage:
         return _FakeStage(on_done)  # type: ignore[return-value]
 

@@ -13,6 +13,7 @@ from skitai._pure.engine.loop import READ, WRITE, EventLoop, Timer, change_watch
 from skitai._pure.engine.secure import SecureSocket, Transport
 from skitai._pure.engine.service import Begun, Habit, Lane, Refusal, RelayLane, RelayWay, Service
 from skitai._pure.engine.threads import Executor, Inline, Job, Pool, make_executor
+from skitai._pure.engine.wscalls import CallTerms, MessageCaller, MessageCalls
 from skitai._pure.engine.wsphases import Receiver, WebSocketOwner, WebSocketTotals
 from skitai._waiting import REQUEST, Future
 
@@ -44,6 +45,7 @@ __all__ = [
     "WRITE",
     "Begun",
     "BodySink",
+    "CallTerms",
     "Ending",
     "Engine",
     "ErrorPage",
@@ -62,6 +64,8 @@ __all__ = [
     "MemberPolicy",
     "MemberState",
     "Members",
+    "MessageCaller",
+    "MessageCalls",
     "Meter",
     "OutboundConnection",
     "OutboundOwner",

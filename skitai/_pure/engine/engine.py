@@ -160,6 +160,7 @@ class Engine:
         totals.opened, totals.open = self.websockets.opened, self.websockets.open
         for client in list(self.connections) if totals.open else ():
             if isinstance(client, websocket.WebSocket):
+                client.tell()
                 totals.add(client)
         return totals
 

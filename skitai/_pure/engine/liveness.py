@@ -67,6 +67,11 @@ class Liveness:
         """A message went one way or the other."""
         self._moved = monotonic()
 
+    def exchanged(self, now: float) -> None:
+        """Whole messages came, and were answered."""
+        self._heard = self._moved = now
+        self._pinged = self._upload = None
+
     def unread(self, now: float) -> None:
         """We have not read since the last look."""
         self._heard = now

@@ -90,6 +90,9 @@ class WebSocket(WebSocketIntake):
 
         exchange.switch([*opened.fields, *fields], succeed)
 
+    def tell(self) -> None:
+        """Bring the counts up to date, where a build counts elsewhere."""
+
     def begin(self, left: bytes) -> None:
         """``left`` is what was read behind the handshake."""
         totals = self._owner.websockets

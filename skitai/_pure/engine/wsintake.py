@@ -15,6 +15,7 @@ from time import monotonic
 from skitai._pure.engine.liveness import Liveness
 from skitai._pure.engine.loop import READ
 from skitai._pure.engine.secure import Transport
+from skitai._pure.engine.wscalls import CallTerms, MessageCaller, MessageCalls
 from skitai._pure.engine.wsphases import CLOSED, PARTING, Receiver, WebSocketOwner
 from skitai._pure.engine.wssender import WebSocketSender
 from skitai._pure.websocket import Close, CloseCode, Connection, Event, Fault, Ping, Pong, Side
@@ -23,6 +24,8 @@ __all__ = ["WebSocketIntake"]
 
 #: Messages in one turn: others have waited meanwhile.
 _TURN_MESSAGES = 64
+#: An empty deque takes 600 bytes, and most connections are silent.
+_EMPTY: deque[Event | None] = deque(maxlen=0)
 #: What a message that waits takes besides its bytes.
 _MESSAGE_OVERHEAD = 64
 
@@ -53,7 +56,7 @@ class WebSocketIntake(WebSocketSender):
         self._owner = owner
         self._receiver = receiver
         #: What has come and was not given to the receiver (None: the end), and about how much memory that is.
-        self._inbox: deque[Event | None] = deque()
+        self._inbox: deque[Event | None] = _EMPTY
         self._inbox_size = 0
         self._paused = False
         self._eof = False
@@ -74,6 +77,29 @@ class WebSocketIntake(WebSocketSender):
         self.owes = False
         if self._farewell is not None:
             self.resume()
+
+    def call_here(self, receiver: MessageCaller, terms: CallTerms) -> MessageCalls | None:
+        """Have ``receiver``'s application called in the loop thread, where a message is plain and its route
+        not known to last; None: this build has nobody who would take the loop over from a call that lasts.
+        Loop thread, once."""
+        return None
+
+    @property
+    def liveness(self) -> Liveness:
+        return self._liveness
+
+    @property
+    def is_between(self) -> bool:
+        """All that was read was understood, and ended with a message's last byte."""
+        return self._core.is_between
+
+    @property
+    def compresses(self) -> bool:
+        return self._core.compresses
+
+    @property
+    def message_max(self) -> int:
+        return self._core.message_max
 
     # -- what a subclass is told ------------------------------------------------------------
 
@@ -114,6 +140,8 @@ class WebSocketIntake(WebSocketSender):
             if isinstance(event, (str, bytes)):  # as nearly always: it need not wait in the inbox
                 self._give(event)
                 return
+        if inbox is _EMPTY:
+            self._inbox = inbox = deque()
         for event in events:
             if isinstance(event, (str, bytes)):
                 inbox.append(event)
@@ -147,6 +175,8 @@ class WebSocketIntake(WebSocketSender):
                 if isinstance(event, (str, bytes)):
                     self._inbox_size -= len(event) + _MESSAGE_OVERHEAD
                     self._give(event)
+                    if not self.loop.in_loop_thread():
+                        return  # the call has lasted: who leads now goes on here
                 elif isinstance(event, Close):
                     self._on_close(event)
                 elif isinstance(event, Fault):
@@ -154,11 +184,13 @@ class WebSocketIntake(WebSocketSender):
                 elif event is None:
                     self.close()
         finally:
-            if self._corked:
+            if self._corked and self.loop.in_loop_thread():
                 self._corked = False
                 with self.lock:
                     self._flush(b"")
-        if inbox and not turn and not self._paused:
+        if not inbox:
+            self._inbox = _EMPTY
+        elif not turn and not self._paused:
             self._turn_wanted = True
             self.loop.call_soon(self._deliver)
         self._leave()

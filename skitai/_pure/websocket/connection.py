@@ -33,7 +33,7 @@ _CONTROL_MAX = 125
 class Connection:
     """``is_client``: which end we are; ``deflate``: what the handshake agreed upon, None for nothing."""
 
-    __slots__ = ("_deflate_min", "_deflater", "_is_client", "_reader", "our_side")
+    __slots__ = ("_compresses", "_deflate_min", "_deflater", "_is_client", "_reader", "our_side")
 
     # What a build may have quicker ones of.
     _reading: ClassVar[type[Reader]] = Reader
@@ -50,6 +50,7 @@ class Connection:
         """``message_max``: in place of ``ws_message_max``."""
         self._is_client = is_client
         self._deflate_min = limits.ws_deflate_min
+        self._compresses = deflate is not None
         self._deflater = None if deflate is None else deflate.deflater(is_client=is_client)
         self._reader = self._reading(
             masked=not is_client,
@@ -74,6 +75,21 @@ class Connection:
     def mid_frame(self) -> bool:
         """Some of a frame has come and some of it has not."""
         return self._reader.mid_frame
+
+    @property
+    def is_between(self) -> bool:
+        """All that was received was understood, and ended with a message's last byte."""
+        return self._reader.is_between
+
+    @property
+    def compresses(self) -> bool:
+        """The handshake agreed upon it."""
+        return self._compresses
+
+    @property
+    def message_max(self) -> int:
+        """Bytes of a message of the peer's."""
+        return self._reader.message_max
 
     # -- sending ------------------------------------------------------------------------------
 

@@ -67,13 +67,13 @@ class Reader:
         "_mask",
         "_masked",
         "_message",
-        "_message_max",
         "_opcode",
         "_phase",
         "_place",
         "_text",
         "_utf8",
         "_within",
+        "message_max",
         "side",
     )
 
@@ -84,7 +84,7 @@ class Reader:
 
     def __init__(self, *, masked: bool, message_max: int, inflater: Inflater | None) -> None:
         self._masked = masked
-        self._message_max = message_max
+        self.message_max = message_max
         self._inflater = inflater
         #: What the peer may still do.
         self.side = Side.OPEN
@@ -108,6 +108,11 @@ class Reader:
         """Some of a frame has come and some of it has not."""
         return self._place is not HEAD or len(self._head) > 0
 
+    @property
+    def is_between(self) -> bool:
+        """Neither in a frame nor between two of one message, and there may be more."""
+        return self._within is BETWEEN and not self.mid_frame and self.side is Side.OPEN
+
     def receive(self, data: bytes) -> list[Event]:
         """The events that ``data`` completes; none any more behind a Close or a Fault."""
         events: list[Event] = []
@@ -116,7 +121,7 @@ class Reader:
             while self.side is Side.OPEN:
                 if self._place is HEAD:
                     if self._within is BETWEEN and not self._head:
-                        at = self._read_messages(data, at, self._masked, self._message_max, events)
+                        at = self._read_messages(data, at, self._masked, self.message_max, events)
                     if at == len(data):
                         break
                     at = self._take_head(data, at)
@@ -203,7 +208,7 @@ class Reader:
             self._text = opcode == Opcode.TEXT
             self._compressed = first & _RSV1 != 0
             self._utf8 = self._new_utf8()
-        if not self._compressed and length > self._message_max - len(self._message):
+        if not self._compressed and length > self.message_max - len(self._message):
             raise self._too_big()
         # Kept for the last byte of the payload, when the head is forgotten.
         self._opcode |= first & _FIN
@@ -220,16 +225,16 @@ class Reader:
             piece = bytearray()
             self._append_unmasked(piece, data, at, end, self._mask, self._phase)
             if piece:
-                message += self._inflater.take(bytes(piece), self._message_max - before)
-            if is_last and len(message) <= self._message_max:
-                message += self._inflater.end(self._message_max - len(message))
+                message += self._inflater.take(bytes(piece), self.message_max - before)
+            if is_last and len(message) <= self.message_max:
+                message += self._inflater.end(self.message_max - len(message))
         if self._text:
             # What is beyond the bound is not looked at: see `unreadable`.
-            with memoryview(message) as view, view[before : self._message_max] as fresh:
+            with memoryview(message) as view, view[before : self.message_max] as fresh:
                 good = self._utf8.feed(fresh)
             if not good:
                 raise self._bad_text()
-        if len(message) > self._message_max:
+        if len(message) > self.message_max:
             raise self._too_big()
         if is_last:
             if self._text and not self._utf8.complete:
@@ -247,7 +252,7 @@ class Reader:
 
     def _too_big(self) -> FrameError:
         return FrameError(
-            f"a message of more than {self._message_max} bytes (ws_message_max)",
+            f"a message of more than {self.message_max} bytes (wsmessage_max)",
             code=CloseCode.MESSAGE_TOO_BIG,
         )
 

@@ -1,9 +1,9 @@
 """Settings from all their sources: command line over environment over file over default.
 
 `load` reads a configuration file, `for_app` makes do without one (``skitai run module:app``).
-Both collect every problem before they raise.  Values of the command line and of the
-environment stand for keys of ``[server]``; relative paths in them are below the working
-directory, those of the file below the file's folder.
+Both collect every problem before they raise.  Values of the command line and of the environment stand for
+keys of ``[server]``, those of the environment for keys of ``[bus]`` too; relative paths in them are below the
+working directory, those of the file below the file's folder.
 
 Called at the start, by checks and by reloads, in the main thread; touches the disk, imports
 no application.
@@ -45,6 +45,8 @@ _POSIX = sys.platform != "win32"
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 #: How much of a variable's name must be a key's for it to be taken for a slip of the pen.
 _NEARLY = 0.85
+#: Sections whose keys have variables.
+_IN_ENVIRONMENT = ("server", "bus")
 
 
 def load(
@@ -76,7 +78,8 @@ def load(
     finder = Finder(folder, import_path)
     importlib.invalidate_caches()
     lines = [line for section in sections.get("routes", []) for line in section.lines]
-    return _finish(file, folder, given, read_routes(lines, finder, problems), sections, import_path, problems)
+    routes = read_routes(lines, finder, problems)
+    return _finish(file, folder, given, routes, sections, environ, import_path, problems)
 
 
 def text_of(file: Path) -> str:
@@ -116,7 +119,7 @@ def for_app(
     except Mistake as mistake:
         problems.take(mistake)
     lines = RouteLines(routes, {DEFAULT_HOST: 0}, whole=bool(routes))
-    return _finish(None, folder, given, lines, {}, import_path, problems)
+    return _finish(None, folder, given, lines, {}, environ, import_path, problems)
 
 
 def _finish(
@@ -125,6 +128,7 @@ def _finish(
     given: Mapping[str, Given],
     routes: RouteLines,
     sections: Mapping[str, list[Section]],
+    environ: Mapping[str, str],
     import_path: tuple[Path, ...],
     problems: Problems,
 ) -> Settings:
@@ -134,7 +138,7 @@ def _finish(
     mounts = read_mounts(sections.get("mount", []), routes, limits, reader)
     hosts = read_hosts(sections.get("host", []), routes, reader)
     clusters = read_clusters(sections.get("@", []), reader)
-    bus = read_bus(sections.get("bus", []), reader)
+    bus = read_bus(sections.get("bus", []), _environment_values("bus", environ, problems), reader)
     reader.remember("server", given)
     check_tls(listeners, hosts, reader)
     if server.chdir is not None and not server.chdir.is_dir():
@@ -257,16 +261,23 @@ def _server_values(
     given: dict[str, Given] = {}
     for section in sections:
         given |= Reader(base, problems).read(section, keys)
-    for key in keys.values():
-        if key.environment in environ:
-            _read_loose(key, environ[key.environment], Source.ENVIRONMENT, here, given, problems)
-    _refuse_misspelt(environ, [key.environment for key in keys.values()], problems)
+    given |= _environment_values("server", environ, problems)
+    known = [key.environment for section in _IN_ENVIRONMENT for key in TABLES[section].values()]
+    _refuse_misspelt(environ, known, problems)
     for name, text in overrides.items():
         if name not in keys:
             hint = did_you_mean(name, keys)
             problems.add(f"there is no setting {name!r}", hint=hint, source=Source.COMMAND_LINE.value)
             continue
         _read_loose(keys[name], text, Source.COMMAND_LINE, here, given, problems)
+    return given
+
+
+def _environment_values(section: str, environ: Mapping[str, str], problems: Problems) -> dict[str, Given]:
+    given: dict[str, Given] = {}
+    for key in TABLES[section].values():
+        if key.environment in environ:
+            _read_loose(key, environ[key.environment], Source.ENVIRONMENT, Path.cwd(), given, problems)
     return given
 
 

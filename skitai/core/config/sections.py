@@ -160,14 +160,14 @@ def _mount_place(argument: str, routes: RouteLines) -> tuple[str, str]:
     return host, path
 
 
-def read_bus(sections: Sequence[Section], reader: Reader) -> BusSettings:
-    """The section ``[bus]``, of which there is one at most."""
-    bus = BusSettings()
+def read_bus(sections: Sequence[Section], stronger: Mapping[str, Given], reader: Reader) -> BusSettings:
+    """The section ``[bus]``, of which there is one at most; ``stronger`` are values of the environment."""
+    given: dict[str, Given] = {}
     for section in sections:
-        given = reader.read(section, TABLES["bus"])
-        reader.remember(section.title, given)
-        bus = BusSettings(**{name: value.value for name, value in given.items()})
-    return bus
+        given |= reader.read(section, TABLES["bus"])
+    given |= stronger
+    reader.remember("bus", given)
+    return BusSettings(**{name: value.value for name, value in given.items()})
 
 
 def read_hosts(sections: Sequence[Section], routes: RouteLines, reader: Reader) -> tuple[HostSettings, ...]:

@@ -43,8 +43,9 @@ def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[byt
     elif "websocket" in environ:
         loop(environ["websocket"])
     elif environ["PATH_INFO"] == "/publish":
+        message = query.get("m") or "x" * int(query["of"])
         for number in range(int(query.get("times", 1))):
-            was.publish(query["room"], query["m"].replace("N", str(number)))
+            was.publish(query["room"], message.replace("N", str(number)))
         body = str(os.getpid()).encode()
     elif environ["PATH_INFO"] == "/status":
         body = json.dumps(was.status("WEBSOCKETS", fancy=False)["WEBSOCKETS"]).encode()
