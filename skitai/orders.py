@@ -55,8 +55,8 @@ class Question(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class WorkerOrders:
-    """Descriptors by their numbers in the worker; ``listeners`` in the order of the settings'.  ``serial``:
-    how many workers were started before it, and itself; ``bus``: a socket to the hub of rooms; ``pulse``:
+    """Descriptors by their numbers in the worker; ``listeners`` in the order of the settings'.  ``mounts``:
+    as `MountSlots.known`; ``serial``: how many workers were started before it, and itself; ``bus``: a socket to the hub of rooms; ``pulse``:
     seconds within which a sign of life is wanted, None if none is."""
 
     launch: dict[str, Any]
@@ -64,6 +64,7 @@ class WorkerOrders:
     control: int
     counters: int
     row: int
+    mounts: list[tuple[str, str]]
     bus: int
     serial: int
     pulse: float | None

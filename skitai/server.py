@@ -52,7 +52,7 @@ from skitai.core.routes import Mount, RouteTable
 from skitai.core.runreports import report_of
 from skitai.core.service import HttpService
 from skitai.core.static import StaticFolder
-from skitai.counters import Count, Row, private_row
+from skitai.counters import Count, MountSlots, Row, private_row
 from skitai.errors import AppLoadError, ConfigError, SkitaiError
 from skitai.launch import ExitCode, Launch, complain
 from skitai.limits import Limits
@@ -132,6 +132,10 @@ class Link(Protocol):
 
     @property
     def counts(self) -> Row: ...
+
+    @property
+    def mounts(self) -> MountSlots:
+        """Whose columns are whose in it."""
 
     @property
     def bus(self) -> socket.socket:
@@ -361,6 +365,7 @@ class Instance:
             debug=settings.server.debug,
             binding=was.BINDING,
             counts=counts,
+            mounts=self._link.mounts if self._link else MountSlots(settings.mounted),
             on_worn=lambda: self._events.put(_Event.WORN),
             upgrades=self._websockets,
             relays={

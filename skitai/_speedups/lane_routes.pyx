@@ -121,6 +121,7 @@ cdef class Routes:
                 route.coded_types = {}
             route.path_start = lane.path_start
             route.body_max = lane.body_max
+            route.slot = lane.slot
             route.method = route.target = ""
             self.learnt += 1
             route.parks = lane.parks

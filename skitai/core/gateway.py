@@ -21,6 +21,7 @@ import functools
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from time import monotonic
 from typing import Any
 
 from skitai import _forks
@@ -88,9 +89,11 @@ class Run:
         "_status",
         "_terms",
         "_upgrade",
+        "began_at",
         "context",
         "is_inside",
         "lasts",
+        "made_at",
         "meter",
         "parks",
     )
@@ -126,6 +129,9 @@ class Run:
         self.meter = exchange.meter
         #: A thread is in the application's code, as far as is known: not yet or no more otherwise.
         self.is_inside = False
+        self.made_at = monotonic()
+        #: When it was first in a thread; 0: not yet.
+        self.began_at = 0.0
         self._stage = _CALL
         self._status = 0
         self._reason = ""
@@ -149,6 +155,7 @@ class Run:
 
     def run(self) -> None:
         self.is_inside = True
+        self.began_at = self.began_at or monotonic()
         try:
             if self._stage is _CALL and self._exchange.is_current:
                 self.context.run(self._call)
@@ -186,6 +193,7 @@ class Run:
     def submit_awaited(self) -> None:
         """Go on in asyncio's thread: with what the application gave, or, where it is known to give a
         coroutine, with its call."""
+        self.began_at = self.began_at or monotonic()
         try:
             is_in = self._terms.coroutines.submit(self)
         except Exception as error:  # the system gives no thread, or uvloop is broken

@@ -50,9 +50,11 @@ def make_lane(
     scheme: str,
     server: tuple[str, int],
     body_memory_max: int,
+    slot: int,
     callbacks: LaneCallbacks,
 ) -> engine.Lane | None:
-    """The lane of ``app`` at ``mount`` for requests to ``host``; None if it cannot have one."""
+    """The lane of ``app`` at ``mount`` for requests to ``host``, which are counted in ``slot``; None if it
+    cannot have one."""
     if app.reloads or mount.options.sendfile_roots or admission_hook(app) is not None:
         return None
     try:
@@ -85,4 +87,5 @@ def make_lane(
         callbacks.warn,
         callbacks.failure,
         mount.compression,
+        slot,
     )

@@ -156,6 +156,7 @@ class Runs:
         """The run of a call that began in a lane, which has left it."""
         run = self._new_run(exchange, begun.application, begun.environ, context, mount, mounted, None)
         run.is_inside = True
+        run.made_at = run.began_at = exchange.received_at
         return run
 
     def _submit(self, job: engine.Job, exchange: engine.Exchange) -> None:

@@ -26,7 +26,7 @@ from typing import Any
 from skitai._constants import VERSION
 from skitai.backoff import BackOff
 from skitai.core.listeners import describe
-from skitai.counters import ROWS, Count, CounterTable
+from skitai.counters import Count, CounterTable, MountSlots
 from skitai.errors import SkitaiError
 from skitai.launch import ExitCode
 from skitai.limits import Limits
@@ -72,6 +72,7 @@ class Master:
         self._started = 0
         self._children: dict[int, Child] = {}
         self._table, self._counters = CounterTable.make()
+        self._mounts = MountSlots(first.settings.mounted)
         self._backoff = BackOff(first.settings.limits.restart_delay_max)
         self._reload_wanted = False
         #: Who waits for what comes of it.
@@ -260,6 +261,7 @@ class Master:
         if settings.server.master == "no":
             self._log("master = no: takes effect when the server is started again", "warn")
         self._former = current
+        self._mounts.add(settings.mounted)
         self._generation = Generation(current.number + 1, launch, settings, sockets, journal)
         self._wanted = settings.server.processes
         self._relay.hub.history_max = settings.limits.ws_history_max
@@ -279,8 +281,7 @@ class Master:
 
     def _start(self) -> None:
         generation = self._generation
-        used = {child.row for child in self._children.values()}
-        row = next(number for number in range(1, ROWS) if number not in used)
+        row = self._table.claim()
         try:
             serial = self._started + 1
             pid, control, bus = spawn(
@@ -288,10 +289,12 @@ class Master:
                 generation.sockets,
                 self._counters,
                 row,
+                self._mounts.known,
                 serial,
                 self._manager.pulse,
             )
         except OSError as error:
+            self._table.keep(row)
             self._log(f"a worker cannot be started: {error}", "error")
             self._failed(ExitCode.NOT_BOOTED)
             return

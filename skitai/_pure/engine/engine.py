@@ -206,9 +206,11 @@ class Engine:
             self._own = now, fields, _lines(fields)
         return self._own
 
-    def keep(self, info: Any, head: RequestHead, lasting: LastingFile, descriptor: int) -> None:
-        """``head`` came in by the listener of ``info`` and is answered with ``lasting``.  This build
-        has no use for it."""
+    def keep(
+        self, info: Any, head: RequestHead, lasting: LastingFile, descriptor: int, slot: int
+    ) -> None:
+        """``head`` came in by the listener of ``info`` and is answered with ``lasting``, and counted in
+        ``slot``.  This build has no use for it."""
 
     def answered(self, status: int) -> None:
         """Count a request; 0: its client had gone before."""

@@ -54,7 +54,8 @@ class Lane:
     ``services(environ, application)`` when they are first asked for; ``log(record)`` notes an
     `AccessRecord`, None where there are no access lines; ``warn(environ, text)`` and ``failure(environ,
     where, error)`` tell what the application did wrong behind its response; ``compression``, where there
-    is some, decides about bodies that are worth it.
+    is some, decides about bodies that are worth it; ``slot``: where its requests are counted
+    (`MountSlots`).
     """
 
     application: Callable[..., Any]
@@ -70,6 +71,7 @@ class Lane:
     warn: Callable[[dict[str, Any], str], None]
     failure: Callable[[dict[str, Any], str, BaseException], None]
     compression: Compression | None
+    slot: int = 0
 
 
 @dataclass(frozen=True, slots=True)

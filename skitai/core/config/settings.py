@@ -549,6 +549,13 @@ class Settings:
         return self.origins.get((section, key), "default")
 
     @property
+    def mounted(self) -> tuple[tuple[str, str], ...]:
+        """Every host and path where something is mounted, each once, in order; the root is ``/``."""
+        return tuple(
+            dict.fromkeys((host, route.path or "/") for route in self.routes for host in route.hosts)
+        )
+
+    @property
     def problems(self) -> tuple[ConfigError, ...]:
         """The routes that cannot be served; the others can.  A check refuses them."""
         if self.file is not None and not (self.routes or self.hosts):
