@@ -89,7 +89,8 @@ def lane_reader() -> Reader:
             host=host,
             scheme="http",
             server=SERVER,
-            body_memory_max=LIMITS.body_memory_max,
+            slot=0,
+        body_memory_max=LIMITS.body_memory_max,
             callbacks=LaneCallbacks(was.BINDING, None, print, print),
         )
 

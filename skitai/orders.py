@@ -50,6 +50,8 @@ class Question(enum.Enum):
     STATUS = "status"
     THREADS = "threads"
     CLUSTERS = "clusters"
+    #: How it stands at this moment, with handlers that last.
+    LIVE = "live"
     LOG_LEVEL = "log-level"
 
 

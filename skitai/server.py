@@ -52,8 +52,9 @@ from skitai.core.routes import Mount, RouteTable
 from skitai.core.runreports import report_of
 from skitai.core.service import HttpService
 from skitai.core.static import StaticFolder
-from skitai.counters import Count, MountSlots, Row, private_row
+from skitai.counters import Count, Latency, MountSlots, Row, observe, private_row
 from skitai.errors import AppLoadError, ConfigError, SkitaiError
+from skitai.figures import Figures
 from skitai.launch import ExitCode, Launch, complain
 from skitai.limits import Limits
 from skitai.notify import ServiceManager
@@ -220,6 +221,7 @@ class Instance:
                 dns=settings.server.dns,
                 results_max=settings.server.num_result_cache_max,
                 clusters=settings.clusters,
+                answered_after=functools.partial(observe, counts, Latency.UPSTREAM),
             )
             if settings.clusters or any(app.hook("skitai_parks") for app in self._apps):
                 was.prepare()
@@ -236,6 +238,9 @@ class Instance:
             return False
         was.STATUS.register("SERVER", self._status)
         was.STATUS.register("WEBSOCKETS", self._status_of_websockets)
+        threads = settings.server.threads
+        figures = Figures(self._engine, self._executor, self._coroutines, service.present, threads)
+        was.STATUS.register("LIVE", figures)
         for app in self._apps:
             app.begin()
         self._loop_thread = threading.Thread(target=self._serve, name="skitai-loop", daemon=True)

@@ -34,6 +34,7 @@ from skitai._pure.engine import (
     Meter,
     Part,
     Pool,
+    PresentCall,
     Progress,
     Receiver,
     Refusal,
@@ -94,6 +95,7 @@ __all__ = [
     "OutboundOwner",
     "Part",
     "Pool",
+    "PresentCall",
     "Progress",
     "Receiver",
     "Refusal",
@@ -213,6 +215,8 @@ class Engine(PureEngine):
         if self._lanes is not None:
             self._keep_standing(self._lanes.shelf)
             self._changes = Changes(self.loop, self._lanes.shelf)
+        #: With ``threads = 0``, while it serves.
+        self._alone: Leadership | None = None
         self._lane_listeners: list[LaneListener] = []
         #: Connections of lanes, and handshakes, as they were when somebody had to give way; the longest idle
         #: last.
@@ -227,7 +231,7 @@ class Engine(PureEngine):
         if self._lanes is None:
             super()._serve()
             return
-        alone = Leadership(0)
+        alone = self._alone = Leadership(0)
         alone.watch(self._lanes)
         workspace = alone.workspace()
         alone.begin(workspace)
@@ -236,8 +240,14 @@ class Engine(PureEngine):
             super()._serve()
         finally:
             HERE.is_alone = False
+            self._alone = None
             alone.stop()
             alone.retire(workspace)
+
+    def present_call(self) -> PresentCall | None:
+        leadership = self._alone if self._crew is None else self._crew.leadership
+        found = None if leadership is None else leadership.present()
+        return None if found is None else PresentCall(*found)
 
     def learned(self) -> list[Habit]:
         return self._lanes.learned() if self._lanes is not None else []

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextvars
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from skitai._kernels import AccessRecord, engine, http1, percent_decode
 from skitai.core.admission import AdmissionHook, LimitedSink, admission_hook, body_hook, early_refusal
@@ -212,6 +212,11 @@ class HttpService:
                 exchange.delivered_at - (exchange.started_at or exchange.delivered_at),
             )
         )
+
+    @property
+    def present(self) -> Collection[Run]:
+        """Those that are inside applications, or awaited.  Any thread may make a copy."""
+        return self._runs.present
 
     def _count(self, exchange: engine.Exchange, plan: Plan) -> None:
         counts, run = self._counts, plan.run

@@ -310,8 +310,16 @@ class Master:
     def workers(self) -> Sequence[Child]:
         return list(self._children.values())
 
-    def totals(self) -> dict[Count, int]:
-        return self._table.totals()
+    @property
+    def title(self) -> str:
+        return self._generation.launch.name
+
+    @property
+    def mounts(self) -> MountSlots:
+        return self._mounts
+
+    def sums(self) -> list[int]:
+        return self._table.sums()
 
     def unreadiness(self) -> str:
         if self._code is not None or self._is_draining:

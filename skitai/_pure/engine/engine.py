@@ -23,7 +23,7 @@ from skitai._pure.engine.handshakes import Contexts, Handshake, Handshakes, Stag
 from skitai._pure.engine.keeping import LastingFile
 from skitai._pure.engine.loop import READ, EventLoop
 from skitai._pure.engine.secure import Transport
-from skitai._pure.engine.service import Habit, Service
+from skitai._pure.engine.service import Habit, PresentCall, Service
 from skitai._pure.engine.wsphases import WebSocketTotals
 from skitai._pure.http1 import Headers, RequestHead, ServerConnection
 from skitai.counters import Count, Row, private_row
@@ -150,6 +150,10 @@ class Engine:
         """What is known of routes whose handlers last; nothing in this build, where no request waits
         for a handler that the loop's thread runs."""
         return []
+
+    def present_call(self) -> PresentCall | None:
+        """The call that the leader makes in a lane at this moment; this build has no lanes.  Any thread."""
+        return None
 
     def websocket_totals(self) -> WebSocketTotals:
         """Of all WebSockets since the start.  Any thread."""

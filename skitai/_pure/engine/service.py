@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from skitai._pure.accessline import AccessRecord
 from skitai._pure.engine.exchange import Exchange
@@ -91,12 +91,23 @@ class Habit:
     burnt: float
 
 
+class PresentCall(NamedTuple):
+    """``since``: `time.monotonic` seconds; ``thread``: as of `threading.get_ident`."""
+
+    method: str
+    target: str
+    since: float
+    thread: int
+
+
 @dataclass(slots=True)
 class Begun:
     """An application's call that was made in a lane and is gone on with outside: called in place of
     the application, it does what that did, without asking it again."""
 
     environ: dict[str, Any]
+    #: In which it was begun, as of `threading.get_ident`.
+    thread: int
     result: Any = None
     error: BaseException | None = None
     #: Whether it was called; it is not where the client had gone before.
