@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from skitai._constants import VERSION
-from skitai.cli import cert, installing, mail, operating
+from skitai.cli import cert, installing, mail, operating, top
 from skitai.cli.instance import check
 from skitai.cli.serving import serve
 from skitai.core.config import add_flags, describe, for_app, given_flags, load
@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     mail.add_command(commands)
     installing.add_command(commands)
     operating.add_command(commands)
+    top.add_command(commands)
     return parser
 
 
