@@ -1,7 +1,7 @@
 """How an instance stands at this moment, as plain data: what no counter tells.
 
-For the master, which is asked by Prometheus, `skitai top` and the dashboard, and for `was.status()`.  Asked in a
-thread that runs no application.
+For the master, which is asked by Prometheus, `skitai top` and the dashboard, and for `was.status()`.  Asked
+in a thread that runs no application.
 """
 
 from __future__ import annotations

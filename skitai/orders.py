@@ -57,16 +57,16 @@ class Question(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class WorkerOrders:
-    """Descriptors by their numbers in the worker; ``listeners`` in the order of the settings'.  ``mounts``:
-    as `MountSlots.known`; ``serial``: how many workers were started before it, and itself; ``bus``: a socket to the hub of rooms; ``pulse``:
-    seconds within which a sign of life is wanted, None if none is."""
+    """Descriptors by their numbers in the worker; ``listeners`` in the order of the settings'; ``mounts``: as
+    `MountSlots.known`.  ``serial``: how many workers were started before it, and itself; ``bus``: a socket to
+    the hub of rooms; ``pulse``: seconds within which a sign of life is wanted, None if none is."""
 
     launch: dict[str, Any]
     listeners: list[int]
     control: int
     counters: int
     row: int
-    mounts: list[tuple[str, str]]
+    mounts: list[list[str]]
     bus: int
     serial: int
     pulse: float | None

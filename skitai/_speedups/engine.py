@@ -337,9 +337,7 @@ class Engine(PureEngine):
         for answer in self.service.standing:
             shelf.keep_always(answer.path.encode("ascii"), self._kept_head(200, answer.headers), answer.body)
 
-    def keep(
-        self, info: Any, head: RequestHead, lasting: LastingFile, descriptor: int, slot: int
-    ) -> None:
+    def keep(self, info: Any, head: RequestHead, lasting: LastingFile, descriptor: int, slot: int) -> None:
         if self._lanes is None or head.form != "origin":
             return
         shelf = self._lanes.shelf

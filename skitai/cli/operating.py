@@ -36,6 +36,10 @@ def add_command(commands: argparse._SubParsersAction[Any]) -> None:
         parser = commands.add_parser(name, help=text, description=f"Ask a running server: {text}.")
         add_place(parser)
         parser.set_defaults(function=_ask, method="GET" if name in _QUESTIONS else "POST", query="")
+    text = "a link to the dashboard, with a token that is good once, for five minutes"
+    parser = commands.add_parser("dashboard", help=text, description=f"Print {text}.")
+    add_place(parser)
+    parser.set_defaults(function=_dashboard)
     parser = commands.add_parser("log-level", help="which records of Python's logging a server writes")
     parser.add_argument("level", choices=["debug", "info", "warning", "error", "critical"])
     add_place(parser)
@@ -58,6 +62,37 @@ def _ask(options: argparse.Namespace) -> int:
     else:
         print(text, end="")
     return ExitCode.CLEAN
+
+
+def _dashboard(options: argparse.Namespace) -> int:
+    path = control_of(options)
+    try:
+        status, text = ask(path, "POST", "/dashboard/token", _PATIENCE)
+    except Unreachable as error:
+        complain(error)
+        return ExitCode.FAILURE
+    if status != 200:
+        complain(text.strip())
+        return ExitCode.FAILURE
+    told = json.loads(text)
+    authority = _authority(told["address"])
+    if authority is None:
+        complain(
+            "the dashboard has no address of its own: write admin = 127.0.0.1:9100 in [server] and restart, "
+            f"or from another machine: ssh -L 9100:{path} HOST, and open http://localhost:9100/dashboard"
+        )
+        return ExitCode.FAILURE
+    # Behind the # it stays in the browser.
+    print(f"http://{authority}/dashboard#{told['token']}")
+    return ExitCode.CLEAN
+
+
+def _authority(address: str) -> str | None:
+    """As a browser of this machine has to say it; None for a unix socket, or nothing."""
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():
+        return None
+    return f"{'127.0.0.1' if host in ('', '*', '0.0.0.0', '[::]') else host}:{port}"
 
 
 def _show_threads(told: dict[str, Any]) -> None:

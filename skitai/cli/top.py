@@ -34,7 +34,9 @@ def add_command(commands: argparse._SubParsersAction[Any]) -> None:
     text = "how a running server stands: requests, latencies, workers, and handlers that last"
     parser = commands.add_parser("top", help=text, description=f"Show, until q is pressed, {text}.")
     add_place(parser)
-    parser.add_argument("--once", action="store_true", help="print it once, as plain text, after one interval")
+    parser.add_argument(
+        "--once", action="store_true", help="print it once, as plain text, after one interval"
+    )
     parser.add_argument(
         "--interval", type=_seconds, default=1.0, metavar="SECONDS", help="between two looks (default: 1)"
     )

@@ -177,7 +177,6 @@ class Run:
         self.thread = thread
         self._terms.present.add(self)
 
-
     def run(self) -> None:
         self.enter(get_ident())
         self.began_at = self.began_at or monotonic()

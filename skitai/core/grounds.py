@@ -33,9 +33,7 @@ def grounds_of(
     )
 
 
-def _ground(
-    site: VirtualHost, path: str, chains: Chains, info: ListenerInfo, slot: int
-) -> engine.Ground:
+def _ground(site: VirtualHost, path: str, chains: Chains, info: ListenerInfo, slot: int) -> engine.Ground:
     mounts = site.match(path or "/")
     chain = chains.of(mounts) if mounts else NOBODY
     if (

@@ -1,7 +1,7 @@
 """Handlers that run for longer than a second: which request, where in the code, what they wait for.
 
-Looked at from another thread, while they run: frames of threads, of stacks that are parked, and of coroutines.
-Who looks holds the GIL, so none of them moves meanwhile.
+Looked at from another thread, while they run: frames of threads, of stacks that are parked, and of
+coroutines.  Who looks holds the GIL, so none of them moves meanwhile.
 """
 
 from __future__ import annotations
@@ -48,15 +48,17 @@ def lasting_handlers(present: Iterable[Run], call: engine.PresentCall | None) ->
     return told
 
 
-def _of_run(
-    run: Run, frames: dict[int, FrameType], native: dict[int | None, int | None]
-) -> dict[str, Any]:
+def _of_run(run: Run, frames: dict[int, FrameType], native: dict[int | None, int | None]) -> dict[str, Any]:
     parked = getattr(run.exchange, "parked_frame", None)  # a message of a WebSocket has none
     if parked is not None or run.is_parked:
         return {"how": "parked", "waits": "to be gone on with", "stack": _stack(_callers(parked))}
     if not run.is_inside:
         awaited = list(_awaited(run.given))
-        return {"how": "asyncio", "waits": _name(awaited[-1]) if awaited else "", "stack": _coroutines(awaited)}
+        return {
+            "how": "asyncio",
+            "waits": _name(awaited[-1]) if awaited else "",
+            "stack": _coroutines(awaited),
+        }
     return _in_thread(run.thread, frames, native)
 
 

@@ -174,6 +174,8 @@ class HttpService:
         mount, app = plan.chain.mount, plan.chain.app
         if answer is None and mount is not None and app is not None:
             if plan.slash_redirect is None or method not in _FILE_METHODS:
+                if plan.chain.folders:  # which had nothing to say
+                    exchange.slot = self._slots[plan.host, mount.path]
                 self._runs.start(exchange, plan, mount, app)
                 return
             answer = redirect(301, plan.slash_redirect, exchange.head.query)
@@ -372,6 +374,7 @@ class HttpService:
         if not mounts:
             raise HTTPError(404, "Nothing is mounted at this path.")
         plan.error_pages = mounts[0].options.error_pages
+        plan.host = site.name
         exchange.slot = self._slots[site.name, mounts[0].path]
         plan.chain = self._chains.of(mounts)
         if plan.chain.is_broken:

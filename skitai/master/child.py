@@ -126,8 +126,8 @@ def spawn(
     serial: int,
     pulse: float | None,
 ) -> tuple[int, socket.socket, socket.socket]:
-    """Start a worker, which counts in ``row``, ``mounts`` by their places: its process id, and our ends of its sockets, for control and for the bus.  Raises
-    OSError."""
+    """Start a worker, which counts in ``row`` and ``mounts`` by their places: its process id, and our ends of
+    its sockets, for control and for the bus.  Raises OSError."""
     ours, theirs = socket.socketpair()
     our_bus, their_bus = socket.socketpair()
     ours.setblocking(False)
@@ -139,7 +139,15 @@ def spawn(
             first = max(2, *given) + 1
             *listening, control, bus, table, told = range(first, first + len(given))
             orders = WorkerOrders(
-                launch.to_json(), listening, control, table, row, list(mounts), bus, serial, pulse
+                launch.to_json(),
+                listening,
+                control,
+                table,
+                row,
+                [list(mount) for mount in mounts],
+                bus,
+                serial,
+                pulse,
             )
             orders.write(file.fileno())
             pid = os.posix_spawn(

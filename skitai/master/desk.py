@@ -2,7 +2,7 @@
 
     GET   /healthz      the master goes around
     GET   /readyz       somebody serves, and is to go on serving
-    GET   /metrics      for Prometheus: sums of all workers, from the memory that they share, and how they stand
+    GET   /metrics      for Prometheus: sums of all workers, from the memory that they share; how they stand
     GET   /live         for `skitai top`: the same as JSON, with handlers that last
     GET   /status  /threads  /clusters       of each worker, who is asked for it
     POST  /reload  /drain  /log-level?level=debug
@@ -105,7 +105,7 @@ class Desk:
             answer(Reply(404, "there is nothing of this name\n"))
         elif is_reading == (request.path in orders):
             answer(Reply(405, f"{request.path} is asked for by another method\n"))
-        elif not request.may_change:
+        elif not request.may_change or "origin" in request.fields:  # which is what browsers say
             answer(Reply(403, "for this, ask the control socket: skitai threads|clusters|reload|…\n"))
         elif request.path in orders:
             orders[request.path](request, answer)

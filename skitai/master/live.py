@@ -1,7 +1,8 @@
 """How an instance stands, as plain data: what `skitai top` and the dashboard show.
 
-What is counted is read from shared memory, what the system says of processes from /proc, and what only workers
-know is what they said last: one that cannot speak (C code holds the GIL) is shown as it was, and as silent.
+What is counted is read from shared memory, what the system says of processes from /proc, and what only
+workers know is what they said last: one that cannot speak (C code holds the GIL) is shown as it was, and as
+silent.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from time import monotonic
 from types import FrameType
 from typing import Any
@@ -30,10 +31,9 @@ from skitai.counters import Count, CounterTable, MountSlots
 from skitai.errors import SkitaiError
 from skitai.launch import ExitCode
 from skitai.limits import Limits
-from skitai.master.admin import Admin
 from skitai.master.child import Child, Phase, describe_end, spawn
-from skitai.master.desk import Desk
 from skitai.master.generation import Generation
+from skitai.master.reception import Reception
 from skitai.master.recycling import LOOK_EVERY, reason
 from skitai.master.relay import Relay
 from skitai.master.sockets import Sockets
@@ -83,8 +83,7 @@ class Master:
         self._manager = manager
         self._code: ExitCode | None = None
         self._selector = selectors.DefaultSelector()
-        self._desk = Desk(self)
-        self._admin = Admin(self._selector, private, self._desk.respond)
+        self._reception = Reception(self._selector, private, self)
         self._relay = Relay(self._selector, first.settings.limits.ws_history_max, self._warn)
         self._handlers: dict[int, Callable[[], None]] = {
             signal.SIGTERM: self._on_term,
@@ -111,6 +110,7 @@ class Master:
             self._check_pulses()
             self._recycle()
         self._sockets.close()
+        self._reception.close()
         totals = self._table.totals()
         self._log("stopped; " + ", ".join(f"{count.name.lower()} {totals[count]}" for count in Count))
         self._generation.journal.close()
@@ -156,7 +156,7 @@ class Master:
 
     def _patience(self) -> float | None:
         clocks = [child.deadline for child in self._children.values()]
-        clocks += [self._end_at, self._desk.next_deadline(), self._admin.next_deadline()]
+        clocks += [self._end_at, self._reception.next_deadline()]
         if self._code is None and self._missing() > 0:
             clocks.append(self._backoff.until)
         if self._recycles:
@@ -168,8 +168,7 @@ class Master:
 
     def _check_deadlines(self) -> None:
         now = monotonic()
-        self._desk.check_deadlines()
-        self._admin.check_deadlines()
+        self._reception.check_deadlines()
         if self._end_at <= now:
             self._end()
         for child in self._children.values():
@@ -305,7 +304,7 @@ class Master:
         self._children[pid] = child
         self._selector.register(control, selectors.EVENT_READ, child.listen(self._on_report))
 
-    # -- for the desk -------------------------------------------------------------------------
+    # -- for the reception -------------------------------------------------------------------------
 
     def workers(self) -> Sequence[Child]:
         return list(self._children.values())
@@ -313,6 +312,15 @@ class Master:
     @property
     def title(self) -> str:
         return self._generation.launch.name
+
+    @property
+    def password_file(self) -> Path | None:
+        return self._generation.settings.server.admin_password_file
+
+    @property
+    def admin_address(self) -> str:
+        admin = self._generation.settings.server.admin
+        return "" if admin is None else str(admin)
 
     @property
     def mounts(self) -> MountSlots:
@@ -342,7 +350,7 @@ class Master:
             child.is_worn = True
             self._log(f"worker {child.pid} is worn out: it gets a successor", "warn")
         elif report is Report.TOLD:
-            self._desk.told(child, value)
+            self._reception.told(child, value)
         elif report is Report.ALIVE:
             child.last_sign = monotonic()
         elif report is Report.READY and child.phase is Phase.BOOTING:
@@ -422,7 +430,7 @@ class Master:
         self._relay.remove(child.bus)
         del self._children[child.pid]
         self._table.keep(child.row)
-        self._desk.gone(child)
+        self._reception.gone(child)
         if child.phase in (Phase.RETIRING, Phase.STOPPING):
             return
         now = monotonic()

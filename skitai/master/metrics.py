@@ -1,7 +1,7 @@
 """What Prometheus is told.  docs/operating.md has the table; every name in it is made here.
 
-Names that the network could choose (rooms, origins of calls, hosts that nobody has configured) are no labels, and
-of those that there may be many of (mounts, members, databases) the number is bounded.
+Names that the network could choose (rooms, origins of calls, hosts that nobody has configured) are no labels,
+and of those that there may be many of (mounts, members, databases) the number is bounded.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ _POOLED = ("idle", "busy", "connecting", "waiting")
 
 
 def metrics(house: Counted, live: Live) -> str:
-    return encode([*_counted(house), *_instance(house, live), *_of_workers(house, live), *_reached(house, live)])
+    return encode(
+        [*_counted(house), *_instance(house, live), *_of_workers(house, live), *_reached(house, live)]
+    )
 
 
 def _counted(house: Counted) -> Iterator[Family]:
@@ -124,7 +126,9 @@ def _of_workers(house: Counted, live: Live) -> Iterator[Family]:
 
 def _reached(house: Counted, live: Live) -> Iterator[Family]:
     calls = Family("skitai_calls", "gauge", "Requests to other servers that are under way.")
-    pools = Family("skitai_call_connections", "gauge", "Connections for them, and requests that wait for one.")
+    pools = Family(
+        "skitai_call_connections", "gauge", "Connections for them, and requests that wait for one."
+    )
     statements = Family("skitai_db_statements", "gauge", "Statements of PostgreSQL that are under way.")
     databases = Family("skitai_db_connections", "gauge", "Connections to PostgreSQL, and who waits for one.")
     for worker in house.workers():

@@ -111,10 +111,20 @@ def test_numbers_are_for_prometheus() -> None:
         ("POST", "/reload", False, 403),
         ("GET", "/threads", False, 403),
         ("POST", "/log-level", True, 400),
+        ("GET", "/live", False, 403),
     ],
 )
 def test_what_is_refused(method: str, path: str, may_change: bool, status: int) -> None:
     assert [reply.status for reply in ask(Desk(FakeHouse()), method, path, may_change)] == [status]
+
+
+def test_a_browser_gives_no_orders() -> None:
+    """Whose user has forwarded a port to the control socket, and looks at a page of somebody else's."""
+    for method, path in (("POST", "/reload"), ("POST", "/drain"), ("GET", "/threads"), ("GET", "/live")):
+        replies: list[Reply] = []
+        fields = {"origin": "http://evil.example"}
+        Desk(FakeHouse()).respond(Request(method, path, {}, True, fields), replies.append)
+        assert [reply.status for reply in replies] == [403]
 
 
 def test_a_reload_is_answered_with_what_came_of_it() -> None:
@@ -190,7 +200,7 @@ def test_a_head_is_read_wherever_it_is_cut() -> None:
     for end in range(len(PLAIN)):
         assert read_request(PLAIN[:end], may_change=True) is None
     request = read_request(PLAIN, may_change=True)
-    assert request == Request("POST", "/log-level", {"level": "debug", "a": " "}, True)
+    assert request == Request("POST", "/log-level", {"level": "debug", "a": " "}, True, {"host": "admin"})
 
 
 @pytest.mark.parametrize(

@@ -210,9 +210,7 @@ class Engine:
             self._own = now, fields, _lines(fields)
         return self._own
 
-    def keep(
-        self, info: Any, head: RequestHead, lasting: LastingFile, descriptor: int, slot: int
-    ) -> None:
+    def keep(self, info: Any, head: RequestHead, lasting: LastingFile, descriptor: int, slot: int) -> None:
         """``head`` came in by the listener of ``info`` and is answered with ``lasting``, and counted in
         ``slot``.  This build has no use for it."""
 

@@ -138,8 +138,16 @@ class ServerSettings:
         default=None,
         metadata=key(
             OPTIONAL_ADDRESS,
-            "where /healthz, /readyz and /metrics are: 127.0.0.1:9100 or unix:/run/site.admin; empty is "
-            "nowhere; needs a master",
+            "where /healthz, /readyz, /metrics and /dashboard are: 127.0.0.1:9100 or unix:/run/site.admin; "
+            "empty is nowhere; needs a master",
+        ),
+    )
+    admin_password_file: Path | None = field(
+        default=None,
+        metadata=key(
+            PATH,
+            "whose first line is the password for the dashboard at admin; empty: only tokens of skitai "
+            "dashboard let in",
         ),
     )
     drain_delay: float = field(
