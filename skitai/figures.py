@@ -14,7 +14,7 @@ from typing import Any
 from skitai._kernels import engine
 from skitai.core.coroutines import Coroutines
 from skitai.core.gateway import Run
-from skitai.core.lasting import lasting_handlers
+from skitai.core.lasting import holds_thread, lasting_handlers
 
 __all__ = ["Figures", "LagProbe"]
 
@@ -73,7 +73,7 @@ class Figures:
     def __call__(self) -> dict[str, Any]:
         present = tuple(self._present)
         call = self._engine.present_call()
-        inside = sum(run.holds_thread for run in present)
+        inside = sum(map(holds_thread, present))
         return {
             "loop lag": round(self._lag.look(), 6),
             "threads": self._threads,

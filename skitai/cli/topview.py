@@ -76,8 +76,7 @@ def _handlers(now: Look) -> Iterator[Line]:
             ),
         )
         waits = f"  waits for {handler['waits']}" if handler["waits"] else ""
-        where = handler["stack"][0] if handler["stack"] else "no Python code"
-        yield Style.PLAIN, _printable(f"{'':27}{where}{waits}")
+        yield Style.PLAIN, _printable(f"{'':27}{handler['where'] or 'no Python code'}{waits}")
 
 
 def _workers(now: Look, before: Look, seconds: float) -> Iterator[Line]:

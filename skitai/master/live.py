@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from skitai._constants import VERSION
 from skitai.counters import BOUNDS, Count, Latency, MountSlots, histogram
 from skitai.master.processes import Processes
+from skitai.master.shapes import sound
 
 __all__ = ["Counted", "Live", "Worker"]
 
@@ -59,8 +60,9 @@ class Live:
         #: By process id: when, and what a worker has said of itself.
         self._told: dict[int, tuple[float, Mapping[str, Any]]] = {}
 
-    def told(self, pid: int, answer: Mapping[str, Any]) -> None:
-        self._told[pid] = (monotonic(), answer)
+    def told(self, pid: int, answer: Any) -> None:
+        """``answer``: sections of `was.status`; what is not as it should be is left out."""
+        self._told[pid] = (monotonic(), sound(answer))
 
     def forget(self, pid: int) -> None:
         self._told.pop(pid, None)

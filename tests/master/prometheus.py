@@ -53,7 +53,8 @@ def _read(line: str, name: str, metric: Metric) -> None:
     matched = NAME.match(line)
     assert matched, line
     suffix = matched[0].removeprefix(name)
-    assert matched[0].startswith(name) and suffix in SUFFIXES[metric.kind], line
+    assert matched[0].startswith(name), line
+    assert suffix in SUFFIXES[metric.kind], line
     place = matched.end()
     labels: dict[str, str] = {}
     if line[place] == "{":

@@ -28,7 +28,7 @@ def figures() -> dict[str, Any]:
     pool = {"idle": 1, "busy": 2, "connecting": 0, "waiting": 3}
     names = [f"{number}{EVIL}" for number in range(MANY)]
     member = {"in_flight": 5, "latency": 0.25, "ejections": 2, "ejected_for": 1.5, "healthy": False}
-    handler = {"seconds": 1.5, "request": EVIL, "how": "thread", "waits": "", "stack": []}
+    handler = {"seconds": 1.5, "request": EVIL, "how": "thread", "waits": "", "where": "", "stack": []}
     return {
         "LIVE": {
             "loop lag": 0.5,
@@ -126,6 +126,24 @@ def test_a_worker_that_never_spoke_is_silent() -> None:
     live.told(7, figures())
     live.forget(7)
     assert live.snapshot()["handlers"] == []
+
+
+NONSENSE: list[Any] = [None, 1, "a", [1], {}, {"failed": "KeyError: 1"}, [{"pid": []}], {"a": {"b": None}}]
+
+
+@pytest.mark.parametrize("nonsense", NONSENSE)
+def test_the_master_stumbles_over_nothing_that_a_worker_says(nonsense: Any) -> None:
+    """An application may have a section of that name, and a part may be out of order."""
+    house = House(("default", "/"))
+    live = Live(house)
+    said: list[Any] = [nonsense]
+    for name, section in figures().items():
+        said.append({**figures(), name: nonsense})
+        said += [{**figures(), name: {**section, key: nonsense}} for key in section]
+    for answer in said:
+        live.told(7, answer)
+        parse(metrics(house, live))
+        json.dumps(live.snapshot())
 
 
 def test_help_is_escaped_too() -> None:

@@ -1,9 +1,9 @@
 """Who may look at the dashboard.
 
 Whoever knows the password, which stands in a file that the settings name, or has a token that the control
-socket has given, gets a cookie.  A token is good once, and for five minutes; a cookie until the master ends, half
-a day at most.  Whoever guesses is held up: after some failures nobody is let in for a while.  There is one
-account, so this bounds what can be tried at all; who watches already goes on.
+socket has given, gets a cookie.  A token is good once, and for five minutes; a cookie until the master ends,
+half a day at most.  Whoever guesses is held up: after some failures nobody is let in for a while.  There is
+one account, so this bounds what can be tried at all; who watches already goes on.
 """
 
 from __future__ import annotations
