@@ -41,6 +41,7 @@ _QUESTIONS = {
 #: The same for what is asked again and again: who is late is shown as it was.
 _GLANCE = 0.04
 _GLANCES_MAX = 64
+_ASKED_AGAIN = 10.0
 Answer = Callable[[Reply], None]
 
 
@@ -92,6 +93,8 @@ class Desk:
         self.live = Live(house)
         #: Numbers of the last questions how workers stand: late answers are welcome, too.
         self._glances: deque[int] = deque(maxlen=_GLANCES_MAX)
+        #: When, of those who have not answered yet, by process id.
+        self._asked_at: dict[int, float] = {}
         self._surveys: dict[int, _Survey] = {}
         self._last = 0
 
@@ -169,13 +172,31 @@ class Desk:
             self._glances.append(self._last)
         self._surveys[self._last] = survey
         for worker in workers:
-            worker.ask(self._last, question, argument)
+            if question is not Question.LIVE or self._may_ask_again(worker.pid):
+                worker.ask(self._last, question, argument)
         self._end_if_complete(self._last)
+
+    def _may_ask_again(self, pid: int) -> bool:
+        """How it stands: who has not answered the last time would find all that was asked since."""
+        now = monotonic()
+        if now - self._asked_at.get(pid, float("-inf")) < _ASKED_AGAIN:
+            return False
+        self._asked_at[pid] = now
+        return True
+
+    def _told_live(self, worker: Child, answer: Any) -> None:
+        self._asked_at.pop(worker.pid, None)
+        self.live.told(worker.pid, answer)
+        for number, survey in list(self._surveys.items()):
+            if survey.question is Question.LIVE:
+                survey.waiting.discard(worker.pid)
+                self._end_if_complete(number)
 
     def told(self, worker: Child, value: dict[str, Any]) -> None:
         """A worker has answered."""
         if value["number"] in self._glances:
-            self.live.told(worker.pid, value["answer"])
+            self._told_live(worker, value["answer"])
+            return
         survey = self._surveys.get(value["number"])
         if survey is not None:
             survey.told[str(worker.pid)] = value["answer"]
@@ -185,6 +206,7 @@ class Desk:
     def gone(self, worker: Child) -> None:
         """It has ended, and answers no more."""
         self.live.forget(worker.pid)
+        self._asked_at.pop(worker.pid, None)
         for number, survey in list(self._surveys.items()):
             survey.waiting.discard(worker.pid)
             self._end_if_complete(number)

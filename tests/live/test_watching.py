@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from skitai._kernels import implementation
 from tests.live.program import PACKAGE_HOME, LiveServer, Serve
 from tests.live.test_admin import skitai
 from tests.live.test_starting import unix_connect
@@ -87,13 +88,16 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-@pytest.fixture
-def watched(serve_conf: Serve, tmp_path: Path) -> Watched:
-    folder = tmp_path / "files"
+def file_in(place: Path) -> Path:
+    folder = place / "files"
     folder.mkdir()
     (folder / "a.txt").write_text("a" * 100)
-    old = time.time() - 100  # settled, so that it may be kept
-    os.utime(folder / "a.txt", (old, old))
+    return folder
+
+
+@pytest.fixture
+def watched(serve_conf: Serve, tmp_path: Path) -> Watched:
+    folder = file_in(tmp_path)
     port = free_port()
     made = Watched(serve_conf(CONF.format(port=port, folder=folder)), tmp_path / "home", port)
     wait_until(lambda: made.metrics()["skitai_workers"].value(phase="serving") == 1, 10)
@@ -202,6 +206,33 @@ def test_top_in_a_terminal(blocked: Watched, tmp_path: Path, require_program: Ca
         wait_until(lambda: run("list-panes", "-F", "#{pane_dead} #{pane_dead_status}").strip() == "1 0", 20)
     finally:
         run("kill-server")
+
+
+@pytest.mark.skipif(implementation() != "compiled", reason="the pure build has no monitor")
+def test_while_c_code_holds_the_gil_what_the_monitor_serves_is_counted_and_the_rest_is_told_as_it_was(
+    serve_conf: Serve, tmp_path: Path
+) -> None:
+    folder = file_in(tmp_path)
+    port = free_port()
+    text = CONF.format(port=port, folder=folder).replace("blocking:app", "holding:app")
+    watched = Watched(serve_conf(text), tmp_path / "home", port)
+    wait_until(lambda: [worker["answers"] for worker in watched.live()["workers"]] == [True], 10)
+    made_at = (folder / "a.txt").stat().st_ctime
+    wait_until(lambda: time.time() - made_at > 2.1, 5)  # what may still change unseen is not kept
+    with watched.server.connect() as holding, watched.server.connect() as wire:
+        holding.send(b"GET /hold?4 HTTP/1.1\r\nHost: a\r\n\r\n")
+        watched.server.wait_for_text("holding")
+        for path in ("/files/a.txt", "/files/a.txt"):
+            assert wire.get(path).status == 200
+        assert watched.responses("/files", "2xx") == 2
+        assert quickest(watched.live) < 0.05
+        wait_until(lambda: not watched.live()["workers"][0]["answers"], 4)
+        assert watched.live()["workers"][0]["threads"] == 2
+        assert watched.responses("/", "2xx") == 0
+        assert holding.read_reply().status == 200
+    wait_until(lambda: watched.responses("/", "2xx") == 1, 5)
+    assert watched.responses("/files", "2xx") == 2
+    assert watched.metrics()["skitai_requests_total"].value() == 3
 
 
 class Page:

@@ -168,6 +168,23 @@ def test_who_ends_meanwhile_is_not_waited_for() -> None:
     assert json.loads(replies[0].body) == {"1": {}}
 
 
+def test_who_is_silent_is_not_asked_again_and_again() -> None:
+    worker = FakeWorker(1, Phase.SERVING)
+    desk = Desk(FakeHouse(worker))
+    replies = [ask(desk, "GET", "/live") for _ in range(3)]
+    assert len(worker.asked) == 1
+    assert replies == [[], [], []]
+    # Its answer is one to all.
+    desk.told(cast("Child", worker), {"number": worker.asked[0][0], "answer": {}})
+    assert [len(reply) for reply in replies] == [1, 1, 1]
+    ask(desk, "GET", "/live")
+    assert len(worker.asked) == 2
+    end_surveys(desk)
+    desk.told(cast("Child", worker), {"number": worker.asked[1][0], "answer": {}})  # late, and welcome
+    ask(desk, "GET", "/live")
+    assert len(worker.asked) == 3
+
+
 def test_without_workers_the_answer_is_empty() -> None:
     assert ask(Desk(FakeHouse()), "GET", "/threads")[0].body == "{}\n"
 
