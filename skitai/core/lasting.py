@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
 from types import FrameType
 from typing import Any
@@ -66,13 +66,14 @@ def _names() -> dict[int | None, str]:
 
 def _loops(run: Run, names: dict[int | None, str]) -> bool:
     """Whether it is a WebSocket's, and waits for messages."""
-    if hasattr(run.exchange, "parked_frame"):  # a request of HTTP
+    exchange: Any = run.exchange
+    if isinstance(exchange, engine.Exchange):
         return False
     return run.is_parked or names.get(run.thread, "").startswith(_LOOPS)
 
 
 def _of_run(run: Run, frames: dict[int, FrameType]) -> dict[str, Any]:
-    parked = getattr(run.exchange, "parked_frame", None)
+    parked = _parked_frame(run)
     if parked is not None or run.is_parked:
         callers = list(_callers(parked))
         return {"how": "parked", "waits": _service_of(callers), **_stack(callers)}
@@ -80,6 +81,13 @@ def _of_run(run: Run, frames: dict[int, FrameType]) -> dict[str, Any]:
         awaited = list(_awaited(run.given))
         return {"how": "asyncio", "waits": _name_of(awaited), **_stack(_frames_of(awaited))}
     return _in_thread(run.thread, frames)
+
+
+def _parked_frame(run: Run) -> FrameType | None:
+    """Where the stack waits; it is what the exchange tells when the client has gone."""
+    park = getattr(getattr(run.exchange, "_on_lost", None), "__self__", None)
+    frame: Callable[[], FrameType | None] | None = getattr(park, "frame", None)
+    return frame() if run.is_parked and frame is not None else None
 
 
 def _in_thread(ident: int, frames: dict[int, FrameType]) -> dict[str, Any]:

@@ -19,7 +19,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from time import monotonic
 from types import FrameType
 from typing import Any
@@ -83,7 +82,7 @@ class Master:
         self._manager = manager
         self._code: ExitCode | None = None
         self._selector = selectors.DefaultSelector()
-        self._reception = Reception(self._selector, private, self)
+        self._reception = Reception(self._selector, private, self, lambda: self._generation.settings.server)
         self._relay = Relay(self._selector, first.settings.limits.ws_history_max, self._warn)
         self._handlers: dict[int, Callable[[], None]] = {
             signal.SIGTERM: self._on_term,
@@ -312,15 +311,6 @@ class Master:
     @property
     def title(self) -> str:
         return self._generation.launch.name
-
-    @property
-    def password_file(self) -> Path | None:
-        return self._generation.settings.server.admin_password_file
-
-    @property
-    def admin_address(self) -> str:
-        admin = self._generation.settings.server.admin
-        return "" if admin is None else str(admin)
 
     @property
     def mounts(self) -> MountSlots:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import selectors
 import socket
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from skitai.core.config import ServerSettings
 from skitai.master.admin import Admin, Reply, Request
 from skitai.master.child import Child
 from skitai.master.dashboard.pages import PATH, Dashboard
@@ -16,31 +16,22 @@ from skitai.master.desk import Desk, House
 __all__ = ["Reception"]
 
 
-class _House(House, Protocol):
-    @property
-    def password_file(self) -> Path | None:
-        """Of the dashboard."""
-
-    @property
-    def admin_address(self) -> str:
-        """Of the settings; empty: none."""
-
-
 class Reception:
     def __init__(
         self,
         selector: selectors.BaseSelector,
         private: Sequence[tuple[socket.socket, bool]],
-        house: _House,
+        house: House,
+        server: Callable[[], ServerSettings],
     ) -> None:
-        """``private``: see `Admin`."""
+        """``private``: see `Admin`; ``server()``: the settings as they are now."""
         self._desk = Desk(house)
         self._dashboard = Dashboard(
             selector,
             self._desk.glance,
             self._desk.live.snapshot,
-            lambda: house.password_file,
-            lambda: house.admin_address,
+            lambda: server().admin_password_file,
+            lambda: str(server().admin or ""),
         )
         self._admin = Admin(selector, private, self._respond)
 

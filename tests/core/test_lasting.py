@@ -25,8 +25,9 @@ knows_calls = pytest.mark.skipif(
 )
 
 
-class Exchange:
-    parked_frame = None
+class Exchange(engine.Exchange):
+    def __init__(self) -> None:
+        """No connection."""
 
 
 class WebSocketStage:

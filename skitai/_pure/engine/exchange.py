@@ -20,7 +20,6 @@ import selectors
 import threading
 from collections.abc import Callable, Sequence
 from time import monotonic
-from types import FrameType
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeAlias
 
 from skitai import _forks
@@ -400,12 +399,6 @@ class Exchange:
                 return False
             self._on_lost = callback
             return True
-
-    @property
-    def parked_frame(self) -> FrameType | None:
-        """Where its handler waits, if that is parked.  Any thread."""
-        frame = getattr(getattr(self._on_lost, "__self__", None), "frame", None)
-        return frame() if self.is_parked and frame is not None else None
 
     @property
     def loss(self) -> ClientDisconnected | None:
