@@ -89,6 +89,7 @@ def lane_reader() -> Reader:
             host=host,
             scheme="http",
             server=SERVER,
+            slot=0,
             body_memory_max=LIMITS.body_memory_max,
             callbacks=LaneCallbacks(was.BINDING, None, print, print),
         )

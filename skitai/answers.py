@@ -18,6 +18,9 @@ from skitai.orders import Question
 
 __all__ = ["answer"]
 
+#: Sections of `was.status` in which numbers stand that change all the time.
+_LIVE = ("CALLS", "CLUSTER:", "DB", "LIVE", "MAIL", "WEBSOCKETS")
+
 
 def answer(question: Question, argument: str) -> Any:
     """Plain data."""
@@ -28,6 +31,8 @@ def answer(question: Question, argument: str) -> Any:
     sections = was.STATUS(fancy=False)
     if not isinstance(sections, Mapping):
         return {}
+    if question is Question.LIVE:
+        return {name: value for name, value in sections.items() if name.startswith(_LIVE)}
     if question is Question.CLUSTERS:
         return {name: value for name, value in sections.items() if name.startswith("CLUSTER:")}
     return dict(sections)

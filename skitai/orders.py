@@ -50,20 +50,23 @@ class Question(enum.Enum):
     STATUS = "status"
     THREADS = "threads"
     CLUSTERS = "clusters"
+    #: How it stands at this moment, with handlers that last.
+    LIVE = "live"
     LOG_LEVEL = "log-level"
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerOrders:
-    """Descriptors by their numbers in the worker; ``listeners`` in the order of the settings'.  ``serial``:
-    how many workers were started before it, and itself; ``bus``: a socket to the hub of rooms; ``pulse``:
-    seconds within which a sign of life is wanted, None if none is."""
+    """Descriptors by their numbers in the worker; ``listeners`` in the order of the settings'; ``mounts``: as
+    `MountSlots.known`.  ``serial``: how many workers were started before it, and itself; ``bus``: a socket to
+    the hub of rooms; ``pulse``: seconds within which a sign of life is wanted, None if none is."""
 
     launch: dict[str, Any]
     listeners: list[int]
     control: int
     counters: int
     row: int
+    mounts: list[list[str]]
     bus: int
     serial: int
     pulse: float | None

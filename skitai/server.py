@@ -53,8 +53,9 @@ from skitai.core.routes import Mount, RouteTable
 from skitai.core.runreports import report_of
 from skitai.core.service import HttpService
 from skitai.core.static import StaticFolder
-from skitai.counters import Count, Row, private_row
+from skitai.counters import Count, Latency, MountSlots, Row, observe, private_row
 from skitai.errors import AppLoadError, ConfigError, SkitaiError
+from skitai.figures import Figures
 from skitai.launch import ExitCode, Launch, complain
 from skitai.limits import Limits
 from skitai.notify import ServiceManager
@@ -135,6 +136,10 @@ class Link(Protocol):
 
     @property
     def counts(self) -> Row: ...
+
+    @property
+    def mounts(self) -> MountSlots:
+        """Whose columns are whose in it."""
 
     @property
     def bus(self) -> socket.socket:
@@ -219,6 +224,7 @@ class Instance:
                 dns=settings.server.dns,
                 results_max=settings.server.num_result_cache_max,
                 clusters=settings.clusters,
+                answered_after=functools.partial(observe, counts, Latency.UPSTREAM),
             )
             if settings.clusters or any(app.hook("skitai_parks") for app in self._apps):
                 was.prepare()
@@ -235,6 +241,9 @@ class Instance:
             return False
         was.STATUS.register("SERVER", self._status)
         was.STATUS.register("WEBSOCKETS", self._status_of_websockets)
+        threads = settings.server.threads
+        figures = Figures(self._engine, self._executor, self._coroutines, service.present, threads)
+        was.STATUS.register("LIVE", figures)
         for app in self._apps:
             app.begin()
         self._loop_thread = threading.Thread(target=self._serve, name="skitai-loop", daemon=True)
@@ -366,6 +375,7 @@ class Instance:
             debug=settings.server.debug,
             binding=was.BINDING,
             counts=counts,
+            mounts=self._link.mounts if self._link else MountSlots(settings.mounted),
             on_worn=lambda: self._events.put(_Event.WORN),
             upgrades=self._websockets,
             relays={

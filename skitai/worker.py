@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 from skitai import answers
-from skitai.counters import CounterTable
+from skitai.counters import CounterTable, MountSlots
 from skitai.errors import ConfigError
 from skitai.launch import ExitCode, Launch, complain
 from skitai.orders import Order, Question, Report, Talk, WorkerOrders
@@ -39,6 +39,7 @@ class MasterLink:
         os.close(orders.counters)
         self.pulse = orders.pulse
         self.counts = self._table.row(orders.row)
+        self.mounts = MountSlots(orders.mounts)
         self.sockets: Sequence[socket.socket] = [socket.socket(fileno=number) for number in orders.listeners]
         self.bus = socket.socket(fileno=orders.bus)
         self.serial = orders.serial

@@ -339,7 +339,7 @@ cdef class Call:
             self.stack.exchange = exchange
         try:
             exchange.received_at = self.received_at
-            self.begun = Begun(self.environ)
+            self.begun = Begun(self.environ, self.work.hub.ident)
             self.run = self.lanes.service.go_on(exchange, self.begun, self.context)
             # The mount's own response_timeout is known only now.
             exchange.connection.deadline = self.received_at + exchange.response_timeout

@@ -52,7 +52,7 @@ class Crew(Pool):
 
     def __init__(self, threads: int, limits: Limits, report: Callable[[str], None]) -> None:
         super().__init__(threads if threads == 1 else threads + 1, limits, report)
-        self._leadership = Leadership(threads)
+        self.leadership = Leadership(threads)
         self._jobs_max = threads
         self._burning: Job | None = None
         #: Of those that rest, how many hold parked stacks; `_resting` are the others.
@@ -61,12 +61,12 @@ class Crew(Pool):
 
     def attach(self, lanes: Lanes) -> None:
         """Have the threads lead the loop of ``lanes``, which marks its calls from here on."""
-        self._leadership.watch(lanes)
+        self.leadership.watch(lanes)
 
     def serve(self) -> None:
         """Lead, and work, in the calling thread until `stop`; raises what has ended the loop."""
-        workspace = self._leadership.workspace()
-        self._leadership.begin(workspace)
+        workspace = self.leadership.workspace()
+        self.leadership.begin(workspace)
         self._lead(workspace)
         self._work_with(workspace)
         if self._failure is not None:
@@ -74,28 +74,28 @@ class Crew(Pool):
 
     def stop(self) -> None:
         super().stop()
-        self._leadership.stop()
+        self.leadership.stop()
 
     def _lead(self, workspace: Workspace) -> None:
         with self._wakeup:
             self._keep_one_resting()
         try:
-            self._leadership.lead()
+            self.leadership.lead()
         except BaseException as error:
             self._failure = error
             self.stop()
         with self._wakeup:
             if not self._stopping:
-                self._leadership.leaves(workspace)  # it was late, and has found its way back
+                self.leadership.leaves(workspace)  # it was late, and has found its way back
 
     def _work(self) -> None:
-        self._work_with(self._leadership.workspace())
+        self._work_with(self.leadership.workspace())
 
     def _work_with(self, workspace: Workspace) -> None:
         try:
             self._work_until_stopped(workspace)
         finally:
-            self._leadership.retire(workspace)
+            self.leadership.retire(workspace)
 
     def _work_until_stopped(self, workspace: Workspace) -> None:
         while not self._stopping:
@@ -107,7 +107,7 @@ class Crew(Pool):
                 self._report("a thread that runs applications")
 
     def _lead_or_work(self, workspace: Workspace) -> None:
-        if self._leadership.take(workspace):
+        if self.leadership.take(workspace):
             self._lead(workspace)
         elif workspace.hub.due:
             self._go_on(workspace)
@@ -125,7 +125,7 @@ class Crew(Pool):
 
     def _has_run(self, workspace: Workspace, job: Job) -> None:
         with self._wakeup:
-            self._leadership.leaves(workspace)
+            self.leadership.leaves(workspace)
             if self._burning is job:
                 self._burning = None
                 if not job.burns:
@@ -139,12 +139,12 @@ class Crew(Pool):
 
     def _go_on(self, workspace: Workspace) -> None:
         with self._wakeup:
-            self._leadership.enters(workspace)
+            self.leadership.enters(workspace)
         try:
             workspace.hub.go_on_in_turn()
         finally:
             with self._wakeup:
-                self._leadership.leaves(workspace)
+                self.leadership.leaves(workspace)
 
     def _run_on(self, hub: Hub, job: Job) -> None:
         if not job.parks:
@@ -159,13 +159,13 @@ class Crew(Pool):
     def _job_or_rest(self, workspace: Workspace) -> Job | None:
         holds = workspace.hub.parked > 0
         with self._wakeup:
-            if not self._stopping and self._leadership.busy < self._jobs_max:
+            if not self._stopping and self.leadership.busy < self._jobs_max:
                 job = self._take_job(holds)
                 if job is not None:
-                    self._leadership.enters(workspace)
+                    self.leadership.enters(workspace)
                     self._keep_one_resting()
                     return job
-                if holds and self._waiting:
+                if holds and self.waiting:
                     self._call_for_free()
             if holds:
                 self._holding += 1
@@ -173,7 +173,7 @@ class Crew(Pool):
                 self._resting += 1
         # A wake-up from here on is kept for us: see `tokens` in lead.h.
         try:
-            self._leadership.rest(workspace)
+            self.leadership.rest(workspace)
         finally:
             with self._wakeup:
                 if holds:
@@ -215,15 +215,15 @@ class Crew(Pool):
             return
         resting = self._resting + self._holding
         if resting:
-            self._leadership.wake(free=False)
-        if self._waiting > resting and self._started < self._threads_max:
+            self.leadership.wake(free=False)
+        if self.waiting > resting and self._started < self._threads_max:
             self._start_thread()
 
     def _call_for_free(self) -> None:
         """A thread that holds no stacks has to look at the jobs.  Under the lock."""
         if self._resting:
-            self._leadership.wake(free=True)
-        if self._waiting > self._resting and self._started < self._most:
+            self.leadership.wake(free=True)
+        if self.waiting > self._resting and self._started < self._most:
             self._start_thread()
 
     @property
@@ -244,7 +244,7 @@ class Crew(Pool):
 
     def _count_waiting(self) -> None:
         """Under the lock, or a count that is old by now would stay."""
-        self._leadership.waiting = self._waiting
+        self.leadership.waiting = self.waiting
 
 
 class Solo(Inline):

@@ -37,6 +37,7 @@ from skitai._pure.engine import (
     Meter,
     Part,
     Pool,
+    PresentCall,
     Progress,
     Receiver,
     Refusal,
@@ -102,6 +103,7 @@ __all__ = [
     "OutboundOwner",
     "Part",
     "Pool",
+    "PresentCall",
     "Progress",
     "Receiver",
     "Refusal",
@@ -223,6 +225,8 @@ class Engine(PureEngine):
         if self._lanes is not None:
             self._keep_standing(self._lanes.shelf)
             self._changes = Changes(self.loop, self._lanes.shelf)
+        #: With ``threads = 0``, while it serves.
+        self._alone: Leadership | None = None
         self._lane_listeners: list[LaneListener] = []
         #: Connections of lanes, and handshakes, as they were when somebody had to give way; the longest idle
         #: last.
@@ -237,7 +241,7 @@ class Engine(PureEngine):
         if self._lanes is None:
             super()._serve()
             return
-        alone = Leadership(0)
+        alone = self._alone = Leadership(0)
         alone.watch(self._lanes)
         workspace = alone.workspace()
         alone.begin(workspace)
@@ -246,6 +250,7 @@ class Engine(PureEngine):
             super()._serve()
         finally:
             HERE.is_alone = False
+            self._alone = None
             alone.stop()
             alone.retire(workspace)
 
@@ -253,6 +258,11 @@ class Engine(PureEngine):
     def lanes(self) -> Lanes | None:
         """None: there are no applications."""
         return self._lanes
+
+    def present_call(self) -> PresentCall | None:
+        leadership = self._alone if self._crew is None else self._crew.leadership
+        found = None if leadership is None else leadership.present()
+        return None if found is None else PresentCall(*found)
 
     def learned(self) -> list[Habit]:
         return self._lanes.learned() if self._lanes is not None else []
@@ -342,7 +352,7 @@ class Engine(PureEngine):
         for answer in self.service.standing:
             shelf.keep_always(answer.path.encode("ascii"), self._kept_head(200, answer.headers), answer.body)
 
-    def keep(self, info: Any, head: RequestHead, lasting: LastingFile, descriptor: int) -> None:
+    def keep(self, info: Any, head: RequestHead, lasting: LastingFile, descriptor: int, slot: int) -> None:
         if self._lanes is None or head.form != "origin":
             return
         shelf = self._lanes.shelf
@@ -370,6 +380,7 @@ class Engine(PureEngine):
             lasting.witnesses,
             lasting.content,
             descriptor,
+            slot,
         )
 
     def _learn_grounds(self, lanes: Lanes) -> None:

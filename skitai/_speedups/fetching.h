@@ -49,6 +49,7 @@ typedef struct {
     sk_coder code;              /* NULL: what would be coded is the leader's */
     const sk_pages *pages;      /* NULL: what is refused is */
     int next;                   /* where a slot is looked for first: what was in vain for longest */
+    int slot;                   /* where the last request that was looked at is counted */
     sk_errands *errands;        /* NULL: nothing was ever asked for */
     sk_question questions[SK_ERRANDS];
 } sk_fetching;
@@ -126,8 +127,11 @@ static inline int sk_fetch(sk_fetching *fetching, const void *site, sk_text host
     if (host.size > SK_ASKED_HOST_MAX || accept.size > SK_LIKES_MAX || !fetching->grounds.count)
         return 0;
     named = sk_find_place(&fetching->grounds, site, host, path, &place);
+    if (named == SK_NO_FILE)
+        fetching->slot = place.ground->slot;
     if (named != SK_SOME_FILE)
         return named == SK_NO_FILE && place.ground->ends ? SK_IS_ABSENT : 0;
+    fetching->slot = place.ground->slot;
     number = sk_known(fetching, site, host, path, accept);
     if (number <= SK_ERRANDS)
         return number;
@@ -242,7 +246,7 @@ static inline int sk_keep_fetched(sk_fetching *fetching, const sk_question *ques
     sk_offer offer = {.site = question->site, .host = {question->host, question->host_size},
         .path = {question->path, question->path_size}, .descriptor = finding->coded == NULL ? finding->descriptor : -1,
         .content = {finding->coded, finding->coded_size}, .is_makeshift = finding->is_makeshift, .witnesses = witnesses,
-        .witness_count = witness_count};
+        .witness_count = witness_count, .slot = question->place.ground->slot};
     sk_item *item;
     if (!sk_are_settled(witnesses, witness_count) || !sk_describe(question, finding, &values, heads, &offer))
         return 0;

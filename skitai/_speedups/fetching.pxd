@@ -42,6 +42,7 @@ cdef extern from "grounds.h" nogil:
         const sk_folder *folder
         size_t folder_mount
         bint has_our_errors, ends
+        int slot
     ctypedef struct sk_grounds:
         const sk_ground *grounds
         int count
@@ -87,6 +88,7 @@ cdef extern from "fetching.h" nogil:
         sk_grounds grounds
         sk_coder code
         const sk_pages *pages
+        int slot
     enum:
         SK_IS_ABSENT
     int sk_fetch(sk_fetching *fetching, const void *site, sk_text host, sk_text path, sk_text accept)

@@ -91,6 +91,7 @@ cdef class Fetching:
             place[index].folder_mount = self.text(ground.folder_mount).size
             place[index].has_our_errors = ground.our_errors
             place[index].ends = ground.ends
+            place[index].slot = ground.slot
             if ground.terms is not None:
                 place[index].folder = self.folder(ground.terms, heads(ground.terms))
         self.kept += [block, info]
@@ -210,11 +211,14 @@ cdef int seek(
         return 0
     item = wished(fetching.shelf, site, data, head, host, path, &wishes, &wish)
     if item != NULL:
-        return _refuse(fetching, site, host, path, item, &wish, wishes.types, parcel)
+        if not _refuse(fetching, site, host, path, item, &wish, wishes.types, parcel):
+            return 0
+        parcel.slot = item.slot
+        return 1
     number = sk_fetch(fetching, site, host, path, wishes.accept)
     if number != SK_IS_ABSENT:
         return -number
-    return sk_refuse(
+    if not sk_refuse(
         parcel,
         fetching.shelf,
         fetching.pages,
@@ -224,7 +228,10 @@ cdef int seek(
         wishes.types,
         with_content,
         head.keep_alive,
-    )
+    ):
+        return 0
+    parcel.slot = fetching.slot
+    return 1
 
 
 cdef bint _refuse(

@@ -85,6 +85,7 @@ typedef struct {
     const sk_folder *folder;    /* NULL: others have a word */
     size_t folder_mount;        /* bytes of the path in front of what is below the folder */
     int has_our_errors;         /* errors are answered with pages that are ours (refusing.h) */
+    int slot;                   /* where its requests are counted */
     int ends;                   /* so is what is not there: nobody else is asked */
 } sk_ground;
 

@@ -18,6 +18,7 @@ cdef class RelayTerms:
     cdef Members members
     cdef Names dropped_of_answers
     cdef double between
+    cdef int slot                 # where they are counted
 
 
 cdef class PlainPassage(Relayed):

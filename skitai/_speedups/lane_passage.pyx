@@ -124,7 +124,7 @@ cdef class PlainPassage(Relayed):
         self.started_at = monotonic()
         self.status = answer.status
         self.body_left = length - here
-        lane.lanes.count(answer.status)
+        lane.lanes.count(answer.status, self.relay.slot)
         if here <= COPY_MAX:
             memcpy(out + head_size, data + answer.consumed, here)
             sent = lane.transmit(out, head_size + here, NULL, 0)
@@ -207,6 +207,8 @@ cdef class PlainPassage(Relayed):
         cdef double took = self.started_at - self.began_at
         self.far = None
         sk_members_end(self.relay.members.all, self.id, took, SK_ENDED_OK, monotonic())
+        if self.lane is not None:
+            self.lane.lanes.others_answered_after(took)
         far.answered(is_clean)
         return 0
 
@@ -324,7 +326,7 @@ cdef class PlainPassage(Relayed):
             sk_members_end(self.relay.members.all, self.id, now - self.began_at, SK_ENDED_CANCELLED, now)
             far.give_up()
         if self.status == 0:
-            lane.lanes.count(0)
+            lane.lanes.count(0, self.relay.slot)
         # What is cut never looks whole.
         at_once.l_onoff = 1
         at_once.l_linger = 0

@@ -75,10 +75,11 @@ cdef class PlainMember:
 
 @cython.final
 cdef class PlainRelay:
-    def __init__(self, way, KnownLines known_lines, log):
+    def __init__(self, way, KnownLines known_lines, log, int slot):
         """``way``: a `RelayWay`; ``log`` notes access lines, None: there are none."""
         self.way = way
         self.log = log
+        self.slot = slot
         self.known_lines = known_lines
         self.limits = way.limits
         self.dropped = Names(way.dropped, True)

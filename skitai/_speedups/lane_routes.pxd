@@ -27,6 +27,7 @@ cdef class Route:
     cdef str method, target
     cdef object address, port
     cdef uint32_t seed           # tells mounts apart, for habits; 0: nothing is learnt
+    cdef int slot                # where its requests are counted
     cdef bint parks              # its handlers may be parked where they wait
     # Of what a member answers in the place of an application, the `PlainRelay`; else None.
     cdef object relay

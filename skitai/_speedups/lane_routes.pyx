@@ -114,10 +114,11 @@ cdef class Routes:
             route.log = lane.log
             route.path_start = lane.path_start
             route.body_max = lane.body_max
+            route.slot = lane.slot
         if isinstance(lane, RelayLane):
             route.relay = self.relays.get(lane.way)
             if route.relay is None:
-                route.relay = self.relays[lane.way] = PlainRelay(lane.way, self.lines, lane.log)
+                route.relay = self.relays[lane.way] = PlainRelay(lane.way, self.lines, lane.log, lane.slot)
         elif lane is not None:
             route.application = lane.application
             route.variable = lane.variable

@@ -37,6 +37,7 @@ cdef class LaneSender(Seat):
     cdef list unlogged           # the calls whose answers it holds, with their sizes
     cdef Py_ssize_t sent_before  # of these answers, in front of `unsent`
     cdef object stall
+    cdef double waits_since      # monotonic seconds, for the last answer of an application; 0.0: for none
 
     # RELAYING: the present request.
     cdef Relayed relayed

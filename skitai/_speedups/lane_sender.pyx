@@ -68,7 +68,7 @@ cdef class LaneSender(Seat):
                 put_back(call)
                 return False
             if outcome == LOST:
-                self.lanes.count(call.answer.status.code)
+                lanes.count(call.answer.status.code, call.route.slot)
                 lose(call, None)
                 call.log(wall_clock(), call.started_at, 0)
                 return True
@@ -79,7 +79,9 @@ cdef class LaneSender(Seat):
             put_back(call)
             return False
         call.over = self.has_answered = True
-        self.lanes.count(call.answer.status.code)
+        elapsed = call.started_at - call.received_at
+        lanes.count(call.answer.status.code, call.route.slot)
+        lanes.answered_after(elapsed)
         work.start += length
         work.ready += head_size
         if call.route.log is not None:
@@ -89,10 +91,10 @@ cdef class LaneSender(Seat):
         else:
             memcpy(work.out + work.base + work.ready, PyBytes_AS_STRING(call.body), body_size)
             work.ready += body_size
-            elapsed = call.started_at - call.received_at
             if elapsed < TOGETHER_MAX:
                 if work.start < work.filled:
                     if call.iterator is None:
+                        lanes.delivered_after(0.0)
                         return True  # the next answer will be with it
                 elif (
                     elapsed > HELD_FROM
@@ -103,11 +105,15 @@ cdef class LaneSender(Seat):
                     and lanes.more_to_come()
                 ):
                     self.hold(work, call.started_at)
+                    lanes.delivered_after(0.0)
                     if call.iterator is not None:
                         exhaust(call, False)
                     return True
             outcome = self.push(work, None)
+        if outcome == SENT:
+            lanes.delivered_after(0.0)  # at once
         if outcome == WAITING:
+            self.waits_since = call.started_at
             self.last = not call.keep_alive
             if work.start < work.filled:
                 self.left = work.rest()
@@ -259,6 +265,9 @@ cdef class LaneSender(Seat):
             self.taken += sent
             self.progressed()
         self.unsent = None
+        if self.waits_since != 0.0:
+            self.lanes.delivered_after(monotonic() - self.waits_since)
+            self.waits_since = 0.0
         unlogged, self.unlogged = self.unlogged, None
         if unlogged is not None:
             log_calls(unlogged, ALL)

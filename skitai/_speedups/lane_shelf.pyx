@@ -119,7 +119,7 @@ cdef bint _parcel_is_over(
     """Sent, or lost; False if with it the connection is closed."""
     cdef bint stays = state == SK_PARCEL_SENT and parcel.stays
     connection.view.state = SK_SERVING
-    connection.lanes.count(parcel.status)
+    connection.lanes.count(parcel.status, parcel.slot)
     _log_parcel(connection, parcel, received_at, asked)
     sk_parcel_release(parcel)
     if not stays:

@@ -11,6 +11,13 @@ from skitai._speedups.parking cimport Clock
 from skitai._speedups.shelf cimport Shelf, sk_shelf
 from skitai._speedups.workspace cimport Workspace
 
+cdef extern from "counting.h" nogil:
+    ctypedef struct sk_bounds:
+        double *bounds
+        int count
+    void sk_count_status(unsigned long long *statuses, int slot, int status)
+    void sk_observe(unsigned long long *latency, const sk_bounds *bounds, double seconds)
+
 
 cdef class Lanes(BatchEnd):
     cdef readonly object engine
@@ -40,5 +47,9 @@ cdef class Lanes(BatchEnd):
     cdef int watch(self, sk_lead *lead) except -1
     cdef sk_shelf *shelf_now(self) noexcept
     cdef bint more_to_come(self) noexcept
-    cdef void count(self, int status) noexcept
+    cdef sk_bounds bounds
+    cdef void count(self, int status, int slot) noexcept
+    cdef void answered_after(self, double seconds) noexcept
+    cdef void delivered_after(self, double seconds) noexcept
+    cdef void others_answered_after(self, double seconds) noexcept
     cdef void count_more(self, unsigned long long requests) noexcept

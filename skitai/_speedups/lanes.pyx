@@ -17,7 +17,7 @@ The leader's only.
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
-from skitai.counters import Count
+from skitai.counters import BOUNDS, STATUSES, Count, Latency
 
 from skitai._speedups.clock cimport monotonic
 from skitai._speedups.fields cimport SIMPLE
@@ -36,11 +36,17 @@ SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 
 cdef int REQUESTS = Count.REQUESTS
 cdef int SERVER_ERRORS = Count.SERVER_ERRORS
+cdef int FIRST_STATUS = STATUSES
+cdef int QUEUE = Latency.QUEUE
+cdef int APP = Latency.APP
+cdef int DELIVERY = Latency.DELIVERY
+cdef int UPSTREAM = Latency.UPSTREAM
 
 
 @cython.final
 cdef class Lanes(BatchEnd):
     def __init__(self, engine):
+        cdef int place
         limits = engine.limits
         self.shelf = Shelf(limits)
         self.fetching = Fetching(self.shelf)
@@ -53,6 +59,9 @@ cdef class Lanes(BatchEnd):
         self.habits = Habits(engine.service.learned)
         self.row = engine.counts
         self.counts = &self.row[0]
+        self.bounds.count = <int>len(BOUNDS)
+        for place, bound in enumerate(BOUNDS):
+            self.bounds.bounds[place] = bound
         self.loop = engine.loop
         self.loop.batch_end = self
         self.clock = Clock(engine.loop)
@@ -88,11 +97,24 @@ cdef class Lanes(BatchEnd):
         self.draining = True
         self.gently = gently
 
-    cdef void count(self, int status) noexcept:
-        """As `Engine.answered`, in a nanosecond."""
+    cdef void count(self, int status, int slot) noexcept:
+        """As `Engine.answered`, and the service's own, in some nanoseconds."""
         self.counts[REQUESTS] += 1
+        sk_count_status(self.counts + FIRST_STATUS, slot, status)
         if status >= 500:
             self.counts[SERVER_ERRORS] += 1
+
+    cdef void answered_after(self, double seconds) noexcept:
+        """An application has, which nobody had to wait for."""
+        self.counts[QUEUE] += 1
+        sk_observe(self.counts + APP, &self.bounds, seconds)
+
+    cdef void delivered_after(self, double seconds) noexcept:
+        sk_observe(self.counts + DELIVERY, &self.bounds, seconds)
+
+    cdef void others_answered_after(self, double seconds) noexcept:
+        """Other servers have, as the client for all other requests to them counts it."""
+        sk_observe(self.counts + UPSTREAM, &self.bounds, seconds)
 
     cdef void count_more(self, unsigned long long requests) noexcept:
         """Answered in our place, without an error of the server."""

@@ -154,6 +154,19 @@ cdef class Leadership:
             loop.thread_id = 0
             loop.release()
 
+    def present(self):
+        """What the leader calls in its lane at this moment: the method, the target, since when (monotonic
+        seconds) and in which thread; None: nothing."""
+        cdef Workspace work
+        cdef Call call
+        if self.lanes is None or self.lanes.work is None:
+            return None
+        work = self.lanes.work
+        call = <Call>work.call
+        if call is None or work.hub is None:
+            return None
+        return call.method, call.target, call.received_at, work.hub.ident
+
     def wake(self, bint free):
         """One resting thread, or the next that would rest, looks for work; ``free``: one that holds no
         parked stacks.  Any thread."""

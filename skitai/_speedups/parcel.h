@@ -20,6 +20,7 @@ typedef struct {
     uint64_t sent;                                 /* of head and content */
     size_t head_size;
     int status;
+    int slot;                                      /* where it is counted */
     int stays;
     char head[SK_HEAD_MAX + SK_LINES_MAX];
 } sk_parcel;
@@ -51,6 +52,7 @@ static inline void sk_pack(sk_parcel *parcel, const sk_shelf *shelf, sk_item *it
     parcel->content = wish->kind == SK_PART ? wish->count : wish->kind == SK_WHOLE ? item->size : 0;
     parcel->sent = 0;
     parcel->status = statuses[wish->kind];
+    parcel->slot = item->slot;
     parcel->stays = wish->stays;
     memcpy(parcel->head, head->text.bytes, head->text.size);
     memcpy(parcel->head + head->date, shelf->date, SK_DATE_SIZE);

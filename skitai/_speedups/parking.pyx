@@ -203,6 +203,11 @@ cdef class Park:
     def wake(self):
         self.end(WOKEN)
 
+    def frame(self):
+        """Of the handler that waits; None: it does not, any more.  Any thread."""
+        cdef object parked = self.stack.greenlet if self.stack.park is self else None
+        return None if parked is None else parked.gr_frame
+
     def lose(self):
         """The request needs no answer any more."""
         self.end(LOST)

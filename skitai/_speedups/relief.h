@@ -35,6 +35,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "counting.h"
 #include "fetching.h"
 #include "held.h"
 #include "lead.h"
@@ -145,6 +146,7 @@ typedef struct {
     /* Our own. */
     int nursery;         /* the foundlings' poller */
     uint64_t word;       /* of the leader's last absence */
+    unsigned long long *statuses; /* shared columns where nobody else counts */
     unsigned long long answered; /* since the leader has counted them; none is an error of the server */
     int foundling_count;
     sk_foundling foundlings[SK_FOUNDLINGS];
@@ -231,6 +233,7 @@ static inline void sk_note(
     const sk_asked *asked) {
     sk_record *record;
     relief->answered++;
+    sk_count_status(relief->statuses, parcel->slot, parcel->status);
     if (!relief->logs)
         return;
     record = (sk_record *)(relief->records + relief->records_size);

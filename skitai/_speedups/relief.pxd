@@ -53,6 +53,7 @@ cdef extern from "relief.h" nogil:
         void *context
         bint logs
         const bint *draining
+        unsigned long long *statuses
         unsigned long long answered
         int foundling_count
         sk_foundling *foundlings

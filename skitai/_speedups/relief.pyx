@@ -13,6 +13,8 @@ from libc.stdlib cimport free
 
 import os
 
+from skitai.counters import MONITOR as FIRST_OF_MONITOR
+
 from skitai._speedups.fetching cimport seek
 from skitai._speedups.fields cimport SIMPLE, HeadLimits
 from skitai._speedups.heads cimport Head, recognise
@@ -26,6 +28,9 @@ cdef extern from *:
     const unsigned int SKITAI_SOURCE_CRC32
 
 SOURCE_CRC32 = SKITAI_SOURCE_CRC32
+
+
+cdef int MONITOR = FIRST_OF_MONITOR
 
 
 cdef class Relief(BatchEnd):
@@ -50,6 +55,7 @@ cdef class Relief(BatchEnd):
         relief.context = &self.asking
         relief.draining = &lanes.draining
         relief.logs = lanes.log is not None
+        relief.statuses = &lanes.counts[MONITOR]
 
     def __dealloc__(self):
         if self.relief != NULL:

@@ -63,6 +63,7 @@ typedef struct {
     int descriptor;             /* at any place; -1: none */
     uint64_t size;              /* of what it leads to */
     int is_makeshift;           /* see sk_shelf_drop_makeshifts */
+    int slot;                   /* where it is counted (skitai/counters.py) */
     const sk_witness *witnesses;
     int witness_count;          /* 0: good for ever */
 } sk_offer;
@@ -74,6 +75,7 @@ typedef struct sk_item {
     int holders;                          /* the shelf, and parcels */
     int was_used;                         /* since it was last in danger */
     int is_makeshift;
+    int slot;
     int descriptor;                       /* -1: `content` is in memory */
     double looked_at;
     const void *site;
@@ -350,6 +352,7 @@ static inline int sk_shelf_put(sk_shelf *shelf, const sk_offer *offer) {
         return 0;
     item->newer = item->older = item;
     item->site = offer->site;
+    item->slot = offer->slot;
     item->looked_at = shelf->now;
     item->holders = 1;
     item->witness_count = offer->witness_count;

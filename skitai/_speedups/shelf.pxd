@@ -49,6 +49,7 @@ cdef extern from "shelf.h" nogil:
         sk_text text
         size_t date
     ctypedef struct sk_offer:
+        int slot
         const void *site
         sk_text host, path, accept, etag, modified, content
         sk_head heads[3]
@@ -57,6 +58,7 @@ cdef extern from "shelf.h" nogil:
         const sk_witness *witnesses
         int witness_count
     ctypedef struct sk_item:
+        int slot
         sk_head heads[3]
         sk_text accept
         sk_validators validators
@@ -84,7 +86,7 @@ cdef extern from "parcel.h" nogil:
         sk_item *item
         uint64_t content, sent
         size_t head_size
-        int status
+        int status, slot
         bint stays
     ctypedef enum sk_parcel_state:
         SK_PARCEL_SENT

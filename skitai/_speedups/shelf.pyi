@@ -25,4 +25,5 @@ class Shelf:
         witnesses: tuple[Witness, ...],
         content: bytes | None,
         descriptor: int,
+        slot: int = 0,
     ) -> bool: ...

@@ -107,10 +107,12 @@ cdef class Shelf:
         tuple witnesses not None,
         bytes content,
         int descriptor,
+        int slot=0,
     ):
         """``content``, or where it is None the file that is open as ``descriptor``, as the answer to
         ``path`` at ``host`` for those who came in by the listener of ``info`` and say ``accept``
-        (Accept-Encoding; None: whatever they say); ``heads`` are those of 200, 304 and 206.  Whether it is
+        (Accept-Encoding; None: whatever they say); ``heads`` are those of 200, 304 and 206; ``slot``: where it is
+        counted.  Whether it is
         kept: not if a file among the ``witnesses`` may change again within the resolution of its times."""
         cdef sk_offer offer
         cdef sk_witness files[SK_WITNESSES_MAX]
@@ -121,6 +123,7 @@ cdef class Shelf:
         if not _witnesses(witnesses, files):
             return False
         memset(&offer, 0, sizeof(offer))
+        offer.slot = slot
         offer.site = <PyObject *>info
         offer.host = _text(host)
         offer.path = _text(path)

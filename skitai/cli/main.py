@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from skitai._constants import VERSION
-from skitai.cli import cert, completing, gunicorn, installing, mail, operating, project
+from skitai.cli import cert, completing, gunicorn, installing, mail, operating, project, top
 from skitai.cli.instance import check
 from skitai.cli.parsing import Parser
 from skitai.cli.serving import serve
@@ -60,6 +60,7 @@ def command_parser() -> Parser:
     mail.add_command(commands)
     installing.add_command(commands)
     operating.add_command(commands)
+    top.add_command(commands)
     completing.add_command(commands)
     return parser
 

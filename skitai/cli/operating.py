@@ -8,22 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import socket
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
-from skitai._lazy import LazyModule
-from skitai.core.config.daemon import load_daemon
-from skitai.core.places import Places
-from skitai.errors import ConfigError
-from skitai.launch import CONTROL_SUFFIX, ExitCode, complain, control_file
-
-if TYPE_CHECKING:
-    import http.client as http_client
-else:  # who serves has the parser, and no use for the rest
-    http_client = LazyModule("http.client")
+from skitai.cli.asking import Unreachable, add_place, ask, control_of
+from skitai.launch import ExitCode, complain
 
 __all__ = ["add_command"]
 
@@ -45,38 +34,27 @@ _ORDERS = {
 def add_command(commands: argparse._SubParsersAction[Any]) -> None:
     for name, text in (*_QUESTIONS.items(), *_ORDERS.items()):
         parser = commands.add_parser(name, help=text, description=f"Ask a running server: {text}.")
-        _add_place(parser)
+        add_place(parser)
         parser.set_defaults(function=_ask, method="GET" if name in _QUESTIONS else "POST", query="")
+    text = "a link to the dashboard, with a token that is good once, for five minutes"
+    parser = commands.add_parser("dashboard", help=text, description=f"Print {text}.")
+    add_place(parser)
+    parser.set_defaults(function=_dashboard)
     parser = commands.add_parser("log-level", help="which records of Python's logging a server writes")
     parser.add_argument("level", choices=["debug", "info", "warning", "error", "critical"])
-    _add_place(parser)
+    add_place(parser)
     parser.set_defaults(function=_ask, method="POST", query="level")
 
 
-def _add_place(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", metavar="NAME", help="of the server, if there are several")
-    parser.add_argument("--home", metavar="DIR", help="where run is for a user who is not root")
-
-
 def _ask(options: argparse.Namespace) -> int:
-    if sys.platform == "win32":
-        raise ConfigError("running servers are asked by unix sockets, which Windows has not")
-    run = load_daemon(Places.find(options.home)).run
-    path = _control_file(run, options.name)
     query = f"?{urlencode({options.query: options.level})}" if options.query else ""
-    connection = http_client.HTTPConnection("admin", timeout=_PATIENCE)
+    target = f"/{options.command.replace('state', 'status')}{query}"
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(_PATIENCE)
-            sock.connect(str(path))
-            connection.sock = sock
-            connection.request(options.method, f"/{options.command.replace('state', 'status')}{query}")
-            response = connection.getresponse()
-            text = response.read().decode()
-    except (OSError, http_client.HTTPException) as error:
-        complain(f"the server does not answer at {path}: {error}; see what runs: skitaid status")
+        status, text = ask(control_of(options), options.method, target, _PATIENCE)
+    except Unreachable as error:
+        complain(error)
         return ExitCode.FAILURE
-    if response.status != 200:
+    if status != 200:
         complain(text.strip())
         return ExitCode.FAILURE
     if options.command == "threads":
@@ -86,17 +64,35 @@ def _ask(options: argparse.Namespace) -> int:
     return ExitCode.CLEAN
 
 
-def _control_file(run: Path, name: str | None) -> Path:
-    if name is not None:
-        return control_file(run, name)
-    found = sorted(run.glob(f"*{CONTROL_SUFFIX}"))
-    if len(found) != 1:
-        names = ", ".join(path.name.removesuffix(CONTROL_SUFFIX) for path in found)
-        raise ConfigError(
-            f"{'several servers run' if found else 'no server runs'} that can be asked below {run}",
-            hint=f"say which: {names}" if found else "skitaid status, or --home DIR",
+def _dashboard(options: argparse.Namespace) -> int:
+    path = control_of(options)
+    try:
+        status, text = ask(path, "POST", "/dashboard/token", _PATIENCE)
+    except Unreachable as error:
+        complain(error)
+        return ExitCode.FAILURE
+    if status != 200:
+        complain(text.strip())
+        return ExitCode.FAILURE
+    told = json.loads(text)
+    authority = _authority(told["address"])
+    if authority is None:
+        complain(
+            "the dashboard has no address of its own: write admin = 127.0.0.1:9100 in [server] and restart, "
+            f"or from another machine: ssh -L 9100:{path} HOST, and open http://localhost:9100/dashboard"
         )
-    return found[0]
+        return ExitCode.FAILURE
+    # Behind the # it stays in the browser.
+    print(f"http://{authority}/dashboard#{told['token']}")
+    return ExitCode.CLEAN
+
+
+def _authority(address: str) -> str | None:
+    """As a browser of this machine has to say it; None for a unix socket, or nothing."""
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():
+        return None
+    return f"{'127.0.0.1' if host in ('', '*', '0.0.0.0', '[::]') else host}:{port}"
 
 
 def _show_threads(told: dict[str, Any]) -> None:

@@ -119,6 +119,10 @@ class Coroutines:
             if not self._inside:
                 self._empty.notify_all()
 
+    @property
+    def inside(self) -> int:
+        return self._inside
+
     def stop(self, patience: float) -> None:
         """Give those inside ``patience`` seconds, then cancel them."""
         deadline = monotonic() + patience

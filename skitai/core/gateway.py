@@ -21,6 +21,8 @@ import functools
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from threading import get_ident
+from time import monotonic
 from typing import Any
 
 from skitai import _forks
@@ -88,11 +90,14 @@ class Run:
         "_status",
         "_terms",
         "_upgrade",
+        "began_at",
         "context",
         "is_inside",
         "lasts",
+        "made_at",
         "meter",
         "parks",
+        "thread",
     )
 
     def __init__(
@@ -126,6 +131,11 @@ class Run:
         self.meter = exchange.meter
         #: A thread is in the application's code, as far as is known: not yet or no more otherwise.
         self.is_inside = False
+        #: In which the application's code is, or was last.
+        self.thread = 0
+        self.made_at = monotonic()
+        #: When it was first in a thread; 0: not yet.
+        self.began_at = 0.0
         self._stage = _CALL
         self._status = 0
         self._reason = ""
@@ -142,13 +152,34 @@ class Run:
         return self._burns if self.meter is None else self.meter.burns
 
     @property
+    def is_parked(self) -> bool:
+        return self._exchange.is_parked
+
+    @property
     def holds_thread(self) -> bool:
         return self.is_inside and not self._exchange.is_parked
 
+    @property
+    def name(self) -> str:
+        """Which request it is, for people."""
+        return self._name()
+
+    @property
+    def given(self) -> Any:
+        """What the application gave, where that is not taken yet."""
+        return self._iterable
+
     # -- the job ------------------------------------------------------------------------
 
-    def run(self) -> None:
+    def enter(self, thread: int) -> None:
+        """A thread goes inside, which is that of `threading.get_ident`."""
         self.is_inside = True
+        self.thread = thread
+        self._terms.present.add(self)
+
+    def run(self) -> None:
+        self.enter(get_ident())
+        self.began_at = self.began_at or monotonic()
         try:
             if self._stage is _CALL and self._exchange.is_current:
                 self.context.run(self._call)
@@ -163,11 +194,13 @@ class Run:
                 pulled = self.context.run(self._pull)
                 if pulled is _Pulled.ALL:
                     break
+                self._terms.present.discard(self)
                 if pulled is _Pulled.TURN:
                     self._exchange.yield_turn(self._resume)
                     return
                 if self._exchange.when_room(self._resume):
                     return
+                self._terms.present.add(self)
         except ClientDisconnected:
             self.forsake()
         except BaseException as error:  # SystemExit of an application ends its request only
@@ -186,6 +219,8 @@ class Run:
     def submit_awaited(self) -> None:
         """Go on in asyncio's thread: with what the application gave, or, where it is known to give a
         coroutine, with its call."""
+        self.began_at = self.began_at or monotonic()
+        self._terms.present.add(self)
         try:
             is_in = self._terms.coroutines.submit(self)
         except Exception as error:  # the system gives no thread, or uvloop is broken
@@ -489,6 +524,7 @@ class Run:
     def leave(self) -> None:
         """Once, whatever happened: the iterable's close() and the request's body."""
         self.is_inside = False
+        self._terms.present.discard(self)
         if self._stage is _DONE:
             return
         self._stage = _DONE

@@ -52,9 +52,11 @@ def make_lane(
     scheme: str,
     server: tuple[str, int],
     body_memory_max: int,
+    slot: int,
     callbacks: LaneCallbacks,
 ) -> engine.Lane | None:
-    """The lane of ``app`` at ``mount`` for requests to ``host``; None if it cannot have one."""
+    """The lane of ``app`` at ``mount`` for requests to ``host``, which are counted in ``slot``; None if it
+    cannot have one."""
     if app.reloads or mount.options.sendfile_roots or admission_hook(app) is not None:
         return None
     try:
@@ -87,15 +89,16 @@ def make_lane(
         callbacks.warn,
         callbacks.failure,
         mount.compression,
+        slot,
     )
 
 
 def make_relay_lane(
-    mount: Mount, relay: Relay, scheme: str, cut: Cut, log: Callable[[AccessRecord], None] | None
+    mount: Mount, relay: Relay, scheme: str, cut: Cut, log: Callable[[AccessRecord], None] | None, slot: int
 ) -> engine.RelayLane | None:
     """The lane of what ``relay`` passes on from ``mount``; None if it cannot have one."""
     way = relay.way(scheme, cut)
     if way is None:
         return None
     path_start = len(mount.path.encode("utf-8", "surrogateescape"))
-    return engine.RelayLane(way, path_start, mount.options.body_max, log)
+    return engine.RelayLane(way, path_start, mount.options.body_max, log, slot)

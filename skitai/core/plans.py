@@ -84,6 +84,8 @@ class Plan:
     #: Where the site has its error pages.
     error_pages: Path | None = None
     path: str = ""
+    #: The rule that the host was found by.
+    host: str = ""
     chain: Chain = NOBODY
     slash_redirect: str | None = None
     answer: Answer | None = None

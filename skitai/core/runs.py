@@ -76,6 +76,8 @@ class Runs:
         # Made here once, as the terms are: thousands of runs may wait at once.
         self._on_overload = self._shed
         self._watching_queue = False
+        #: Runs that are inside applications, or awaited.  Each step with it is one of C: any thread.
+        self.present: set[Run] = set()
         self.reports = RunReports(
             failure=functools.partial(logs.app, kind="expt"),
             warn=logs.app_warning,
@@ -99,6 +101,7 @@ class Runs:
             on_overload=self._on_overload,
             give_up=self._binding.give_up,
             is_ending=self._is_ending,
+            present=self.present,
         )
 
     def environ(self, exchange: engine.Exchange, plan: Plan, mount: Mount) -> dict[str, Any]:
@@ -166,7 +169,8 @@ class Runs:
     ) -> Run:
         """The run of a call that began in a lane, which has left it."""
         run = self._new_run(exchange, begun.application, begun.environ, context, mount, mounted, None)
-        run.is_inside = True
+        run.enter(begun.thread)
+        run.made_at = run.began_at = exchange.received_at
         return run
 
     def _submit(self, job: engine.Job, exchange: engine.Exchange) -> None:

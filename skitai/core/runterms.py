@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from skitai._kernels import engine
 from skitai.core.compression import Compression
@@ -22,7 +23,7 @@ class RunTerms:
     """``compression``: None for none; ``roots``: of the files that the application may name; ``burns``,
     ``lasts``: see `Job`; ``debug()`` says whether a failure may be shown; ``on_overload(exchange, limit,
     why)`` answers when ``limit`` does not let a run in; ``give_up()``: see `Binding`; ``is_ending()`` says
-    whether the server lets its connections end."""
+    whether the server lets its connections end; ``present``: of runs that are inside, or awaited."""
 
     executor: engine.Executor
     coroutines: Coroutines
@@ -35,3 +36,4 @@ class RunTerms:
     on_overload: Callable[[engine.Exchange, str, str], None]
     give_up: Callable[[], None]
     is_ending: Callable[[], bool]
+    present: set[Any]

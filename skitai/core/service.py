@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextvars
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from skitai._kernels import AccessRecord, engine, http1, percent_decode
@@ -43,7 +43,7 @@ from skitai.core.runs import Runs
 from skitai.core.static import StaticFolder, error_pages, not_there
 from skitai.core.transport import further_fields, is_exempt, needs_https, to_https
 from skitai.core.upgrades import Upgrades
-from skitai.counters import Row
+from skitai.counters import NO_MOUNT, Latency, MountSlots, Row, count_status, observe
 from skitai.errors import HTTPError, RemoteProtocolError
 from skitai.limits import Limits
 
@@ -81,6 +81,7 @@ class HttpService:
         debug: bool,
         binding: Binding,
         counts: Row,
+        mounts: MountSlots,
         on_worn: Callable[[], None],
         upgrades: Upgrades | None = None,
         relays: Mapping[Mount, Relay] | None = None,
@@ -106,6 +107,13 @@ class HttpService:
         self._logs = logs
         self._access_log = access_log
         self._chains = Chains(apps, folders, relays or {})
+        self._counts = counts
+        #: By host rule and mounted path.
+        self._slots = {
+            (site.name, mount.path): mounts.of(site.name, mount.path or "/")
+            for site in table.sites
+            for mount in site.mounts
+        }
         self._overdue = OverdueRuns(counts, 0 if executor.inline else max(1, threads // 2), on_worn)
         self._template = make_template(
             threads=threads, processes=processes, errors=logs.wsgi_errors, was=binding.face, spool=spool
@@ -175,6 +183,8 @@ class HttpService:
         mount, app = plan.chain.mount, plan.chain.app
         if answer is None and mount is not None and app is not None:
             if plan.slash_redirect is None or method not in _FILE_METHODS:
+                if plan.chain.folders:  # which had nothing to say
+                    exchange.slot = self._slots[plan.host, mount.path]
                 self._runs.start(exchange, plan, mount, app)
                 return
             answer = redirect(301, plan.slash_redirect, exchange.head.query)
@@ -190,6 +200,7 @@ class HttpService:
 
     def finished(self, exchange: engine.Exchange) -> None:
         plan: Plan = exchange.context
+        self._count(exchange, plan)
         plan.run = None  # it leads back here, and would wait for the collector
         if plan.passage is not None:
             plan.passage.over()
@@ -216,10 +227,29 @@ class HttpService:
         notes = self._notes.of(exchange, plan)
         self._logs.request(record if notes is None else (*record, notes))
 
+    @property
+    def present(self) -> Collection[Run]:
+        """Those that are inside applications, or awaited.  Any thread may make a copy."""
+        return self._runs.present
+
+    def _count(self, exchange: engine.Exchange, plan: Plan) -> None:
+        counts, run = self._counts, plan.run
+        count_status(counts, exchange.slot, exchange.status)
+        if run is None or not exchange.started_at:
+            return
+        # Nobody may have begun: then all that it took is waiting.
+        began_at = run.began_at or exchange.started_at
+        observe(counts, Latency.QUEUE, began_at - run.made_at)
+        observe(counts, Latency.APP, exchange.started_at - began_at)
+        if exchange.progress is engine.Progress.DELIVERED:
+            observe(counts, Latency.DELIVERY, exchange.delivered_at - exchange.started_at)
+
     def refusal(
         self, error: RemoteProtocolError, peer: tuple[str, int], exchange: engine.Exchange | None
     ) -> engine.Refusal:
         self._limit_log.note(f"refused with {error.status}", f"{peer[0]}:{peer[1]}: {error}")
+        if exchange is None:
+            count_status(self._counts, NO_MOUNT, error.status)
         if exchange is None and self._access_log:
             self._logs.request((time.time(), *peer, "-", "-", "-", error.status, 0, 0.0, 0.0))
         accept = accept_of(exchange.head) if exchange else ""
@@ -253,7 +283,9 @@ class HttpService:
         return error_pages()
 
     def grounds(self, info: ListenerInfo) -> tuple[engine.Ground, ...]:
-        return () if self._is_asked_always else grounds_of(self._table, self._chains, info)
+        if self._is_asked_always:
+            return ()
+        return grounds_of(self._table, self._chains, info, self._slots)
 
     @property
     def log(self) -> Callable[[AccessRecord], None] | None:
@@ -288,7 +320,10 @@ class HttpService:
         if chain.mount is None or chain.folders or chain.is_broken:
             return None
         if chain.relay is not None:
-            return make_relay_lane(chain.mount, chain.relay, info.scheme, self._answer_was_cut, self.log)
+            slot = self._slots[site.name, mounts[0].path]
+            return make_relay_lane(
+                chain.mount, chain.relay, info.scheme, self._answer_was_cut, self.log, slot
+            )
         if chain.app is None or chain.is_coroutine:
             return None
         if chain.mount.options.lane in ("waits", "burns") and not self._executor.inline:
@@ -301,6 +336,7 @@ class HttpService:
             scheme=info.scheme,
             server=info.server,
             body_memory_max=self._limits.body_memory_max,
+            slot=self._slots[site.name, mounts[0].path],
             callbacks=self._lane_callbacks,
         )
 
@@ -379,6 +415,8 @@ class HttpService:
         if not mounts:
             raise HTTPError(404, "Nothing is mounted at this path.")
         plan.error_pages = mounts[0].options.error_pages
+        plan.host = site.name
+        exchange.slot = self._slots[site.name, mounts[0].path]
         plan.chain = self._chains.of(mounts)
         if plan.chain.is_broken:
             raise HTTPError(503, "What is mounted here cannot be served; the server log says why.")

@@ -1,8 +1,9 @@
 """Private answers over HTTP: just enough of it, without I/O, and the sockets around.
 
-A request is a head without a body; the answer ends with the connection.  Who asks is a health check,
-Prometheus or an operator's command, on an address that is theirs: what is not plain is refused, what is slow
-is cut off, and more than `_OPEN_MAX` at once wait.  The master has no kernels, and needs none for this.
+A request is a head without a body; the answer ends with the connection, unless that becomes something
+else (101).  Who asks is a health check, Prometheus, an operator's command or browser, on an address that is
+theirs: what is not plain is refused, what is slow is cut off, and more than `_OPEN_MAX` at once wait.  The
+master has no kernels, and needs none for this.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import selectors
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -24,12 +25,16 @@ _OPEN_MAX = 64
 #: Seconds from accept to the whole answer.
 _PATIENCE = 10.0
 _REASONS = {
+    101: "Switching Protocols",
     200: "OK",
+    204: "No Content",
     400: "Bad Request",
+    401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
     409: "Conflict",
+    429: "Too Many Requests",
     503: "Service Unavailable",
 }
 
@@ -46,6 +51,8 @@ class Request:
     path: str
     query: Mapping[str, str]
     may_change: bool
+    #: By name, in lower case; of several of one name the last.
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,9 @@ class Reply:
     status: int
     body: str
     content_type: str = "text/plain; charset=utf-8"
+    headers: tuple[tuple[str, str], ...] = ()
+    #: For 101: takes the socket, once that is told.
+    switch: Callable[[socket.socket], None] | None = None
 
     @classmethod
     def of_json(cls, value: Any) -> Reply:
@@ -60,11 +70,17 @@ class Reply:
 
     def encode(self, *, has_body: bool) -> bytes:
         body = self.body.encode()
-        head = (
-            f"HTTP/1.1 {self.status} {_REASONS[self.status]}\r\nContent-Type: {self.content_type}\r\n"
-            f"Content-Length: {len(body)}\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
-            "Connection: close\r\n\r\n"
-        )
+        fields = list(self.headers)
+        if self.switch is None:
+            fields += [
+                ("Content-Type", self.content_type),
+                ("Content-Length", str(len(body))),
+                ("Cache-Control", "no-store"),
+                ("X-Content-Type-Options", "nosniff"),
+                ("Connection", "close"),
+            ]
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
+        head = f"HTTP/1.1 {self.status} {_REASONS[self.status]}\r\n{lines}\r\n"
         return head.encode() + (body if has_body else b"")
 
 
@@ -75,14 +91,17 @@ def read_request(data: bytes, *, may_change: bool) -> Request | None:
         if len(data) > _HEAD_MAX:
             raise BadRequest("the head is too long")
         return None
-    words = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
+    line, *lines = head.decode("latin-1").split("\r\n")
+    words = line.split(" ")
     if len(words) != 3 or not words[2].startswith("HTTP/1.") or not words[1].startswith("/"):
         raise BadRequest("this is no request of HTTP/1.1")
     try:
         target = urlsplit(f"http://admin{words[1]}")
     except ValueError:
         raise BadRequest("this is no path") from None
-    return Request(words[0], target.path, dict(parse_qsl(target.query)), may_change)
+    pairs = (one.partition(":") for one in lines)
+    fields = {name.lower(): value.strip(" \t") for name, _, value in pairs}
+    return Request(words[0], target.path, dict(parse_qsl(target.query)), may_change, fields)
 
 
 class _Conversation:
@@ -166,10 +185,17 @@ class Admin:
         self._selector.modify(
             conversation.socket,
             selectors.EVENT_WRITE,
-            self._sender(conversation, memoryview(reply.encode(has_body=conversation.has_body))),
+            self._sender(
+                conversation, memoryview(reply.encode(has_body=conversation.has_body)), reply.switch
+            ),
         )
 
-    def _sender(self, conversation: _Conversation, left: memoryview) -> Callable[[], bool]:
+    def _sender(
+        self,
+        conversation: _Conversation,
+        left: memoryview,
+        switch: Callable[[socket.socket], None] | None,
+    ) -> Callable[[], bool]:
         def send() -> bool:
             nonlocal left
             try:
@@ -177,14 +203,21 @@ class Admin:
             except BlockingIOError:
                 return True
             except OSError:
-                left = left[:0]
-            if not left:
+                self._end(conversation)
+                return True
+            if not left and switch is not None:
+                self._leave(conversation)
+                switch(conversation.socket)
+            elif not left:
                 self._end(conversation)
             return True
 
         return send
 
-    def _end(self, conversation: _Conversation) -> None:
+    def _leave(self, conversation: _Conversation) -> None:
         del self._open[conversation.socket]
         self._selector.unregister(conversation.socket)
+
+    def _end(self, conversation: _Conversation) -> None:
+        self._leave(conversation)
         conversation.socket.close()

@@ -147,11 +147,12 @@ def spawn(
     listeners: Sequence[socket.socket],
     counters: int,
     row: int,
+    mounts: Sequence[tuple[str, str]],
     serial: int,
     pulse: float | None,
 ) -> tuple[int, socket.socket, socket.socket]:
-    """Start a worker: its process id, and our ends of its sockets, for control and for the bus.  Raises
-    OSError."""
+    """Start a worker, which counts in ``row`` and ``mounts`` by their places: its process id, and our ends of
+    its sockets, for control and for the bus.  Raises OSError."""
     ours, theirs = socket.socketpair()
     our_bus, their_bus = socket.socketpair()
     ours.setblocking(False)
@@ -162,7 +163,17 @@ def spawn(
             # Our descriptors are closed in the child (PEP 446), but for these copies above them all.
             first = max(2, *given) + 1
             *listening, control, bus, table, told = range(first, first + len(given))
-            orders = WorkerOrders(launch.to_json(), listening, control, table, row, bus, serial, pulse)
+            orders = WorkerOrders(
+                launch.to_json(),
+                listening,
+                control,
+                table,
+                row,
+                [list(mount) for mount in mounts],
+                bus,
+                serial,
+                pulse,
+            )
             orders.write(file.fileno())
             pid = os.posix_spawn(
                 sys.executable,

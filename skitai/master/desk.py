@@ -2,7 +2,8 @@
 
     GET   /healthz      the master goes around
     GET   /readyz       somebody serves, and is to go on serving
-    GET   /metrics      for Prometheus: sums of all workers, from the memory that they share
+    GET   /metrics      for Prometheus: sums of all workers, from the memory that they share; how they stand
+    GET   /live         for `skitai top`: the same as JSON, with handlers that last
     GET   /status  /threads  /clusters       of each worker, who is asked for it
     POST  /reload  /drain  /log-level?level=debug
 
@@ -13,16 +14,18 @@ so.
 
 from __future__ import annotations
 
-import os
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Protocol
 
-from skitai.counters import Count
+from skitai.counters import MountSlots
 from skitai.master.admin import Reply, Request
 from skitai.master.child import Child, Phase
-from skitai.master.recycling import resident
+from skitai.master.exposition import CONTENT_TYPE
+from skitai.master.live import Live
+from skitai.master.metrics import metrics
 from skitai.orders import Question
 
 __all__ = ["Desk", "House"]
@@ -35,15 +38,10 @@ _QUESTIONS = {
     "/threads": Question.THREADS,
     "/clusters": Question.CLUSTERS,
 }
-#: Name, kind and meaning of what is counted (https://prometheus.io/docs/instrumenting/exposition_formats/).
-_METRICS = {
-    Count.REQUESTS: ("skitai_requests_total", "Requests that were answered."),
-    Count.CONNECTIONS: ("skitai_connections_total", "Connections that were accepted."),
-    Count.SERVER_ERRORS: ("skitai_server_errors_total", "Answers with a status from 500 on."),
-    Count.OVERDUE: ("skitai_overdue_total", "Handlers that were at work when their client got 503."),
-    Count.RESTARTS: ("skitai_restarts_total", "Workers that were started again after they had ended."),
-}
-
+#: The same for what is asked again and again: who is late is shown as it was.
+_GLANCE = 0.04
+_GLANCES_MAX = 64
+_ASKED_AGAIN = 10.0
 Answer = Callable[[Reply], None]
 
 
@@ -52,7 +50,15 @@ class House(Protocol):
 
     def workers(self) -> Sequence[Child]: ...
 
-    def totals(self) -> dict[Count, int]: ...
+    @property
+    def title(self) -> str:
+        """The name of the instance."""
+
+    @property
+    def mounts(self) -> MountSlots: ...
+
+    def sums(self) -> list[int]:
+        """What all workers have counted, by column."""
 
     def unreadiness(self) -> str:
         """Why nobody should be sent here; empty: they should."""
@@ -68,14 +74,15 @@ class House(Protocol):
 class _Survey:
     """A question to workers, and what has come back, by process id."""
 
-    answer: Answer
+    question: Question
+    answer: Callable[[dict[str, Any]], None]
     waiting: set[int]
     deadline: float
     told: dict[str, Any] = field(default_factory=dict)
 
     def end(self) -> None:
         missing = {str(pid): "no answer" for pid in self.waiting}
-        self.answer(Reply.of_json({**self.told, **missing}))
+        self.answer({**self.told, **missing})
 
 
 class Desk:
@@ -83,7 +90,11 @@ class Desk:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._began = monotonic()
+        self.live = Live(house)
+        #: Numbers of the last questions how workers stand: late answers are welcome, too.
+        self._glances: deque[int] = deque(maxlen=_GLANCES_MAX)
+        #: When, of those who have not answered yet, by process id.
+        self._asked_at: dict[int, float] = {}
         self._surveys: dict[int, _Survey] = {}
         self._last = 0
 
@@ -92,47 +103,38 @@ class Desk:
         orders = {"/reload": self._reload, "/drain": self._drain, "/log-level": self._log_level}
         is_reading = request.method in ("GET", "HEAD")
         if request.path in public and is_reading:
-            answer(public[request.path]())
-        elif request.path not in (*public, *orders, *_QUESTIONS):
+            public[request.path](answer)
+        elif request.path not in (*public, *orders, *_QUESTIONS, "/live"):
             answer(Reply(404, "there is nothing of this name\n"))
         elif is_reading == (request.path in orders):
             answer(Reply(405, f"{request.path} is asked for by another method\n"))
-        elif not request.may_change:
+        elif not request.may_change or "origin" in request.fields:  # which is what browsers say
             answer(Reply(403, "for this, ask the control socket: skitai threads|clusters|reload|…\n"))
         elif request.path in orders:
             orders[request.path](request, answer)
+        elif request.path == "/live":
+            self._live(answer)
         else:
-            self._survey(_QUESTIONS[request.path], "", answer)
+            self._survey(_QUESTIONS[request.path], "", _as_json(answer))
 
     # -- health and numbers --------------------------------------------------------------------
 
-    def _health(self) -> Reply:
-        return Reply(200, "ok\n")
+    def _health(self, answer: Answer) -> None:
+        answer(Reply(200, "ok\n"))
 
-    def _readiness(self) -> Reply:
+    def _readiness(self, answer: Answer) -> None:
         why_not = self._house.unreadiness()
-        return Reply(503, f"{why_not}\n") if why_not else Reply(200, "ok\n")
+        answer(Reply(503, f"{why_not}\n") if why_not else Reply(200, "ok\n"))
 
-    def _metrics(self) -> Reply:
-        totals = self._house.totals()
-        lines = []
-        for count, (name, meaning) in _METRICS.items():
-            lines += [f"# HELP {name} {meaning}", f"# TYPE {name} counter", f"{name} {totals[count]}"]
-        workers = self._house.workers()
-        lines += _gauge("skitai_workers", "Worker processes by what they do.")
-        for phase in Phase:
-            number = sum(worker.phase is phase for worker in workers)
-            lines.append(f'skitai_workers{{phase="{phase.name.lower()}"}} {number}')
-        lines += _gauge("skitai_ready", "Whether requests should be sent here.")
-        lines.append(f"skitai_ready {int(not self._house.unreadiness())}")
-        lines += _gauge("skitai_uptime_seconds", "Since the master began.")
-        lines.append(f"skitai_uptime_seconds {monotonic() - self._began:.1f}")
-        lines += _gauge("skitai_resident_memory_bytes", "Of each process.")
-        for role, pid in [("master", os.getpid()), *(("worker", worker.pid) for worker in workers)]:
-            size = resident(pid)
-            if size is not None:
-                lines.append(f'skitai_resident_memory_bytes{{role="{role}",pid="{pid}"}} {size}')
-        return Reply(200, "\n".join(lines) + "\n", "text/plain; version=0.0.4; charset=utf-8")
+    def _metrics(self, answer: Answer) -> None:
+        self.glance(lambda: answer(Reply(200, metrics(self._house, self.live), CONTENT_TYPE)))
+
+    def glance(self, done: Callable[[], None]) -> None:
+        """Ask workers how they stand, and call ``done()`` when they have said so, or `_GLANCE` is over."""
+        self._survey(Question.LIVE, "", lambda told: done(), _GLANCE)
+
+    def _live(self, answer: Answer) -> None:
+        self.glance(lambda: answer(Reply.of_json(self.live.snapshot())))
 
     # -- orders ----------------------------------------------------------------------------------
 
@@ -151,21 +153,50 @@ class Desk:
         if level not in _LEVELS:
             answer(Reply(400, f"there is no level {level!r}; there are {', '.join(_LEVELS).lower()}\n"))
             return
-        self._survey(Question.LOG_LEVEL, level, answer)
+        self._survey(Question.LOG_LEVEL, level, _as_json(answer))
 
     # -- workers ---------------------------------------------------------------------------------
 
-    def _survey(self, question: Question, argument: str, answer: Answer) -> None:
+    def _survey(
+        self,
+        question: Question,
+        argument: str,
+        answer: Callable[[dict[str, Any]], None],
+        patience: float = _PATIENCE,
+    ) -> None:
         workers = [worker for worker in self._house.workers() if worker.phase is not Phase.BOOTING]
         self._last += 1
-        survey = _Survey(answer, {worker.pid for worker in workers}, monotonic() + _PATIENCE)
+        waiting = {worker.pid for worker in workers}
+        survey = _Survey(question, answer, waiting, monotonic() + patience)
+        if question is Question.LIVE:
+            self._glances.append(self._last)
         self._surveys[self._last] = survey
         for worker in workers:
-            worker.ask(self._last, question, argument)
+            if question is not Question.LIVE or self._may_ask_again(worker.pid):
+                worker.ask(self._last, question, argument)
         self._end_if_complete(self._last)
+
+    def _may_ask_again(self, pid: int) -> bool:
+        """How it stands: who has not answered the last time would find all that was asked since."""
+        now = monotonic()
+        if now - self._asked_at.get(pid, float("-inf")) < _ASKED_AGAIN:
+            return False
+        self._asked_at[pid] = now
+        return True
+
+    def _told_live(self, worker: Child, answer: Any) -> None:
+        self._asked_at.pop(worker.pid, None)
+        self.live.told(worker.pid, answer)
+        for number, survey in list(self._surveys.items()):
+            if survey.question is Question.LIVE:
+                survey.waiting.discard(worker.pid)
+                self._end_if_complete(number)
 
     def told(self, worker: Child, value: dict[str, Any]) -> None:
         """A worker has answered."""
+        if value["number"] in self._glances:
+            self._told_live(worker, value["answer"])
+            return
         survey = self._surveys.get(value["number"])
         if survey is not None:
             survey.told[str(worker.pid)] = value["answer"]
@@ -174,6 +205,8 @@ class Desk:
 
     def gone(self, worker: Child) -> None:
         """It has ended, and answers no more."""
+        self.live.forget(worker.pid)
+        self._asked_at.pop(worker.pid, None)
         for number, survey in list(self._surveys.items()):
             survey.waiting.discard(worker.pid)
             self._end_if_complete(number)
@@ -191,5 +224,5 @@ class Desk:
             self._surveys.pop(number).end()
 
 
-def _gauge(name: str, meaning: str) -> list[str]:
-    return [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
+def _as_json(answer: Answer) -> Callable[[dict[str, Any]], None]:
+    return lambda told: answer(Reply.of_json(told))

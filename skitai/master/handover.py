@@ -70,6 +70,10 @@ class Estate:
     started: int
     #: By the names of `Count`.
     totals: dict[str, int]
+    #: All that was counted, for who has the same columns, and whose these are (`MountSlots.known`).
+    layout: str
+    sums: list[int]
+    mounts: list[tuple[str, str]]
     #: To the service manager.
     notify: int | None
     pulse: float | None

@@ -18,6 +18,7 @@ import selectors
 import signal
 import socket
 import sys
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -28,15 +29,14 @@ from typing import Any
 from skitai._constants import VERSION
 from skitai.backoff import BackOff
 from skitai.core.listeners import describe
-from skitai.counters import ROWS, Count, CounterTable
+from skitai.counters import LAYOUT, Count, CounterTable, MountSlots
 from skitai.errors import SkitaiError
 from skitai.launch import ExitCode
 from skitai.limits import Limits
-from skitai.master.admin import Admin
 from skitai.master.child import Child, Phase, describe_end, spawn
-from skitai.master.desk import Desk
 from skitai.master.generation import Generation
 from skitai.master.handover import Estate, Succession
+from skitai.master.reception import Reception
 from skitai.master.recycling import LOOK_EVERY, reason
 from skitai.master.relay import Relay
 from skitai.master.sockets import Sockets
@@ -81,6 +81,7 @@ class Master:
         self._started = 0
         self._children: dict[int, Child] = {}
         self._table, self._counters = CounterTable.make()
+        self._mounts = MountSlots(first.settings.mounted)
         self._backoff = BackOff(first.settings.limits.restart_delay_max)
         self._reload_wanted = False
         #: Who waits for what comes of it.
@@ -91,8 +92,7 @@ class Master:
         self._manager = manager
         self._code: ExitCode | None = None
         self._selector = selectors.DefaultSelector()
-        self._desk = Desk(self)
-        self._admin = Admin(self._selector, private, self._desk.respond)
+        self._reception = Reception(self._selector, private, self, lambda: self._generation.settings.server)
         self._succession = Succession(self._log, self._estate)
         self._relay = Relay(self._selector, first.settings.limits.ws_history_max, self._warn)
         self._handlers: dict[int, Callable[[], None]] = {
@@ -122,6 +122,7 @@ class Master:
             self._recycle()
             self._pass_on()
         self._sockets.close()
+        self._reception.close()
         totals = self._table.totals()
         self._log("stopped; " + ", ".join(f"{count.name.lower()} {totals[count]}" for count in Count))
         self._generation.journal.close()
@@ -168,7 +169,7 @@ class Master:
 
     def _patience(self) -> float | None:
         clocks = [child.deadline for child in self._children.values()]
-        clocks += [self._end_at, self._desk.next_deadline(), self._admin.next_deadline()]
+        clocks += [self._end_at, self._reception.next_deadline()]
         if self._code is None and self._missing() > 0:
             clocks.append(self._backoff.until)
         if self._recycles:
@@ -180,8 +181,7 @@ class Master:
 
     def _check_deadlines(self) -> None:
         now = monotonic()
-        self._desk.check_deadlines()
-        self._admin.check_deadlines()
+        self._reception.check_deadlines()
         if self._end_at <= now:
             self._end()
         for child in self._children.values():
@@ -273,6 +273,7 @@ class Master:
         if settings.server.master == "no":
             self._log("master = no: takes effect when the server is started again", "warn")
         self._former = current
+        self._mounts.add(settings.mounted)
         self._generation = Generation(current.number + 1, launch, settings, sockets, journal)
         self._wanted = settings.server.processes
         self._relay.hub.history_max = settings.limits.ws_history_max
@@ -292,7 +293,7 @@ class Master:
 
     def _start(self) -> None:
         generation = self._generation
-        row = self._free_row()
+        row = self._table.claim()
         try:
             serial = self._started + 1
             pid, control, bus = spawn(
@@ -300,10 +301,12 @@ class Master:
                 generation.sockets,
                 self._counters,
                 row,
+                self._mounts.known,
                 serial,
                 self._manager.pulse,
             )
         except OSError as error:
+            self._table.keep(row)
             self._log(f"a worker cannot be started: {error}", "error")
             self._failed(ExitCode.NOT_BOOTED)
             return
@@ -313,10 +316,6 @@ class Master:
         child.deadline = monotonic() + self._limits.start_timeout
         self._children[pid] = child
         self._selector.register(control, selectors.EVENT_READ, child.listen(self._on_report))
-
-    def _free_row(self) -> int:
-        used = {child.row for child in self._children.values()}
-        return next(number for number in range(1, ROWS) if number not in used)
 
     # -- another version of us ----------------------------------------------------------------
 
@@ -343,6 +342,9 @@ class Master:
             self._wanted,
             self._started,
             {count.name: total for count, total in self._table.totals().items()},
+            LAYOUT,
+            self._table.sums(),
+            self._mounts.known,
             manager.descriptor,
             manager.pulse,
             manager.lifeline,
@@ -351,25 +353,38 @@ class Master:
     def inherit(self, estate: Estate) -> None:
         """Before `run`: take over, and have workers of this version started."""
         for heir in estate.heirs:
-            child = Child.inherit(heir, self._free_row(), monotonic())
+            child = Child.inherit(heir, self._table.claim(), monotonic())
             self._children[child.pid] = child
             self._selector.register(
                 child.control, selectors.EVENT_READ, child.listen(self._on_report, heir.unheard)
             )
-        for count in Count:
-            self._table.own[count] = estate.totals.get(count.name, 0)
+        if estate.layout == LAYOUT:
+            self._mounts = MountSlots(estate.mounts)
+            self._mounts.add(self._generation.settings.mounted)
+            self._table.own[:] = memoryview(array("Q", estate.sums))
+        else:  # what else was counted means something else there
+            for count in Count:
+                self._table.own[count] = estate.totals.get(count.name, 0)
         self._wanted, self._started = estate.wanted, estate.started
         self._log(f"in the place of Skitai {estate.version}, with its sockets and workers")
         self._reload_wanted = True
         self._on_ended()  # who has gone meanwhile
 
-    # -- for the desk -------------------------------------------------------------------------
+    # -- for the reception -------------------------------------------------------------------------
 
     def workers(self) -> Sequence[Child]:
         return list(self._children.values())
 
-    def totals(self) -> dict[Count, int]:
-        return self._table.totals()
+    @property
+    def title(self) -> str:
+        return self._generation.launch.name
+
+    @property
+    def mounts(self) -> MountSlots:
+        return self._mounts
+
+    def sums(self) -> list[int]:
+        return self._table.sums()
 
     def unreadiness(self) -> str:
         if self._code is not None or self._is_draining:
@@ -392,7 +407,7 @@ class Master:
             child.is_worn = True
             self._log(f"worker {child.pid} is worn out: it gets a successor", "warn")
         elif report is Report.TOLD:
-            self._desk.told(child, value)
+            self._reception.told(child, value)
         elif report is Report.ALIVE:
             child.last_sign = monotonic()
         elif report is Report.READY and child.phase is Phase.BOOTING:
@@ -475,7 +490,7 @@ class Master:
             self._relay.remove(child.bus)
         del self._children[child.pid]
         self._table.keep(child.row)
-        self._desk.gone(child)
+        self._reception.gone(child)
         if child.phase in (Phase.RETIRING, Phase.STOPPING):
             return
         now = monotonic()

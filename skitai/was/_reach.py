@@ -54,6 +54,8 @@ class Surroundings:
     #: Results that are kept for equal calls (`num_result_cache_max`).
     results_max: int = 200
     clusters: Sequence[ClusterSettings] = ()
+    #: Told of each request to another server how many seconds it took, in the loop thread.
+    answered_after: Callable[[float], None] | None = None
 
 
 class Reach:
@@ -61,7 +63,7 @@ class Reach:
         """Raises ConfigError: name servers are given, and what asks them is not installed."""
         loop = around.loop
         resolver = Resolver(loop, ResolverOptions(around.limits, around.dns), around.warn)
-        client = HttpClient(loop, around.limits, resolver, around.report)
+        client = HttpClient(loop, around.limits, resolver, around.report, around.answered_after)
         self._resolver, self._client = resolver, client
         self.loop = loop
         self.limits = around.limits
@@ -122,7 +124,9 @@ class Reach:
 
     def another_client(self, guard: Callable[[Names], Names]) -> HttpClient:
         """One that looks names up through ``guard(names)``; it ends with this."""
-        client = HttpClient(self.loop, self.limits, guard(self._resolver), self._around.report)
+        around = self._around
+        names = guard(self._resolver)
+        client = HttpClient(self.loop, self.limits, names, around.report, around.answered_after)
         self._further_clients.append(client)
         return client
 

@@ -45,6 +45,7 @@ static sk_folder folder;
 static sk_ground ground;
 static sk_fetching fetching;
 static int folders;
+static unsigned long long statuses[SK_CLASSES];
 
 static void broken(const char *what) {
     printf("broken: %s (%s)\n", what, strerror(errno));
@@ -403,6 +404,7 @@ int main(int count, char **arguments) {
     poller = sk_poller_open();
     relief = sk_relief_open();
     relief->poller = poller;
+    relief->statuses = statuses;
     relief->events = events;
     relief->next_event = &next_event;
     relief->event_count = &event_count;

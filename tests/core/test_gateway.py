@@ -55,6 +55,7 @@ class Gateway:
             on_overload=self.refuse,
             give_up=lambda: None,
             is_ending=bool,
+            present=set(),
         )
 
     def refuse(self, exchange: engine.Exchange, limit: str, why: str) -> None:

@@ -271,7 +271,7 @@ def found_grounds(site: Path, conf: str, info: ListenerInfo | None = None) -> tu
     relays = {
         mount: cast(Relay, mount.target) for mount in table.mounts if isinstance(mount.target, ClusterTarget)
     }
-    return grounds_of(table, Chains(apps, folders, relays), info or ListenerInfo("http", ("h", 80)))
+    return grounds_of(table, Chains(apps, folders, relays), info or ListenerInfo("http", ("h", 80)), {})
 
 
 def test_a_folder_is_asked_where_nobody_else_has_a_word(tmp_path: Path) -> None:

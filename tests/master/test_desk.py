@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import selectors
 import socket
 import sys
@@ -13,7 +14,7 @@ from typing import Any, cast
 import pytest
 
 from skitai.core.config import ServerSettings
-from skitai.counters import Count
+from skitai.counters import MountSlots, private_row
 from skitai.orders import Question
 
 if sys.platform != "win32":
@@ -46,8 +47,11 @@ class FakeHouse:
     def workers(self) -> Sequence[Child]:
         return cast("Sequence[Child]", self.crew)
 
-    def totals(self) -> dict[Count, int]:
-        return dict.fromkeys(Count, 7)
+    title = "test"
+    mounts = MountSlots([("default", "/")])
+
+    def sums(self) -> list[int]:
+        return [7] * len(private_row())
 
     def unreadiness(self) -> str:
         return self.why_not
@@ -65,6 +69,13 @@ def ask(desk: Desk, method: str, path: str, may_change: bool = True, **query: st
     return replies
 
 
+def end_surveys(desk: Desk) -> None:
+    """Nobody is waited for any more."""
+    for survey in desk._surveys.values():
+        survey.deadline = 0.0
+    desk.check_deadlines()
+
+
 def test_health_and_readiness() -> None:
     house = FakeHouse()
     desk = Desk(house)
@@ -76,14 +87,18 @@ def test_health_and_readiness() -> None:
 
 
 def test_numbers_are_for_prometheus() -> None:
-    (reply,) = ask(Desk(FakeHouse(FakeWorker(1, Phase.SERVING))), "GET", "/metrics", False)
+    desk = Desk(FakeHouse(FakeWorker(1, Phase.SERVING)))
+    replies = ask(desk, "GET", "/metrics", False)
+    end_surveys(desk)
+    (reply,) = replies
     lines = reply.body.splitlines()
     assert "skitai_requests_total 7" in lines
     assert 'skitai_workers{phase="serving"} 1' in lines
     assert 'skitai_workers{phase="booting"} 0' in lines
     named = {line.split()[2] for line in lines if line.startswith("# TYPE ")}
     assert named == {line.split()[2] for line in lines if line.startswith("# HELP ")}
-    assert {line.partition(" ")[0].partition("{")[0] for line in lines if line[0] != "#"} == named
+    plain = {line.partition(" ")[0].partition("{")[0] for line in lines if line[0] != "#"}
+    assert {re.sub("_(bucket|sum|count)$", "", name) for name in plain} == named
 
 
 @pytest.mark.parametrize(
@@ -96,10 +111,20 @@ def test_numbers_are_for_prometheus() -> None:
         ("POST", "/reload", False, 403),
         ("GET", "/threads", False, 403),
         ("POST", "/log-level", True, 400),
+        ("GET", "/live", False, 403),
     ],
 )
 def test_what_is_refused(method: str, path: str, may_change: bool, status: int) -> None:
     assert [reply.status for reply in ask(Desk(FakeHouse()), method, path, may_change)] == [status]
+
+
+def test_a_browser_gives_no_orders() -> None:
+    """Whose user has forwarded a port to the control socket, and looks at a page of somebody else's."""
+    for method, path in (("POST", "/reload"), ("POST", "/drain"), ("GET", "/threads"), ("GET", "/live")):
+        replies: list[Reply] = []
+        fields = {"origin": "http://evil.example"}
+        Desk(FakeHouse()).respond(Request(method, path, {}, True, fields), replies.append)
+        assert [reply.status for reply in replies] == [403]
 
 
 def test_a_reload_is_answered_with_what_came_of_it() -> None:
@@ -130,9 +155,7 @@ def test_who_does_not_answer_is_left_out() -> None:
     desk.told(cast("Child", one), {"number": one.asked[0][0], "answer": {"A": 1}})
     desk.check_deadlines()
     assert replies == []
-    for survey in desk._surveys.values():
-        survey.deadline = 0.0
-    desk.check_deadlines()
+    end_surveys(desk)
     assert json.loads(replies[0].body) == {"1": {"A": 1}, "2": "no answer"}
 
 
@@ -143,6 +166,23 @@ def test_who_ends_meanwhile_is_not_waited_for() -> None:
     desk.told(cast("Child", one), {"number": one.asked[0][0], "answer": {}})
     desk.gone(cast("Child", two))
     assert json.loads(replies[0].body) == {"1": {}}
+
+
+def test_who_is_silent_is_not_asked_again_and_again() -> None:
+    worker = FakeWorker(1, Phase.SERVING)
+    desk = Desk(FakeHouse(worker))
+    replies = [ask(desk, "GET", "/live") for _ in range(3)]
+    assert len(worker.asked) == 1
+    assert replies == [[], [], []]
+    # Its answer is one to all.
+    desk.told(cast("Child", worker), {"number": worker.asked[0][0], "answer": {}})
+    assert [len(reply) for reply in replies] == [1, 1, 1]
+    ask(desk, "GET", "/live")
+    assert len(worker.asked) == 2
+    end_surveys(desk)
+    desk.told(cast("Child", worker), {"number": worker.asked[1][0], "answer": {}})  # late, and welcome
+    ask(desk, "GET", "/live")
+    assert len(worker.asked) == 3
 
 
 def test_without_workers_the_answer_is_empty() -> None:
@@ -177,7 +217,7 @@ def test_a_head_is_read_wherever_it_is_cut() -> None:
     for end in range(len(PLAIN)):
         assert read_request(PLAIN[:end], may_change=True) is None
     request = read_request(PLAIN, may_change=True)
-    assert request == Request("POST", "/log-level", {"level": "debug", "a": " "}, True)
+    assert request == Request("POST", "/log-level", {"level": "debug", "a": " "}, True, {"host": "admin"})
 
 
 @pytest.mark.parametrize(

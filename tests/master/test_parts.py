@@ -64,7 +64,7 @@ def test_orders_are_read_as_they_were_written(tmp_path: Path) -> None:
     launch = Launch(
         Path("/a/b.conf"), "", {"threads": "3"}, "b", None, Path("/mail"), text="[server]\n; ü\n" * 100_000
     )
-    orders = WorkerOrders(launch.to_json(), [7, 8], 9, 10, 11, 12, 1, 30.0)
+    orders = WorkerOrders(launch.to_json(), [7, 8], 9, 10, 11, [["default", "/"]], 12, 1, 30.0)
     descriptor = os.open(tmp_path / "orders", os.O_RDWR | os.O_CREAT)
     orders.write(descriptor)
     found = WorkerOrders.read(descriptor)

@@ -26,7 +26,7 @@ from skitai.core.plans import ListenerInfo
 from skitai.core.requestnotes import RequestNotes
 from skitai.core.routes import RouteTable
 from skitai.core.service import HttpService
-from skitai.counters import private_row
+from skitai.counters import MountSlots, private_row
 from skitai.proxy import ClusterRelay
 from skitai.was._reach import Reach, Surroundings
 from tests.pure.certificates import Unnamed, client_context, server_context
@@ -190,6 +190,7 @@ class ProxyWorld:
             debug=False,
             binding=was.BINDING,
             counts=private_row(),
+            mounts=MountSlots(),
             on_worn=lambda: None,
             relays={
                 mount: ClusterRelay(mount, str(mount.target), limits, self._reach_of)

@@ -41,7 +41,7 @@ from skitai.core.requestnotes import RequestNotes
 from skitai.core.routes import RouteTable
 from skitai.core.service import HttpService
 from skitai.core.static import StaticFolder
-from skitai.counters import Count, private_row
+from skitai.counters import Count, MountSlots, private_row
 from skitai.limits import Limits
 from tests.live.apps import lanes as kinds
 from tests.pure.certificates import Unnamed, server_context
@@ -363,6 +363,7 @@ class Server:
             binding=was.BINDING,
             processes=1,
             counts=self.counts,
+            mounts=MountSlots(),
             on_worn=lambda: self.words.server("worn"),
         )
         self.engine = engine_class(self.service, LIMITS, self.words.trace, self.counts)

@@ -11,7 +11,16 @@ from skitai._pure.engine.exchange import BodySink, Exchange, Meter, Part, Progre
 from skitai._pure.engine.keeping import ErrorPage, FolderTerms, Ground, LastingFile, StandingAnswer, Witness
 from skitai._pure.engine.loop import READ, WRITE, EventLoop, Timer, change_watch
 from skitai._pure.engine.secure import SecureSocket, Transport
-from skitai._pure.engine.service import Begun, Habit, Lane, Refusal, RelayLane, RelayWay, Service
+from skitai._pure.engine.service import (
+    Begun,
+    Habit,
+    Lane,
+    PresentCall,
+    Refusal,
+    RelayLane,
+    RelayWay,
+    Service,
+)
 from skitai._pure.engine.threads import Executor, Inline, Job, Pool, make_executor
 from skitai._pure.engine.wscalls import CallTerms, MessageCaller, MessageCalls
 from skitai._pure.engine.wsphases import Receiver, WebSocketOwner, WebSocketTotals
@@ -71,6 +80,7 @@ __all__ = [
     "OutboundOwner",
     "Part",
     "Pool",
+    "PresentCall",
     "Progress",
     "Receiver",
     "Refusal",

@@ -36,7 +36,9 @@ class AnsweringOwner(IntakeOwner, Protocol):
     service: Service
 
     def own_lines(self, headers: Headers) -> bytes: ...
-    def keep(self, info: Any, head: RequestHead, lasting: LastingFile, descriptor: int) -> None: ...
+    def keep(
+        self, info: Any, head: RequestHead, lasting: LastingFile, descriptor: int, slot: int
+    ) -> None: ...
     def answered(self, status: int) -> None: ...
     def succeed(self, place: Any, successor: Any, left: bytes) -> None: ...
 
@@ -179,8 +181,8 @@ class Answering(Intake):
         if exchange.sink is not None:
             exchange.sink.finish()
 
-    def keep(self, head: RequestHead, lasting: LastingFile, descriptor: int) -> None:
-        self._owner.keep(self.info, head, lasting, descriptor)
+    def keep(self, exchange: Exchange, lasting: LastingFile, descriptor: int) -> None:
+        self._owner.keep(self.info, exchange.head, lasting, descriptor, exchange.slot)
 
     def prepare_response(self, exchange: Exchange) -> None:
         """Before a head is written, under the lock: may the connection outlive this response, be it

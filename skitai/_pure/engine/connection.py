@@ -162,6 +162,7 @@ class Connection(Answering):
         replacement.context = exchange.context
         replacement.further_fields = exchange.further_fields
         replacement.received_at = exchange.received_at
+        replacement.slot = exchange.slot
         replacement.response_timeout = exchange.response_timeout
         exchange.overdue = True
         exchange._lose()

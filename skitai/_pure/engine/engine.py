@@ -23,7 +23,7 @@ from skitai._pure.engine.handshakes import Contexts, Handshake, Handshakes, Stag
 from skitai._pure.engine.keeping import LastingFile
 from skitai._pure.engine.loop import READ, EventLoop
 from skitai._pure.engine.secure import Transport
-from skitai._pure.engine.service import Habit, Service
+from skitai._pure.engine.service import Habit, PresentCall, Service
 from skitai._pure.engine.wsphases import WebSocketTotals
 from skitai._pure.http1 import Headers, RequestHead, ServerConnection
 from skitai.counters import Count, Row, private_row
@@ -153,6 +153,10 @@ class Engine:
         for a handler that the loop's thread runs."""
         return []
 
+    def present_call(self) -> PresentCall | None:
+        """The call that the leader makes in a lane at this moment; this build has no lanes.  Any thread."""
+        return None
+
     def websocket_totals(self) -> WebSocketTotals:
         """Of all WebSockets since the start.  Any thread."""
         totals = WebSocketTotals()
@@ -209,9 +213,9 @@ class Engine:
             self._own = now, fields, _lines(fields)
         return self._own
 
-    def keep(self, info: Any, head: RequestHead, lasting: LastingFile, descriptor: int) -> None:
-        """``head`` came in by the listener of ``info`` and is answered with ``lasting``.  This build
-        has no use for it."""
+    def keep(self, info: Any, head: RequestHead, lasting: LastingFile, descriptor: int, slot: int) -> None:
+        """``head`` came in by the listener of ``info`` and is answered with ``lasting``, and counted in
+        ``slot``.  This build has no use for it."""
 
     def answered(self, status: int) -> None:
         """Count a request; 0: its client had gone before."""

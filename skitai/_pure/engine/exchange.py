@@ -111,7 +111,7 @@ class Wire(Protocol):
     @property
     def tls(self) -> ssl.SSLObject | None: ...
     def own_lines(self, headers: Headers) -> bytes: ...
-    def keep(self, head: RequestHead, lasting: LastingFile, descriptor: int) -> None: ...
+    def keep(self, exchange: Exchange, lasting: LastingFile, descriptor: int) -> None: ...
     def resume_body(self) -> None: ...
     def prepare_response(self, exchange: Exchange) -> None: ...
     def response_delivered(self, exchange: Exchange) -> None: ...
@@ -147,6 +147,7 @@ class Exchange:
         "received_at",
         "response_timeout",
         "sink",
+        "slot",
         "started_at",
         "status",
         "successor",
@@ -186,6 +187,8 @@ class Exchange:
         self.queue_max = connection.limits.write_queue_max
         self.status = 0
         self.bytes_sent = 0
+        #: Where it is counted (`MountSlots`), as the service says when it admits it.
+        self.slot = 0
         self.received_at = monotonic()
         self.started_at = 0.0
         self.delivered_at = 0.0
@@ -283,7 +286,7 @@ class Exchange:
     def keep(self, lasting: LastingFile, descriptor: int) -> None:
         """Loop thread: the answer is (a part of) ``lasting``, open as ``descriptor`` where it brings no
         content; the engine may give it to others without asking."""
-        self.connection.keep(self.head, lasting, descriptor)
+        self.connection.keep(self, lasting, descriptor)
 
     def start(self, status: int, headers: Headers, *, reason: str | None = None) -> None:
         """Hand over the head; it leaves with the first `write` or with `end`."""

@@ -100,7 +100,8 @@ class Ground:
     """What is mounted at ``mount`` (decoded, without a slash at its end) of ``host``, a name, a ``.domain``
     or ``default``: where ``terms`` is not None, a file that is there is the answer to GET and HEAD, and
     nobody else has a word.  ``folder_mount``: the part of the path in front of what is below its folder;
-    ``our_errors``: errors are answered with an `ErrorPage`; ``ends``: so is what is not there."""
+    ``our_errors``: errors are answered with an `ErrorPage`; ``ends``: so is what is not there; ``slot``:
+    where its requests are counted (`MountSlots`)."""
 
     host: str
     mount: str
@@ -108,3 +109,4 @@ class Ground:
     folder_mount: str = ""
     our_errors: bool = False
     ends: bool = False
+    slot: int = 0

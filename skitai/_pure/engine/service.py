@@ -55,7 +55,8 @@ class Lane:
     ``services(environ, application)`` when they are first asked for; ``log(record)`` notes an
     `AccessRecord`, None where there are no access lines; ``warn(environ, text)`` and ``failure(environ,
     where, error)`` tell what the application did wrong behind its response; ``compression``, where there
-    is some, decides about bodies that are worth it.
+    is some, decides about bodies that are worth it; ``slot``: where its requests are counted
+    (`MountSlots`).
     """
 
     application: Callable[..., Any]
@@ -71,6 +72,7 @@ class Lane:
     warn: Callable[[dict[str, Any], str], None]
     failure: Callable[[dict[str, Any], str, BaseException], None]
     compression: Compression | None
+    slot: int = 0
 
 
 class RelayWay(Protocol):
@@ -117,6 +119,8 @@ class RelayLane(NamedTuple):
     path_start: int
     body_max: int
     log: Callable[[AccessRecord], None] | None
+    #: Where its requests are counted (`MountSlots`).
+    slot: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +140,23 @@ class Habit:
     burnt: float
 
 
+class PresentCall(NamedTuple):
+    """``since``: `time.monotonic` seconds; ``thread``: as of `threading.get_ident`."""
+
+    method: str
+    target: str
+    since: float
+    thread: int
+
+
 @dataclass(slots=True)
 class Begun:
     """An application's call that was made in a lane and is gone on with outside: called in place of
     the application, it does what that did, without asking it again."""
 
     environ: dict[str, Any]
+    #: In which it was begun, as of `threading.get_ident`.
+    thread: int
     result: Any = None
     error: BaseException | None = None
     #: Whether it was called; it is not where the client had gone before.

@@ -58,6 +58,10 @@ class Executor(Protocol):
         """Run ``job``, now or soon.  ``resumed`` jobs were begun before (a stream whose client
         has taken what waited): they go first and are never shed."""
 
+    @property
+    def waiting(self) -> int:
+        """Jobs that no thread has begun.  Any thread."""
+
     def shed_late(self) -> float | None:
         """Shed what has waited for longer than ``queue_timeout``; seconds until the next would
         have, None if nothing waits."""
@@ -85,6 +89,10 @@ class Inline:
             job.run()
         finally:
             HERE.is_alone = before
+
+    @property
+    def waiting(self) -> int:
+        return 0
 
     def shed_late(self) -> float | None:
         return None
@@ -149,11 +157,11 @@ class Pool:
         """Somebody has to run it; under the lock."""
         if self._resting:
             self._wakeup.notify()
-        if self._waiting > self._resting and self._started < self._threads_max:
+        if self.waiting > self._resting and self._started < self._threads_max:
             self._start_thread()
 
     @property
-    def _waiting(self) -> int:
+    def waiting(self) -> int:
         return len(self._fresh) + len(self._resumed)
 
     def _start_thread(self) -> None:

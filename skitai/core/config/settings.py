@@ -142,8 +142,16 @@ class ServerSettings:
         default=None,
         metadata=key(
             OPTIONAL_ADDRESS,
-            "where /healthz, /readyz and /metrics are: 127.0.0.1:9100 or unix:/run/site.admin; empty is "
-            "nowhere; needs a master",
+            "where /healthz, /readyz, /metrics and /dashboard are: 127.0.0.1:9100 or unix:/run/site.admin; "
+            "empty is nowhere; needs a master",
+        ),
+    )
+    admin_password_file: Path | None = field(
+        default=None,
+        metadata=key(
+            PATH,
+            "whose first line is the password for the dashboard at admin; empty: only tokens of skitai "
+            "dashboard let in",
         ),
     )
     drain_delay: float = field(
@@ -567,6 +575,13 @@ class Settings:
         ``"command line --port"`` or ``"default"``.  ``section`` is ``"server"`` or, with
         its argument, ``"listen public"``, ``"mount /path"``, ``"host www.example.com"``, ``"@search"``."""
         return self.origins.get((section, key), "default")
+
+    @property
+    def mounted(self) -> tuple[tuple[str, str], ...]:
+        """Every host and path where something is mounted, each once, in order; the root is ``/``."""
+        return tuple(
+            dict.fromkeys((host, route.path or "/") for route in self.routes for host in route.hosts)
+        )
 
     @property
     def problems(self) -> tuple[ConfigError, ...]:

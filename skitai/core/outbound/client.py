@@ -37,10 +37,16 @@ _SCRATCH = 131072
 
 
 class HttpClient:
-    """``report(what)`` is called inside an ``except`` block, for the error log."""
+    """``report(what)`` is called inside an ``except`` block, for the error log; ``answered_after(seconds)``
+    for each answer, with the time since it was asked for."""
 
     def __init__(
-        self, loop: engine.EventLoop, limits: Limits, resolver: Names, report: Callable[[str], None]
+        self,
+        loop: engine.EventLoop,
+        limits: Limits,
+        resolver: Names,
+        report: Callable[[str], None],
+        answered_after: Callable[[float], None] | None = None,
     ) -> None:
         self.loop = loop
         self.limits = limits
@@ -59,7 +65,8 @@ class HttpClient:
         self._begun: deque[Fetch] = deque()
         self._is_told = False
         self._active: set[Fetch] = set()
-        self.done: Callable[[Fetch], None] = self._active.discard
+        self._answered_after = answered_after
+        self.done: Callable[[Fetch], None] = self._active.discard if answered_after is None else self._done
         #: Connections of all pools, with those that are being made.
         self._open = 0
         #: The longest idle first.
@@ -140,6 +147,11 @@ class HttpClient:
             pool = self._pools[key] = make_pool(self, key)
         fetch.pool = pool
         pool.want(fetch)
+
+    def _done(self, fetch: Fetch) -> None:
+        self._active.discard(fetch)
+        if fetch.response is not None and self._answered_after is not None:
+            self._answered_after(fetch.elapsed)
 
     def _close(self) -> None:
         self._is_closed = True

@@ -1,4 +1,4 @@
-"""Handlers that stay away for a while: ``/sleep?SECONDS`` says on stderr when it has begun.
+"""Handlers that stay away for a while: ``/sleep?SECONDS&…`` says on stderr when it has begun.
 
 ``/thread`` leaves a thread behind for which the interpreter would wait at its end.
 """
@@ -21,7 +21,7 @@ def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[byt
     if environ["PATH_INFO"] == "/sleep":
         sys.stderr.write(f"begun {environ['QUERY_STRING']}\n")
         sys.stderr.flush()
-        time.sleep(float(environ["QUERY_STRING"]))
+        time.sleep(float(environ["QUERY_STRING"].partition("&")[0]))
     if environ["PATH_INFO"] == "/thread":
         threading.Thread(target=time.sleep, args=(60,), daemon=False).start()
     seen = {"pid": os.getpid(), "REMOTE_ADDR": environ["REMOTE_ADDR"]}
