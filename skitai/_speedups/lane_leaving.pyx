@@ -10,8 +10,7 @@ from cpython.bytes cimport PyBytes_GET_SIZE
 import socket
 
 from skitai._speedups.habits cimport SK_BURNS, SK_FAST
-from skitai._speedups.lane_relay cimport PlainRelay
-from skitai._speedups.lane_sender cimport ALL, SENT, WAITING, Outcome, log_calls
+from skitai._speedups.lane_sender cimport ALL, SENT, WAITING, Outcome, Relaying, log_calls
 from skitai._speedups.loop cimport SK_GONE, SK_RESTING, SK_SERVING
 from skitai._speedups.relayed cimport Relayed
 
@@ -73,7 +72,7 @@ cdef class LaneLeaving(LaneSender):
 
     cdef bint relay(self, Workspace work, Head *head, Py_ssize_t length) except -1:
         """Pass the present request on.  Always False."""
-        cdef PlainRelay relay = <PlainRelay>self.route.relay
+        cdef Relaying relay = <Relaying>self.route.relay
         cdef Outcome outcome = self.flush(work)  # what it came behind is answered first
         if outcome == WAITING:
             self.left = work.rest()

@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t
 
 from skitai._speedups.answer_head cimport KnownLines
-from skitai._speedups.lane_sender cimport LaneSender
+from skitai._speedups.lane_sender cimport LaneSender, Relaying
 from skitai._speedups.members cimport Members
 from skitai._speedups.outbound cimport OutboundConnection
 from skitai._speedups.relay_heads cimport Names
@@ -11,7 +11,7 @@ from skitai._speedups.relayed cimport Relayed
 from skitai._speedups.responses cimport Answer
 
 
-cdef class RelayTerms:
+cdef class RelayTerms(Relaying):
     # What all passages of a mount have in common.
     cdef object way, log, limits
     cdef KnownLines known_lines

@@ -2,11 +2,8 @@
 
 from libc.stdint cimport int64_t
 
-from skitai._speedups.heads cimport Head
 from skitai._speedups.lane_passage cimport RelayTerms
-from skitai._speedups.lane_sender cimport LaneSender
 from skitai._speedups.relay_heads cimport Names
-from skitai._speedups.workspace cimport Workspace
 
 
 cdef class PlainMember:
@@ -25,9 +22,5 @@ cdef class PlainRelay(RelayTerms):
     cdef bint is_ready
 
     cdef bint settle(self) except -1
-    cdef bytes lines(self, object address, bytes host)
     cdef PlainMember member(self, int64_t id)
     cdef object idle(self, PlainMember member, bint is_repeatable)
-    cdef bint begin(
-        self, LaneSender lane, Workspace work, const Head *head, Py_ssize_t length, bytes lines
-    ) except -1

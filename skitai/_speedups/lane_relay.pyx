@@ -17,11 +17,13 @@ from libc.string cimport memchr, memcmp, memcpy
 
 from skitai._speedups.answer_head cimport KnownLines, write_length
 from skitai._speedups.clock cimport monotonic
+from skitai._speedups.heads cimport Head
 from skitai._speedups.lane_passage cimport PlainPassage
+from skitai._speedups.lane_sender cimport LaneSender
 from skitai._speedups.loop cimport SK_READ, SK_RELAYING
 from skitai._speedups.members cimport sk_members_begin, sk_members_choose
 from skitai._speedups.relay_heads cimport write_request_fields
-from skitai._speedups.workspace cimport OUT
+from skitai._speedups.workspace cimport OUT, Workspace
 
 cdef extern from *:
     # Set by setup.py on the compiler's command line.

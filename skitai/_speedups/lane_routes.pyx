@@ -16,8 +16,8 @@ from cpython.dict cimport PyDict_GetItemWithError
 from cpython.object cimport PyObject
 from libc.string cimport memchr, memcmp
 
+from skitai._lazy import LazyModule
 from skitai._pure.engine.service import RelayLane
-from skitai._speedups.lane_relay import PlainRelay
 
 from skitai._speedups.fields cimport is_same
 
@@ -26,6 +26,8 @@ cdef extern from *:
     const unsigned int SKITAI_SOURCE_CRC32
 
 SOURCE_CRC32 = SKITAI_SOURCE_CRC32
+
+lane_relay = LazyModule("skitai._speedups.lane_relay")
 
 cdef enum:
     ROUTES_MAX = 1024
@@ -118,7 +120,9 @@ cdef class Routes:
         if isinstance(lane, RelayLane):
             route.relay = self.relays.get(lane.way)
             if route.relay is None:
-                route.relay = self.relays[lane.way] = PlainRelay(lane.way, self.lines, lane.log, lane.slot)
+                route.relay = self.relays[lane.way] = lane_relay.PlainRelay(
+                    lane.way, self.lines, lane.log, lane.slot
+                )
         elif lane is not None:
             route.application = lane.application
             route.variable = lane.variable

@@ -1,6 +1,7 @@
 # The sending half of a lane connection as C code sees it: see lane_sender.pyx.
 
 from skitai._speedups.calls cimport Call
+from skitai._speedups.heads cimport Head
 from skitai._speedups.lane_seal cimport LOST_BYTES, Seal
 from skitai._speedups.lanes cimport Lanes
 from skitai._speedups.relayed cimport Relayed
@@ -64,3 +65,14 @@ cdef class LaneSender(Seat):
     # The relayed request is answered, `sent` bytes of it have left, and `rest` waits for the client.
     cdef int was_relayed(self, bint keep_alive, Py_ssize_t sent, bytes rest) except -1
     cdef int check_stall(self, double now, Py_ssize_t waiting) except -1
+
+
+cdef class Relaying:
+    # What passes requests of a mount on, as their lane sees it: a `PlainRelay`, which is loaded where there is a
+    # cluster to pass them on to.
+    # What is said of a client, of requests to `host`.
+    cdef bytes lines(self, object address, bytes host)
+    # Pass the request of `length` bytes in `work` on.  False if it is not plain, and nothing has happened.
+    cdef bint begin(
+        self, LaneSender lane, Workspace work, const Head *head, Py_ssize_t length, bytes lines
+    ) except -1

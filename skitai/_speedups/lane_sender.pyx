@@ -317,3 +317,13 @@ cdef int log_calls(list calls, Py_ssize_t sent) except -1:
             (<Relayed>call).log(when, now, size)
         sent -= size
     return 0
+
+
+cdef class Relaying:
+    cdef bytes lines(self, object address, bytes host):
+        raise NotImplementedError
+
+    cdef bint begin(
+        self, LaneSender lane, Workspace work, const Head *head, Py_ssize_t length, bytes lines
+    ) except -1:
+        raise NotImplementedError

@@ -31,6 +31,7 @@ cdef class MessageCall:
     cdef bint over
     # Once it is gone on with by a run.
     cdef object run, run_write, begun
+    cdef unsigned long thread  # in which it was begun
     # Where it can be parked.
     cdef Stack stack
 

@@ -234,7 +234,7 @@ cdef class MessageCall:
     # -- gone on with by a run ------------------------------------------------------------------
 
     cdef int leave(self) except -1:
-        self.begun = Begun(self.environ)
+        self.begun = Begun(self.environ, self.thread)
         self.run = self.calls.terms.go_on(self.stage, self.begun, self.context)
         if self.answer.status is not None:
             self.run_write = self.run.start_response(
@@ -394,6 +394,7 @@ cdef class MessageCalls(Charge):
             call.calls = self
             call.prepare()
         call.environ = self.environ_of(message)
+        call.thread = work.hub.ident
         call.answer.status = None
         call.answer.length = -1
         self.current = call
