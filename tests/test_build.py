@@ -30,6 +30,10 @@ pure_is_forced = os.environ.get("SKITAI_PURE") == "1"
 must_be_compiled = os.environ.get("SKITAI_EXTENSIONS") == "require"
 
 
+#: Seconds.
+BUILD_TIMEOUT = 600
+
+
 def python(*arguments: str, cwd: Path = REPO, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
@@ -37,8 +41,8 @@ def python(*arguments: str, cwd: Path = REPO, **environment: str) -> subprocess.
         env={**os.environ, **environment},
         text=True,
         capture_output=True,
-        # Translating and compiling all kernels takes 28 s of a processor that may have others to serve.
-        timeout=110,
+        # All kernels: a minute and more of a processor that has others to serve.
+        timeout=BUILD_TIMEOUT,
         check=False,
     )
 
@@ -140,6 +144,7 @@ def extensions(target: Path) -> list[str]:
     return [path.name.partition(".")[0] for path in target.rglob("*.so")]
 
 
+@pytest.mark.timeout(BUILD_TIMEOUT + 30)
 @pytest.mark.skipif(must_be_compiled, reason="what runs here was built so, or nothing would have run")
 def test_require_builds_every_kernel(tmp_path: Path) -> None:
     if python("-c", "import Cython").returncode:
