@@ -48,7 +48,10 @@ _LATER = ("pipeline", "websocket", "wsframes")
 #: Nor do those need these that ask nobody; of the pure build they stand in `engine`.
 _LATER_OF: dict[Implementation, tuple[str, ...]] = {
     "pure": _LATER,
-    "compiled": (*_LATER, "members", "outbound", "wholes", "wscalls"),
+    "compiled": (
+        *(*_LATER, "members", "outbound", "wholes", "wscalls"),
+        *("lane_passage", "lane_relay", "relay_heads"),
+    ),
 }
 
 

@@ -19,7 +19,7 @@ tomllib = importlib.import_module("tomllib")
 
 PROJECT = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))["project"]
 #: Of those who work on Skitai; `dev` has them.
-INTERNAL = {"apps", "bench", "bench-bjoern", "lint", "test", "wheels"}
+INTERNAL = {"apps", "bench", "bench-bjoern", "docs", "lint", "test", "wheels"}
 
 
 def names(requirements: list[str]) -> set[str]:
