@@ -5,6 +5,7 @@ Of two members in turn, connections to them kept, the body passed on as it comes
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import sys
 from typing import Any
@@ -15,8 +16,8 @@ _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "te", 
 
 
 def main(members: str, port: str) -> None:
-    from aiohttp import ClientSession, TCPConnector, web
-
+    aiohttp = importlib.import_module("aiohttp")
+    web = importlib.import_module("aiohttp.web")
     bases = itertools.cycle((f"http://127.0.0.1:{members}", f"http://127.0.0.2:{members}"))
 
     async def pass_on(request: Any) -> Any:
@@ -39,7 +40,7 @@ def main(members: str, port: str) -> None:
             return response
 
     async def open_session(app: Any) -> None:
-        app["session"] = ClientSession(connector=TCPConnector(limit=0), auto_decompress=False)
+        app["session"] = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), auto_decompress=False)
 
     async def close_session(app: Any) -> None:
         await app["session"].close()
