@@ -62,11 +62,10 @@ test-pure: export SKITAI_PURE := 1
 test-pure: .venv/test.stamp
 	$(call tested,pure,tests/pure tests/core tests/proxy $(addprefix --ignore=,$(BOTH_BUILDS)))
 
-# The engine's loop on select(), which is what Windows has.  One test wants the machine for 0.3 s, which it has not
-# beside three other groups; it is no matter of the poller.
+# The engine's loop on select(), which is what Windows has.
 test-select: export SKITAI_PURE := 1
 test-select: .venv/test.stamp
-	$(call tested,select,-p tests.selecting -k "not a_thousand_pipelined_requests_do_not_keep" $(addprefix tests/pure/test_,engine.py engine_secure.py timers.py))
+	$(call tested,select,-p tests.selecting $(addprefix tests/pure/test_,engine.py engine_secure.py timers.py))
 
 test-live: test-live-1 test-live-2
 
