@@ -103,6 +103,7 @@ cdef class EventLoop:
     cdef object timer_order
     cdef Py_ssize_t cancelled               # of the timers
     cdef double next_timer                  # when the first of them is due
+    cdef double heard_at                    # when the system said last what is ready
     cdef Steps steps                        # of the leader; None: it has none
     cdef dict watches
     cdef list retired

@@ -3,6 +3,8 @@ cancelled."""
 
 from __future__ import annotations
 
+import socket
+import time
 import tracemalloc
 from collections.abc import Callable
 
@@ -100,3 +102,26 @@ def test_those_that_are_cancelled_keep_no_memory(cancel: Callable[[engine.EventL
         tracemalloc.stop()
     assert current < 8 * MANY  # less than a pointer each; Python itself keeps some tuples
     assert len(kept) == 10
+
+
+def test_what_came_in_time_is_heard_before_a_clock_rings() -> None:
+    """A machine that stands still, or a handler that holds the GIL, is not the peer's silence."""
+    loop = engine.EventLoop(failing)
+    order: list[str] = []
+    ours, theirs = socket.socketpair()
+
+    def heard(events: int) -> None:
+        order.append("heard")
+        loop.unwatch(ours)
+
+    def stands_still() -> None:
+        loop.watch(ours, engine.READ, heard)
+        loop.call_later(0.02, lambda: order.append("rang"))
+        loop.call_later(0.03, loop.stop)
+        theirs.send(b"in time")
+        time.sleep(0.05)
+
+    with ours, theirs:
+        loop.call_soon(stands_still)
+        loop.run()
+    assert order == ["heard", "rang"]

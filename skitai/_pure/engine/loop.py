@@ -80,6 +80,8 @@ class EventLoop:
         self._selector = selectors.DefaultSelector()
         self._calls: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._timers: list[tuple[float, int, Timer]] = []
+        #: When the system said last what is ready.
+        self._heard_at = 0.0
         self._timer_order = count()
         #: Of these, those that were cancelled.
         self._cancelled = 0
@@ -158,7 +160,10 @@ class EventLoop:
     def _turn(self) -> None:
         if not self._is_of_child:
             _forks.check()
-        for key, events in self._selector.select(self._patience()):
+        ready = self._selector.select(self._patience())
+        if self._timers:
+            self._heard_at = monotonic()
+        for key, events in ready:
             # `_guarded` written out: a call less for each event.
             try:
                 key.data(events)
@@ -180,8 +185,9 @@ class EventLoop:
         return max(0.0, self._timers[0][0] - monotonic())
 
     def _run_timers(self) -> None:
-        now = monotonic()
-        while self._timers and self._timers[0][0] <= now:
+        """Those that were due when the system was asked last: what came before a clock rings is heard first,
+        also where this thread has stood still meanwhile, as while a handler holds the GIL."""
+        while self._timers and self._timers[0][0] <= self._heard_at:
             timer = heapq.heappop(self._timers)[2]
             callback, timer.callback = timer.callback, None
             if callback is not None:
