@@ -147,6 +147,9 @@ def test_no_handshake_fails_while_certificates_change(world: World) -> None:
         except BaseException as error:
             failed.append(error)
 
+    def taken() -> int:
+        return sum(kind == "info" for kind, _ in list(world.told))
+
     clients = [threading.Thread(target=connect) for _ in range(2)]
     for thread in clients:
         thread.start()
@@ -154,12 +157,15 @@ def test_no_handshake_fails_while_certificates_change(world: World) -> None:
         lambda: world.renew("again"),
         lambda: certificates.server(world.folder, ["www.x.com", "www.again"], stem="www"),
     ]
-    for number in range(60):
+    number = 0
+    # On a busy machine the clients see fewer of them.
+    while number < 60 or (taken() <= 10 and number < 600):
         changes[number % 2]()
+        number += 1
     ended.set()
     for thread in clients:
         thread.join(10)
     assert not failed
-    assert sum(kind == "info" for kind, _ in world.told) > 10
+    assert taken() > 10
     assert world.shown() == "again"
     assert world.shown("www.x.com") == "www.again"

@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -106,10 +105,9 @@ def test_squid(
     serve_conf: Serve,
     tmp_path: Path,
     closing: Callable[[Upstream], Upstream],
+    require_program: Callable[[str], str],
 ) -> None:
-    program = shutil.which("squid", path=os.environ.get("PATH", os.defpath) + ":/usr/sbin")
-    if program is None:
-        pytest.skip("squid is not installed, here or in CI")
+    program = require_program("squid")
     server = serve_behind(
         serve_conf,
         printed("Squid", "ini").replace("bind = 127.0.0.1:5000\n", ""),
