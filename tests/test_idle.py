@@ -19,9 +19,12 @@ UNWANTED = {
         "hashlib",
         "html",
         "importlib.resources",
+        "platform",
         "psycopg2",
+        "shutil",
         "ssl",
         "subprocess",
+        "tempfile",
     ),
     *(
         "skitai._pure.websocket",

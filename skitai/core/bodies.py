@@ -14,11 +14,16 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
 import threading
-from typing import IO, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
+from skitai._lazy import LazyModule
 from skitai.errors import ConfigError, SpoolFull
+
+if TYPE_CHECKING:
+    import tempfile
+else:  # with what it brings half a MiB, for servers that get no long bodies
+    tempfile = LazyModule("tempfile")
 
 __all__ = ["EMPTY_INPUT", "RequestBody", "Spool"]
 
@@ -27,20 +32,22 @@ class Spool:
     """The folder of long bodies and the count of what lies there.
 
     Args:
-        directory: None for the system's folder of temporary files.
+        directory: None for the system's folder of temporary files, which is looked for when it is needed.
         total_max: bytes of all bodies together.
 
     Raises:
-        ConfigError: the folder is not there or cannot be written.
+        ConfigError: ``directory`` is not there or cannot be written.
 
     Any thread may call it.
     """
 
     def __init__(self, directory: str | os.PathLike[str] | None, total_max: int) -> None:
-        self.directory = os.path.abspath(directory or tempfile.gettempdir())
+        self._directory = os.path.abspath(directory) if directory else ""
         self._total_max = total_max
         self._used = 0
         self._lock = threading.Lock()
+        if not directory:
+            return
         try:
             self._open().close()
         except OSError as error:
@@ -49,6 +56,13 @@ class Spool:
                 hint="request bodies longer than body_memory_max are kept there; "
                 "name a folder that this user can write",
             ) from error
+
+    @property
+    def directory(self) -> str:
+        """Raises OSError: the system has no folder that could be written."""
+        if not self._directory:
+            self._directory = os.path.abspath(tempfile.gettempdir())
+        return self._directory
 
     @property
     def used(self) -> int:
@@ -64,7 +78,7 @@ class Spool:
         with self._lock:
             if self._used + count > self._total_max:
                 raise SpoolFull(
-                    f"request bodies in {self.directory} would pass spool_total_max ({self._total_max} bytes)"
+                    f"request bodies in {self._place} would pass spool_total_max ({self._total_max} bytes)"
                 )
             self._used += count
 
@@ -86,7 +100,11 @@ class Spool:
 
     def refusal(self, error: OSError) -> SpoolFull:
         """What ``error`` means for a client: "unable to store" (RFC 4918 section 11.5)."""
-        return SpoolFull(f"a request body cannot be stored in {self.directory}: {error.strerror}")
+        return SpoolFull(f"a request body cannot be stored in {self._place}: {error.strerror}")
+
+    @property
+    def _place(self) -> str:
+        return self._directory or "the system's folder of temporary files"
 
     def _open(self) -> IO[bytes]:
         return tempfile.TemporaryFile("w+b", buffering=0, prefix="skitai-body-", dir=self.directory)

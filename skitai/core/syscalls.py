@@ -6,8 +6,8 @@ Linux only, and there where the numbers of its calls are known; elsewhere there 
 from __future__ import annotations
 
 import os
-import platform
 import socket
+import sys
 
 __all__ = ["wait_of"]
 
@@ -41,7 +41,7 @@ _CALLS = {
         203: _PEER,
         98: _LOCK,
     },
-}.get(platform.machine(), {})
+}.get(os.uname().machine if sys.platform != "win32" else "", {})
 _WITHOUT_DESCRIPTOR = (_LOCK, _TIME, _EVENTS, _CHILD)
 
 

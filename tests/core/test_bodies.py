@@ -120,7 +120,7 @@ def test_the_count_is_right_when_many_threads_close_one_body(spool):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_disk_is_507_and_is_counted_back(spool, monkeypatch):
-    monkeypatch.setattr("tempfile.TemporaryFile", lambda *args, **kw: io.FileIO("/dev/full", "r+"))
+    monkeypatch.setattr("skitai.core.bodies.tempfile.TemporaryFile", lambda *args, **kw: io.FileIO("/dev/full", "r+"))
     body = RequestBody(spool, 1)
     with pytest.raises(SpoolFull, match="No space left") as caught:
         body.write(b"xyz")
@@ -133,7 +133,7 @@ def test_a_file_that_cannot_be_made_is_507_too(spool, monkeypatch):
     def refuse(*args, **kw):
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("skitai.core.bodies.tempfile.TemporaryFile", refuse)
     body = RequestBody(spool, 1)
     with pytest.raises(SpoolFull, match="Too many open files"):
         body.write(b"xyz")
@@ -146,7 +146,7 @@ def test_a_disk_that_takes_less_than_it_is_given_is_asked_again(spool, monkeypat
         def write(self, data):
             return super().write(bytes(data[:7]))
 
-    monkeypatch.setattr("tempfile.TemporaryFile", lambda *a, dir, **kw: Slow(os.path.join(dir, "f"), "w+b"))
+    monkeypatch.setattr("skitai.core.bodies.tempfile.TemporaryFile", lambda *a, dir, **kw: Slow(os.path.join(dir, "f"), "w+b"))
     body = body_of(spool, TEXT, TEXT, memory_max=5)
     assert body.input.read() == TEXT * 2
     body.close()
@@ -161,6 +161,18 @@ def test_a_missing_folder_is_a_mistake_of_the_configuration(tmp_path):
 def test_the_default_folder_is_the_systems(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert Spool(None, 1).directory == str(tmp_path)
+
+
+def test_where_the_system_has_no_folder_long_bodies_are_refused(monkeypatch):
+    def has_none() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    spool = Spool(None, 100)
+    monkeypatch.setattr("skitai.core.bodies.tempfile.gettempdir", has_none)
+    with pytest.raises(SpoolFull, match="the system's folder of temporary files: No usable"):
+        spool.create()
+    with pytest.raises(SpoolFull, match="the system's folder of temporary files would pass"):
+        spool.reserve(101)
 
 
 def test_the_empty_input_is_at_its_end_whatever_is_done_to_it():
