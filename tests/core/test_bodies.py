@@ -14,6 +14,9 @@ import pytest
 from skitai.core.bodies import EMPTY_INPUT, RequestBody, Spool
 from skitai.errors import ConfigError, SpoolFull
 
+#: The name by which the spool makes its files.
+FILE_MAKER = "skitai.core.bodies.tempfile.TemporaryFile"
+
 TEXT = b"first line\nsecond\n\nlast without end"
 
 
@@ -120,7 +123,7 @@ def test_the_count_is_right_when_many_threads_close_one_body(spool):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_disk_is_507_and_is_counted_back(spool, monkeypatch):
-    monkeypatch.setattr("skitai.core.bodies.tempfile.TemporaryFile", lambda *args, **kw: io.FileIO("/dev/full", "r+"))
+    monkeypatch.setattr(FILE_MAKER, lambda *args, **kw: io.FileIO("/dev/full", "r+"))
     body = RequestBody(spool, 1)
     with pytest.raises(SpoolFull, match="No space left") as caught:
         body.write(b"xyz")
@@ -133,7 +136,7 @@ def test_a_file_that_cannot_be_made_is_507_too(spool, monkeypatch):
     def refuse(*args, **kw):
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr("skitai.core.bodies.tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr(FILE_MAKER, refuse)
     body = RequestBody(spool, 1)
     with pytest.raises(SpoolFull, match="Too many open files"):
         body.write(b"xyz")
@@ -146,7 +149,7 @@ def test_a_disk_that_takes_less_than_it_is_given_is_asked_again(spool, monkeypat
         def write(self, data):
             return super().write(bytes(data[:7]))
 
-    monkeypatch.setattr("skitai.core.bodies.tempfile.TemporaryFile", lambda *a, dir, **kw: Slow(os.path.join(dir, "f"), "w+b"))
+    monkeypatch.setattr(FILE_MAKER, lambda *a, dir, **kw: Slow(os.path.join(dir, "f"), "w+b"))
     body = body_of(spool, TEXT, TEXT, memory_max=5)
     assert body.input.read() == TEXT * 2
     body.close()
