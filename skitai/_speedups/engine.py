@@ -67,6 +67,7 @@ from skitai._speedups.lanes import Lanes
 from skitai._speedups.leadership import Leadership
 from skitai._speedups.loop import EventLoop, Timer
 from skitai._speedups.shelf import Shelf
+from skitai._speedups.workspace import trim
 from skitai._waiting import HERE
 from skitai.counters import Row
 from skitai.limits import Limits
@@ -235,6 +236,7 @@ class Engine(PureEngine):
     def _serve(self) -> None:
         if self._lanes is not None and self.limits.file_cache_max:
             self._learn_grounds(self._lanes)
+        trim()
         if self._crew is not None:
             self._crew.serve()
             return

@@ -20,6 +20,9 @@ from cpython.pythread cimport (
 
 from skitai._waiting import HERE
 
+cdef extern from "trimming.h" nogil:
+    void sk_trim()
+
 cdef extern from *:
     # Set by setup.py on the compiler's command line.
     const unsigned int SKITAI_SOURCE_CRC32
@@ -28,6 +31,12 @@ SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 
 cdef enum:
     HELD_SIZE_MAX = 32768  # of OUT: the rest is for the next connection's answers
+
+
+def trim():
+    """Give the system the memory back that the start has needed and freed.  Any thread, before it serves."""
+    with nogil:
+        sk_trim()
 
 
 @cython.final
