@@ -27,9 +27,11 @@ RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 
 #: Those of docs/benchmarks.md: the run that its tables are of, scenarios, and whether latencies are shown.
 PICTURES: dict[str, tuple[str, tuple[str, ...], bool]] = {
-    "hello.svg": ("2026-11-23-7.json", ("hello", "close", "flask"), False),
-    "slow.svg": ("2026-11-23-8.json", ("tenth", "sleepers", "burners"), True),
-    "files.svg": ("2026-11-23-4.json", ("static-1k", "static-64k", "static-304"), False),
+    "hello.svg": ("2026-11-23-19.json", ("hello",), False),
+    "wsgi.svg": ("2026-11-23-24.json", ("10k", "post", "close", "flask"), False),
+    "proxy.svg": ("2026-11-23-20.json", ("proxy", "proxy-64k"), False),
+    "slow.svg": ("2026-11-23-23.json", ("tenth", "sleepers", "burners"), True),
+    "files.svg": ("2026-11-23-22.json", ("static-1k", "static-64k", "static-304"), False),
     "asking.svg": ("2026-11-23-10.json", ("fetch", "db", "db-far"), False),
 }
 
