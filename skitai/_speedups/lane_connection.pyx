@@ -81,14 +81,11 @@ from skitai._speedups.loop cimport (
 )
 from skitai._speedups.relayed cimport Relayed
 from skitai._speedups.shelf cimport SK_PARCEL_LOST, pick, sk_shelf_may_have
+from skitai._speedups.sockets cimport MSG_PEEK, recv
 from skitai._speedups.workspace cimport SCRATCH, Workspace
 
 cdef extern from "lead.h" nogil:
     bint sk_may_call(const sk_lead *lead)
-
-cdef extern from "<sys/socket.h>" nogil:
-    const int MSG_PEEK
-    ssize_t recv(int fd, void *buffer, size_t size, int flags)
 
 cdef extern from "<unistd.h>" nogil:
     int close_descriptor "close"(int fd)

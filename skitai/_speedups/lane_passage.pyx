@@ -42,15 +42,15 @@ from skitai._speedups.members cimport (
 )
 from skitai._speedups.relay_heads cimport write_answer_head
 from skitai._speedups.responses cimport recognise_answer
+from skitai._speedups.sockets cimport MSG_PEEK, recv
 from skitai._speedups.workspace cimport OUT, Workspace
 
 cdef extern from "<sys/socket.h>" nogil:
-    const int SOL_SOCKET, SO_LINGER, MSG_PEEK
+    const int SOL_SOCKET, SO_LINGER
     struct linger:
         int l_onoff
         int l_linger
     int setsockopt(int fd, int level, int name, const void *value, unsigned int size)
-    ssize_t recv(int fd, void *buffer, size_t size, int flags)
 
 cdef extern from *:
     # Set by setup.py on the compiler's command line.

@@ -28,15 +28,10 @@ from skitai._speedups.shelf cimport (
     sk_parcel_read,
     sk_parcel_rest,
 )
+from skitai._speedups.sockets cimport recv, sk_send
 from skitai._speedups.workspace cimport SCRATCH
 
 ssl = LazyModule("ssl")
-
-cdef extern from "sockets.h" nogil:
-    ssize_t sk_send(int fd, const void *head, size_t head_size, const void *body, size_t body_size)
-
-cdef extern from "<sys/socket.h>" nogil:
-    ssize_t recv(int fd, void *buffer, size_t size, int flags)
 
 cdef extern from "Python.h":
     const int PyBUF_READ

@@ -19,11 +19,9 @@ from skitai._speedups.answer_body cimport exhaust, lose, put_back
 from skitai._speedups.clock cimport monotonic, wall_clock
 from skitai._speedups.lane_seal cimport LOST_BYTES, NO_ROOM_NOW
 from skitai._speedups.loop cimport SK_HELD, SK_HELD_SENT, SK_RESTING, SK_SENDING
+from skitai._speedups.sockets cimport sk_send
 from skitai._speedups.workspace cimport OUT, sk_hold
 from skitai._speedups.writing cimport NO_ROOM
-
-cdef extern from "sockets.h" nogil:
-    ssize_t sk_send(int fd, const void *head, size_t head_size, const void *body, size_t body_size)
 
 cdef extern from "Python.h":
     const Py_ssize_t PY_SSIZE_T_MAX

@@ -1,5 +1,6 @@
 # A connection that we have opened, as C code sees it: see outbound.pyx.
 
+from skitai._speedups.plain_answers cimport PlainAnswers
 from skitai._speedups.relayed cimport Relayed
 from skitai._speedups.wholes cimport Found
 
@@ -20,7 +21,7 @@ cdef class OutboundConnection:
     cdef Standing standing
     cdef int fd                 # of a socket without TLS; else -1
     cdef int interest
-    cdef object owner, loop, limits, kernel, outgoing
+    cdef object owner, loop, kernel, outgoing
     cdef object scratch         # whose bytes are at `room`, `room_size` of them
     cdef unsigned char *room
     cdef Py_ssize_t room_size
@@ -32,15 +33,8 @@ cdef class OutboundConnection:
     cdef str method, target, host
     cdef list headers
     cdef Py_ssize_t body_size
-    # Of its answer, if not all of it has come; in so many pieces.
-    cdef bytes held
-    cdef int pieces
-    # The last head that had a length, what it was made into, and the method that it answered.
-    cdef bytes known
-    cdef object known_head
-    cdef str known_method
-    cdef Py_ssize_t known_length
-    cdef bint known_noted
+    # Its answer, as long as that may be plain.
+    cdef PlainAnswers answers
 
     cdef bint ask_plainly(
         self, const unsigned char *head, Py_ssize_t size, const unsigned char *body, Py_ssize_t body_size, Relayed plain
@@ -60,7 +54,6 @@ cdef class OutboundConnection:
     cdef int _hear(self, bytes data) except -1
     cdef bytes _received(self, Py_ssize_t size)
     cdef Found _take_whole(self, const unsigned char *data, Py_ssize_t size) except *
-    cdef bint _knows(self, const unsigned char *data, Py_ssize_t size) noexcept
     cdef int _advance(self) except -1
     cdef int _switch(self, head) except -1
     cdef int _end(self, taker, event) except -1

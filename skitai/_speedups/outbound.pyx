@@ -3,7 +3,7 @@
 The same states, the same words.  What is quick here is the plain exchange, which is nearly every one:
 
     a request that is certainly good, its body in memory    `encode_request`, and one send
-    a simple head and all of a body that is simply framed   `read_whole`, and `Taker.whole`
+    a simple head and all of a body that is simply framed   `PlainAnswers`, and `Taker.whole`
 
 Of such an exchange the kernel (`ClientConnection`) hears nothing: it is between two requests before and
 behind it.  An answer that comes in a few pieces is held together for a taker who has no use for pieces.
@@ -18,8 +18,7 @@ The loop thread, all of it.
 cimport cython
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.errno cimport EAGAIN, EINTR, errno
-from libc.string cimport memcmp
+from libc.errno cimport errno
 
 import os
 import socket
@@ -32,20 +31,13 @@ from skitai._pure.engine.secure import SecureSocket
 from skitai._pure.http1 import NEED_DATA, PAUSED, ConnectionClosed, Data, EndOfMessage, ResponseHead, State
 from skitai.errors import ReadError, RemoteProtocolError, WriteError
 
+from skitai._speedups.plain_answers cimport PlainAnswers
 from skitai._speedups.relayed cimport Relayed
-from skitai._speedups.responses cimport Answer, response_head
-from skitai._speedups.wholes cimport MORE, NOT_PLAIN, WHOLE, Found, is_noted, read_whole
+from skitai._speedups.sockets cimport MSG_PEEK, recv, sk_send, would_block
+from skitai._speedups.wholes cimport NOT_PLAIN, WHOLE, Found
 from skitai._speedups.writing cimport encode_request
 
 from skitai._speedups.http1 import ClientConnection
-
-cdef extern from "<sys/socket.h>" nogil:
-    enum:
-        MSG_PEEK
-    ssize_t recv(int fd, void *buffer, size_t size, int flags)
-
-cdef extern from "sockets.h" nogil:
-    ssize_t sk_send(int fd, const void *head, size_t head_size, const void *body, size_t body_size)
 
 cdef extern from *:
     # Set by setup.py on the compiler's command line.
@@ -56,17 +48,9 @@ SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 cdef enum:
     PIECE = 65536    # read from a body at once
     COPY_MAX = 16384 # a body up to this leaves together with the head
-    # Of an answer that is held together.  Each piece has all of it looked at once more.
-    HELD_MAX = 65536
-    PIECES_MAX = 8
-    KNOWN_MAX = 1024 # bytes of a head that is remembered
 
 cdef int _READ = READ
 cdef int _WRITE = WRITE
-
-
-cdef inline bint _would_block() noexcept:
-    return errno == EAGAIN or errno == EINTR
 
 
 cdef object _os_error():
@@ -85,8 +69,8 @@ cdef class OutboundConnection:
         PyBuffer_Release(&view)
         self.owner = owner
         self.loop = loop
-        self.limits = limits
         self.kernel = ClientConnection(limits)
+        self.answers = PlainAnswers(limits)
         self.outgoing = Outgoing()
         self.is_silent = True
         self.interest = _READ
@@ -112,7 +96,7 @@ cdef class OutboundConnection:
         """Nothing, and not the end, has come since the last answer."""
         cdef char first
         if self.fd >= 0:
-            return recv(self.fd, &first, 1, MSG_PEEK) < 0 and _would_block()
+            return recv(self.fd, &first, 1, MSG_PEEK) < 0 and would_block()
         try:
             self.sock.recv(1, socket.MSG_PEEK)
         except (BlockingIOError, InterruptedError):
@@ -187,8 +171,7 @@ cdef class OutboundConnection:
     cdef void _forget_request(self) noexcept:
         self.method = self.target = self.host = None
         self.headers = None
-        self.held = None
-        self.pieces = 0
+        self.answers.forget()
 
     cdef bint _send(self, bytes data) except -1:
         """Whether all has left.  Raises WriteError."""
@@ -200,7 +183,7 @@ cdef class OutboundConnection:
         if sent == size:
             return True
         if sent < 0:
-            if not _would_block():
+            if not would_block():
                 error = _os_error()
                 raise broken(error) from error
             sent = 0
@@ -217,9 +200,7 @@ cdef class OutboundConnection:
         """Its taker is told nothing.  In the midst of a request the server gets a reset.  Idempotent."""
         if self.standing == CLOSED:
             return
-        is_cut = (
-            self.taker is not None or self.plain is not None or self.body is not None or self.interest & _WRITE
-        )
+        is_cut = self.taker is not None or self.plain is not None or self.body is not None or self.interest & _WRITE
         self.standing = CLOSED
         self.taker = self.switching = self.body = self.plain = None
         self._forget_request()
@@ -252,7 +233,7 @@ cdef class OutboundConnection:
         sent = sk_send(self.fd, head, size, body, body_size)
         if sent == size + body_size:
             return True
-        if sent < 0 and not _would_block():
+        if sent < 0 and not would_block():
             error = broken(_os_error())
             self._cannot_send(error)
             return False
@@ -359,7 +340,7 @@ cdef class OutboundConnection:
             except (BlockingIOError, InterruptedError):
                 return -1
         size = recv(self.fd, self.room, self.room_size, 0)
-        if size < 0 and not _would_block():
+        if size < 0 and not would_block():
             raise _os_error()
         return size
 
@@ -386,8 +367,8 @@ cdef class OutboundConnection:
             if data is not None:
                 self._hear(data)
             return 0
-        if self.held is not None:
-            self._hear(self.held)
+        if self.answers.held is not None:
+            self._hear(self.answers.held)
             if self.taker is None or not self.interest & _READ:
                 return 0
         if self.is_silent:
@@ -411,50 +392,38 @@ cdef class OutboundConnection:
 
     cdef bytes _received(self, Py_ssize_t size):
         """What the kernel has to hear of, now that ``size`` bytes lie in the scratch; None: nothing."""
+        cdef PlainAnswers answers = self.answers
         cdef bytes data = None
         cdef Found found
         if self.method is None:
             return PyBytes_FromStringAndSize(<char *>self.room, size)
-        if self.held is None:
+        if answers.held is None:
             found = self._take_whole(self.room, size)
         else:
-            data = self.held + PyBytes_FromStringAndSize(<char *>self.room, size)
+            data = answers.with_held(self.room, size)
             found = self._take_whole(<const unsigned char *>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
         if found == WHOLE:
             return None
         if data is None:
             data = PyBytes_FromStringAndSize(<char *>self.room, size)
-        self.pieces += 1
-        if found == MORE and PyBytes_GET_SIZE(data) < HELD_MAX and self.pieces < PIECES_MAX and self.taker.is_patient:
-            self.held = data
+        if answers.may_hold(data, found) and self.taker.is_patient:
+            answers.held = data
             return None
         return data
 
     cdef Found _take_whole(self, const unsigned char *data, Py_ssize_t size) except *:
         """Give the taker these bytes if they are a plain answer, all of it."""
-        cdef Answer answer
         cdef Found found = NOT_PLAIN
         cdef bytes body
-        cdef bint noted
         if self.interest != _READ or self.write_error is not None:
             return NOT_PLAIN
-        if self._knows(data, size):
-            head, noted = self.known_head, self.known_noted
-            body = PyBytes_FromStringAndSize(<const char *>data + size - self.known_length, self.known_length)
-        else:
-            body = read_whole(data, size, self.limits, self.method == "HEAD", &answer, &found)
-            if body is None:
-                return found
-            head = response_head(data, &answer, self.method)
-            noted = is_noted(data, &answer)
-            if answer.consumed + PyBytes_GET_SIZE(body) == size and answer.consumed <= KNOWN_MAX:
-                self.known = PyBytes_FromStringAndSize(<const char *>data, answer.consumed)
-                self.known_head, self.known_method, self.known_noted = head, self.method, noted
-                self.known_length = PyBytes_GET_SIZE(body)
+        body = self.answers.read(data, size, self.method, &found)
+        if body is None:
+            return found
         taker = self.taker
         self.taker = None
         self.standing = IDLE
-        if not taker.whole(head, body, noted):
+        if not taker.whole(self.answers.head, body, self.answers.is_noted):
             self.taker = taker
             self.standing = ASKING
             return NOT_PLAIN
@@ -462,16 +431,6 @@ cdef class OutboundConnection:
         self.served += 1
         self.owner.freed(self)
         return WHOLE
-
-    cdef bint _knows(self, const unsigned char *data, Py_ssize_t size) noexcept:
-        """Whether the head is the last one again: within a second most servers say the same each time."""
-        cdef Py_ssize_t length = 0 if self.known is None else PyBytes_GET_SIZE(self.known)
-        return (
-            length > 0
-            and size == length + self.known_length
-            and memcmp(data, PyBytes_AS_STRING(self.known), length) == 0
-            and self.method == self.known_method
-        )
 
     cdef int _advance(self) except -1:
         taker = self.taker

@@ -27,7 +27,12 @@ _FRAMES_MAX = 24
 #: Characters of what a client has sent.
 _TARGET_MAX = 200
 #: Where the server's own code begins, below that of applications.
-_BOTTOMS = ("skitai.core.gateway", "skitai._speedups.crew", "skitai._pure.engine.threads")
+_BOTTOMS = (
+    "skitai.core.gateway",
+    "skitai.core.responses",
+    "skitai._speedups.crew",
+    "skitai._pure.engine.threads",
+)
 _OURS = "skitai."
 #: Of threads in which WebSocket handlers loop, which is to last.
 _LOOPS = "skitai-websocket"

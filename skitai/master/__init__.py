@@ -2,7 +2,9 @@
 
     starting.py   what is done while it may still be root
     master.py     decides: one thread, one loop over signals, workers and clocks
+    waiting.py    signals and sockets, for that loop
     generation.py one reading of the settings
+    workers.py    the workers there are, and what they have of the master
     child.py      one worker process, from its start to its end
     desk.py       what operators, health checks and Prometheus may ask; admin.py: the HTTP for that
     handover.py   the master becomes another version of itself

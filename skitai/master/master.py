@@ -1,9 +1,9 @@
 """The process that starts workers, and what it decides.
 
-One thread.  `Master.run` waits for signals (as bytes of a wake-up descriptor), for what workers
-say, for their ends and for clocks; then `_reconcile` compares what there is with what there should
-be and does what is missing.  It is the only place that starts or retires workers, so a reload, a
-crash and a change of their number may come at once and in any order.
+One thread.  `Master.run` waits for signals, for what workers say, for their ends and for clocks; then
+`_reconcile` compares what there is (`skitai.master.workers`) with what there should be and does what is
+missing.  It is the only place that starts or retires workers, so a reload, a crash and a change of their
+number may come at once and in any order.
 
 A *generation* is one reading of the settings.  A new one starts with a single worker; while that
 boots, everything is as before.  Once it is ready the generation is the one that serves: its others
@@ -18,28 +18,28 @@ import selectors
 import signal
 import socket
 import sys
-from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
-from types import FrameType
 from typing import Any
 
 from skitai._constants import VERSION
 from skitai.backoff import BackOff
 from skitai.core.listeners import describe
-from skitai.counters import LAYOUT, Count, CounterTable, MountSlots
+from skitai.counters import LAYOUT, Count, MountSlots
 from skitai.errors import SkitaiError
 from skitai.launch import ExitCode
 from skitai.limits import Limits
-from skitai.master.child import Child, Phase, describe_end, spawn
+from skitai.master.child import Child, Phase, describe_end
 from skitai.master.generation import Generation
 from skitai.master.handover import Estate, Succession
 from skitai.master.reception import Reception
 from skitai.master.recycling import LOOK_EVERY, reason
 from skitai.master.relay import Relay
 from skitai.master.sockets import Sockets
+from skitai.master.waiting import Waiting
+from skitai.master.workers import Workers
 from skitai.notify import ServiceManager
 from skitai.orders import Order, Report
 from skitai.pulse import SIGNS
@@ -53,12 +53,6 @@ _INTERRUPT_GRACE = 1.0
 #: Generations that may retire at once: each may take as long as keep_alive, or shutdown_timeout, and
 #: as much memory as the one that serves.  A further reload waits for the first of them.
 _RETIRING_MAX = 2
-
-_SIGNALS = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGTTIN", "SIGTTOU", "SIGCHLD")
-
-
-def _numbers() -> list[int]:
-    return [getattr(signal, name) for name in _SIGNALS]
 
 
 class Master:
@@ -77,11 +71,6 @@ class Master:
         self._former: Generation | None = None
         self._sockets = sockets
         self._wanted = first.settings.server.processes
-        #: Workers that were started.
-        self._started = 0
-        self._children: dict[int, Child] = {}
-        self._table, self._counters = CounterTable.make()
-        self._mounts = MountSlots(first.settings.mounted)
         self._backoff = BackOff(first.settings.limits.restart_delay_max)
         self._reload_wanted = False
         #: Who waits for what comes of it.
@@ -91,10 +80,12 @@ class Master:
         self._end_at = float("inf")
         self._manager = manager
         self._code: ExitCode | None = None
-        self._selector = selectors.DefaultSelector()
-        self._reception = Reception(self._selector, private, self, lambda: self._generation.settings.server)
+        self._waiting = Waiting()
+        selector = self._waiting.selector
+        self._reception = Reception(selector, private, self, lambda: self._generation.settings.server)
         self._succession = Succession(self._log, self._estate)
-        self._relay = Relay(self._selector, first.settings.limits.ws_history_max, self._warn)
+        self._relay = Relay(selector, first.settings.limits.ws_history_max, self._warn)
+        self._workers = Workers(selector, self._relay, MountSlots(first.settings.mounted), self._on_report)
         self._handlers: dict[int, Callable[[], None]] = {
             signal.SIGTERM: self._on_term,
             signal.SIGINT: self._on_interrupt,
@@ -108,22 +99,24 @@ class Master:
         }
 
     def run(self) -> int:
-        self._catch_signals()
+        self._waiting.catch_signals(self._handlers)
+        if self._manager.lifeline is not None:
+            self._waiting.selector.register(self._manager.lifeline, selectors.EVENT_READ, self._on_orphaned)
         server = self._generation.settings.server
         self._log(
             f"Skitai {VERSION}, Python {sys.version.split()[0]}, master of instance "
             f"{self._generation.launch.name}, pid {os.getpid()}, processes {server.processes}"
         )
-        while self._code is None or self._children:
+        while self._code is None or self._workers:
             self._reconcile()
-            self._wait()
+            self._waiting.wait(self._patience())
             self._check_deadlines()
             self._check_pulses()
             self._recycle()
             self._pass_on()
         self._sockets.close()
         self._reception.close()
-        totals = self._table.totals()
+        totals = self._workers.table.totals()
         self._log("stopped; " + ", ".join(f"{count.name.lower()} {totals[count]}" for count in Count))
         self._generation.journal.close()
         return self._code
@@ -134,41 +127,10 @@ class Master:
     def _warn(self, text: str) -> None:
         self._log(text, "warn")
 
-    # -- waiting ----------------------------------------------------------------------------
-
-    def _catch_signals(self) -> None:
-        reader, writer = socket.socketpair()
-        reader.setblocking(False)
-        writer.setblocking(False)
-
-        def noticed(number: int, frame: FrameType | None) -> None:
-            """Python writes the number to the wake-up descriptor before it calls this."""
-
-        for name in _SIGNALS:
-            signal.signal(getattr(signal, name), noticed)
-        signal.set_wakeup_fd(writer.fileno())
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _numbers())  # those that a former version has kept
-        self._wake_writer = writer
-        if self._manager.lifeline is not None:
-            self._selector.register(self._manager.lifeline, selectors.EVENT_READ, self._on_orphaned)
-
-        def receive() -> bool:
-            # The same signal again and again means no more than once.
-            for number in dict.fromkeys(reader.recv(65536)):
-                self._handlers[number]()
-            return True
-
-        self._selector.register(reader, selectors.EVENT_READ, receive)
-
-    def _wait(self) -> None:
-        for key, _ in self._selector.select(self._patience()):
-            receive: Callable[[], bool] = key.data
-            # A handler that ran before may have closed it.
-            if key.fd in self._selector.get_map() and not receive():
-                self._selector.unregister(key.fileobj)
+    # -- clocks -----------------------------------------------------------------------------
 
     def _patience(self) -> float | None:
-        clocks = [child.deadline for child in self._children.values()]
+        clocks = [child.deadline for child in self._workers]
         clocks += [self._end_at, self._reception.next_deadline()]
         if self._code is None and self._missing() > 0:
             clocks.append(self._backoff.until)
@@ -184,7 +146,7 @@ class Master:
         self._reception.check_deadlines()
         if self._end_at <= now:
             self._end()
-        for child in self._children.values():
+        for child in self._workers:
             if child.deadline <= now:
                 self._log(f"worker {child.pid} is killed: {child.phase.value}, for too long", "error")
                 child.deadline = float("inf")
@@ -194,7 +156,7 @@ class Master:
         """Give our sign of life; of workers that give none we rid ourselves, so ours is for all."""
         self._manager.live()
         patience = self._manager.pulse
-        for child in self._in(Phase.SERVING):
+        for child in self._workers.within(Phase.SERVING):
             if patience is not None and monotonic() - child.last_sign > patience:
                 self._log(f"worker {child.pid} gives no sign of life: it is killed", "error")
                 child.last_sign = monotonic()
@@ -206,11 +168,11 @@ class Master:
         return bool(server.max_requests or server.max_memory)
 
     def _recycle(self) -> None:
-        serving = self._in(Phase.SERVING)
+        serving = self._workers.within(Phase.SERVING)
         if not self._recycles or not all(map(self._is_current, serving)):
             return
         for child in serving:
-            requests = self._table.row(child.row)[Count.REQUESTS]
+            requests = self._workers.table.row(child.row)[Count.REQUESTS]
             why = reason(self._generation.settings.server, child.jitter, requests, child.pid)
             if why:
                 child.is_worn = True
@@ -219,28 +181,24 @@ class Master:
 
     # -- what there should be -----------------------------------------------------------------
 
-    def _in(self, *phases: Phase) -> list[Child]:
-        """The oldest first."""
-        return [child for child in self._children.values() if child.phase in phases]
-
     def _is_current(self, child: Child) -> bool:
         return child.generation == self._generation.number and not child.is_worn
 
     def _missing(self) -> int:
-        present = sum(map(self._is_current, self._in(Phase.BOOTING, Phase.SERVING)))
+        present = sum(map(self._is_current, self._workers.within(Phase.BOOTING, Phase.SERVING)))
         # Until the first of a generation is ready it is alone: what it fails at, all would fail at.
         return (self._wanted if self._generation.is_proven else 1) - present
 
     def _reconcile(self) -> None:
         if self._code is not None:
             return
-        is_crowded = len(self._in(Phase.RETIRING)) >= _RETIRING_MAX * self._wanted
+        is_crowded = len(self._workers.within(Phase.RETIRING)) >= _RETIRING_MAX * self._wanted
         if self._reload_wanted and self._generation.is_proven and not is_crowded:
             self._reload_wanted = False
             self._reload()
         while self._missing() > 0 and monotonic() >= self._backoff.until:
             self._start()
-        serving = self._in(Phase.SERVING)
+        serving = self._workers.within(Phase.SERVING)
         ready = sum(map(self._is_current, serving))
         others = [child for child in serving if not self._is_current(child)]
         surplus = others[: len(others) - max(0, self._wanted - ready)] if ready else []
@@ -251,7 +209,7 @@ class Master:
             child.order(Order.RETIRE)
             child.move(Phase.RETIRING, monotonic() + child.patience + _KILL_GRACE)
         if self._generation.is_proven:
-            for child in self._in(Phase.BOOTING):
+            for child in self._workers.within(Phase.BOOTING):
                 if not self._is_current(child):
                     child.stop(Order.STOP, monotonic() + _KILL_GRACE)
 
@@ -273,7 +231,7 @@ class Master:
         if settings.server.master == "no":
             self._log("master = no: takes effect when the server is started again", "warn")
         self._former = current
-        self._mounts.add(settings.mounted)
+        self._workers.mounts.add(settings.mounted)
         self._generation = Generation(current.number + 1, launch, settings, sockets, journal)
         self._wanted = settings.server.processes
         self._relay.hub.history_max = settings.limits.ws_history_max
@@ -292,44 +250,25 @@ class Master:
         return self._generation.settings.limits
 
     def _start(self) -> None:
-        generation = self._generation
-        row = self._table.claim()
         try:
-            serial = self._started + 1
-            pid, control, bus = spawn(
-                generation.launch,
-                generation.sockets,
-                self._counters,
-                row,
-                self._mounts.known,
-                serial,
-                self._manager.pulse,
-            )
+            self._workers.start(self._generation, self._manager.pulse)
         except OSError as error:
-            self._table.keep(row)
             self._log(f"a worker cannot be started: {error}", "error")
             self._failed(ExitCode.NOT_BOOTED)
-            return
-        self._started = serial
-        line = self._relay.add(bus, serial, f"worker {pid}", self._limits.ws_bus_queue_max)
-        child = Child(pid, control, line, row, generation.number, self._limits.shutdown_timeout)
-        child.deadline = monotonic() + self._limits.start_timeout
-        self._children[pid] = child
-        self._selector.register(control, selectors.EVENT_READ, child.listen(self._on_report))
 
     # -- another version of us ----------------------------------------------------------------
 
     def _pass_on(self) -> None:
         """To what is installed by now, once it has shown that it can, and nothing is under way."""
-        is_busy = self._reload_wanted or not self._generation.is_proven or self._in(Phase.BOOTING)
+        is_busy = self._reload_wanted or not self._generation.is_proven or self._workers.within(Phase.BOOTING)
         if not self._succession.is_due or is_busy or self._code is not None or self._end_at != float("inf"):
             return
         self._manager.reloading()
-        self._succession.carry_out(_numbers())
+        self._succession.carry_out(list(self._handlers))
         self._conclude_reload("the change of version was refused")
 
     def _estate(self) -> Estate:
-        generation, manager = self._generation, self._manager
+        generation, manager, workers = self._generation, self._manager, self._workers
         return Estate(
             VERSION,
             generation.launch.to_json(),
@@ -338,13 +277,13 @@ class Master:
             [sock.fileno() for sock in generation.sockets],
             [(sock.fileno(), may_change) for sock, may_change in self._private],
             [str(path) for path in self._paths],
-            [asdict(child.bequeath()) for child in self._children.values()],
+            [asdict(child.bequeath()) for child in workers],
             self._wanted,
-            self._started,
-            {count.name: total for count, total in self._table.totals().items()},
+            workers.started,
+            {count.name: total for count, total in workers.table.totals().items()},
             LAYOUT,
-            self._table.sums(),
-            self._mounts.known,
+            workers.table.sums(),
+            workers.mounts.known,
             manager.descriptor,
             manager.pulse,
             manager.lifeline,
@@ -352,20 +291,8 @@ class Master:
 
     def inherit(self, estate: Estate) -> None:
         """Before `run`: take over, and have workers of this version started."""
-        for heir in estate.heirs:
-            child = Child.inherit(heir, self._table.claim(), monotonic())
-            self._children[child.pid] = child
-            self._selector.register(
-                child.control, selectors.EVENT_READ, child.listen(self._on_report, heir.unheard)
-            )
-        if estate.layout == LAYOUT:
-            self._mounts = MountSlots(estate.mounts)
-            self._mounts.add(self._generation.settings.mounted)
-            self._table.own[:] = memoryview(array("Q", estate.sums))
-        else:  # what else was counted means something else there
-            for count in Count:
-                self._table.own[count] = estate.totals.get(count.name, 0)
-        self._wanted, self._started = estate.wanted, estate.started
+        self._workers.inherit(estate)
+        self._wanted = estate.wanted
         self._log(f"in the place of Skitai {estate.version}, with its sockets and workers")
         self._reload_wanted = True
         self._on_ended()  # who has gone meanwhile
@@ -373,7 +300,7 @@ class Master:
     # -- for the reception -------------------------------------------------------------------------
 
     def workers(self) -> Sequence[Child]:
-        return list(self._children.values())
+        return list(self._workers)
 
     @property
     def title(self) -> str:
@@ -381,15 +308,15 @@ class Master:
 
     @property
     def mounts(self) -> MountSlots:
-        return self._mounts
+        return self._workers.mounts
 
     def sums(self) -> list[int]:
-        return self._table.sums()
+        return self._workers.table.sums()
 
     def unreadiness(self) -> str:
         if self._code is not None or self._is_draining:
             return "it is about to end, or was told to drain"
-        return "" if self._in(Phase.SERVING) else "no worker serves"
+        return "" if self._workers.within(Phase.SERVING) else "no worker serves"
 
     def reload(self, done: Callable[[str], None]) -> None:
         self._reload_waiters.append(done)
@@ -416,7 +343,7 @@ class Master:
     def _on_ready(self, child: Child, broken: frozenset[str]) -> None:
         now = monotonic()
         worse = broken - (self._former or self._generation).broken
-        if worse and self._in(Phase.SERVING):
+        if worse and self._workers.within(Phase.SERVING):
             text = f"worker {child.pid} could not serve {', '.join(sorted(worse))}: it is not let serve"
             self._log(text, "error")
             child.stop(Order.STOP, now + _KILL_GRACE)
@@ -476,20 +403,14 @@ class Master:
                 return
             if not pid:
                 return
-            child = self._children.get(pid)
+            child = self._workers.get(pid)
             if child is not None:
                 self._bury(child, status)
             elif pid == self._succession.trial:
                 self._succession.tried(status)
 
     def _bury(self, child: Child, status: int) -> None:
-        if child.control.fileno() in self._selector.get_map():
-            self._selector.unregister(child.control)
-        child.control.close()
-        if child.bus is not None:
-            self._relay.remove(child.bus)
-        del self._children[child.pid]
-        self._table.keep(child.row)
+        self._workers.bury(child)
         self._reception.gone(child)
         if child.phase in (Phase.RETIRING, Phase.STOPPING):
             return
@@ -497,7 +418,7 @@ class Master:
         if child.phase is Phase.SERVING:
             self._log(f"worker {child.pid} {describe_end(status)}", "error")
             self._rest(now - child.ready_at)
-            self._table.own[Count.RESTARTS] += 1
+            self._workers.table.own[Count.RESTARTS] += 1
             return
         self._log(f"worker {child.pid} {describe_end(status)} before it was ready", "error")
         code = os.waitstatus_to_exitcode(status)
@@ -521,7 +442,7 @@ class Master:
 
     def _on_reopen(self) -> None:
         self._generation.journal.reopen()
-        for child in self._children.values():
+        for child in self._workers:
             child.order(Order.REOPEN)
 
     def _on_number(self, wanted: int) -> None:
@@ -551,7 +472,7 @@ class Master:
 
     def _on_interrupt(self) -> None:
         if self._code is ExitCode.INTERRUPTED:  # the second Ctrl-C: nothing may delay it
-            for child in self._children.values():
+            for child in self._workers:
                 child.kill(signal.SIGKILL)
             return
         self._log("interrupted: stopping now")
@@ -562,5 +483,5 @@ class Master:
         self._manager.stopping()
         # Before the workers close theirs: who connects from now on is refused, not forgotten.
         self._sockets.close()
-        for child in self._children.values():
+        for child in self._workers:
             child.stop(order, monotonic() + patience)

@@ -1,9 +1,9 @@
 """The configuration of one instance.
 
 Text to sections (`syntax`), values to types (`kinds`, `address`), the table of all keys
-(`keys`, declared in `settings`), routes and what they lead to (`routelines`, `targets`),
-everything together with its origins (`loading`).  Made once at a start, a check or a reload,
-in the main thread; what comes out is immutable and read from any thread.
+(`keys`, declared in `settings`, `serverkeys` and `clusters`), routes and what they lead to
+(`routelines`, `targets`), everything together with its origins (`loading`).  Made once at a start,
+a check or a reload, in the main thread; what comes out is immutable and read from any thread.
 
     settings = load(Path("/etc/skitaid/servers-enabled/sample.conf"), environ=os.environ)
     settings.server.threads, settings.limits.body_max, settings.origin("server", "threads")
@@ -20,12 +20,12 @@ from skitai.core.config.problems import ConfigErrors
 from skitai.core.config.proxytargets import ProxyTarget
 from skitai.core.config.routelines import Route
 from skitai.core.config.sendroots import SendfileRoot
+from skitai.core.config.serverkeys import ServerSettings
 from skitai.core.config.settings import (
     HostSettings,
     ListenSettings,
     MountSection,
     MountSettings,
-    ServerSettings,
     Settings,
 )
 from skitai.core.config.targets import AppTarget, ClusterTarget, StaticTarget

@@ -27,7 +27,8 @@ from skitai.core.config.keys import ENVIRONMENT_PREFIX, Key
 from skitai.core.config.problems import Mistake, Problems, did_you_mean
 from skitai.core.config.routelines import DEFAULT_HOST, Route, RouteLines, read_routes
 from skitai.core.config.sections import read_bus, read_hosts, read_listeners, read_mounts
-from skitai.core.config.settings import TABLES, ServerSettings, Settings
+from skitai.core.config.serverkeys import ServerSettings
+from skitai.core.config.settings import TABLES, Settings
 from skitai.core.config.sources import Given, Reader, Source
 from skitai.core.config.syntax import Section, Style, parse, read_text
 from skitai.core.config.targets import ClusterTarget, Finder

@@ -20,13 +20,13 @@ from skitai.core.config.routelines import (
     read_path,
     unknown_host,
 )
+from skitai.core.config.serverkeys import ServerSettings
 from skitai.core.config.settings import (
     TABLES,
     BusSettings,
     HostSettings,
     ListenSettings,
     MountSection,
-    ServerSettings,
 )
 from skitai.core.config.sources import Given, Reader, Source
 from skitai.core.config.syntax import Section

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from skitai._kernels import engine
 from skitai._lazy import LazyModule
+from skitai.core.alarm import Alarm
 from skitai.core.outbound.clienttls import ClientContexts
 from skitai.core.outbound.connecting import Names
 from skitai.core.outbound.fetch import Fetch
@@ -73,8 +74,7 @@ class HttpClient:
         self._idle: OrderedDict[Pooled, Pool] = OrderedDict()
         #: Those that may have no connection because there are too many in all.
         self.turns: OrderedDict[Pool, None] = OrderedDict()
-        self._timer: engine.Timer | None = None
-        self._rings_at = _FOREVER
+        self._alarm = Alarm(loop, self._ring)
         self._is_closed = False
 
     # -- any thread ---------------------------------------------------------------------------
@@ -140,7 +140,7 @@ class HttpClient:
             fetch.fail(CallCancelled(_ENDING))
             return
         self._active.add(fetch)
-        if fetch.due < self._rings_at:
+        if fetch.due < self._alarm.rings_at:
             self.look_at(fetch.due)
         pool = self._pools.get(key)
         if pool is None:
@@ -210,7 +210,7 @@ class HttpClient:
 
     def idles(self, connection: Pooled, pool: Pool) -> None:
         self._idle[connection] = pool
-        if connection.idle_until < self._rings_at:
+        if connection.idle_until < self._alarm.rings_at:
             self.look_at(connection.idle_until)
 
     def no_longer_idle(self, connection: Pooled) -> None:
@@ -220,15 +220,9 @@ class HttpClient:
 
     def look_at(self, due: float) -> None:
         """Something runs out at ``due``, a time of `time.monotonic`."""
-        if due < self._rings_at:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._rings_at = due
-            self._timer = self.loop.call_later(max(0.0, due - monotonic()), self._ring)
+        self._alarm.set(due)
 
     def _ring(self) -> None:
-        self._rings_at = _FOREVER
-        self._timer = None
         now = monotonic()
         while self._idle:
             connection, pool = next(iter(self._idle.items()))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from skitai._kernels import engine
 from skitai._lazy import LazyModule
 from skitai.core.outbound.clienttls import ClientContexts
+from skitai.core.outbound.rawsocket import RawSocket
 from skitai.core.outbound.request import Origin
 from skitai.errors import SkitaiError, TLSError
 
@@ -35,21 +36,17 @@ _NAME_IT = " (if it rightly has another name: server_name)"
 _REMEDIES = {18: _TRUST_IT, 19: _TRUST_IT, 20: _TRUST_IT, 62: _NAME_IT, 64: _NAME_IT}
 
 
-class ClientHandshake:
+class ClientHandshake(RawSocket):
     """``on_done(transport)`` or ``on_failed(error)`` is called once, unless it is closed before."""
 
     __slots__ = (
         "_contexts",
         "_incoming",
-        "_interest",
-        "_loop",
         "_on_done",
         "_on_failed",
         "_origin",
         "_outgoing",
-        "_sock",
         "_tls",
-        "_unsent",
     )
 
     def __init__(
@@ -61,17 +58,14 @@ class ClientHandshake:
         on_done: Callable[[engine.Transport], None],
         on_failed: Callable[[SkitaiError], None],
     ) -> None:
-        self._loop = loop
+        super().__init__(loop, sock)
         self._contexts = contexts
-        self._sock = sock
         self._origin = origin
         self._on_done = on_done
         self._on_failed = on_failed
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls: ssl.SSLObject | None = None
-        self._unsent: bytes | memoryview = b""
-        self._interest = 0
 
     def begin(self) -> None:
         try:
@@ -80,10 +74,6 @@ class ClientHandshake:
             self._fail(error)
             return
         self._advance()
-
-    def close(self) -> None:
-        self._watch(0)
-        self._sock.close()
 
     def _advance(self) -> None:
         assert self._tls is not None
@@ -114,15 +104,10 @@ class ClientHandshake:
     def _send(self) -> None:
         """What OpenSSL has to say; then wait for the other side, or for room."""
         self._unsent = self._unsent or self._outgoing.read()
-        try:
-            while self._unsent:
-                self._unsent = memoryview(self._unsent)[self._sock.send(self._unsent) :]
-        except (BlockingIOError, InterruptedError):
-            self._watch(engine.WRITE)
-            return
-        except OSError:
-            self._unsent = b""  # reading tells why
-        self._watch(engine.READ)
+        super()._send()
+
+    def _may_read(self, error: OSError) -> bool:
+        return True  # which tells why
 
     def _on_ready(self, events: int) -> None:
         if events & engine.WRITE:
@@ -149,9 +134,6 @@ class ClientHandshake:
     def _fail(self, error: SkitaiError) -> None:
         self.close()
         self._on_failed(error)
-
-    def _watch(self, interest: int) -> None:
-        self._interest = engine.change_watch(self._loop, self._sock, self._interest, interest, self._on_ready)
 
 
 class Shaking:

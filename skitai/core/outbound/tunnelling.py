@@ -12,6 +12,7 @@ import socket
 from collections.abc import Callable
 
 from skitai._kernels import engine, http1
+from skitai.core.outbound.rawsocket import RawSocket
 from skitai.core.outbound.request import Origin
 from skitai.errors import ConnectError, RemoteProtocolError, SkitaiError
 from skitai.limits import Limits
@@ -21,10 +22,10 @@ __all__ = ["Tunnel"]
 _READ_SIZE = 4096
 
 
-class Tunnel:
+class Tunnel(RawSocket):
     """``on_done(sock)`` or ``on_failed(error)`` is called once, unless it is closed before."""
 
-    __slots__ = ("_http", "_interest", "_loop", "_on_done", "_on_failed", "_origin", "_sock", "_unsent")
+    __slots__ = ("_http", "_on_done", "_on_failed", "_origin")
 
     def __init__(
         self,
@@ -35,14 +36,11 @@ class Tunnel:
         on_done: Callable[[socket.socket], None],
         on_failed: Callable[[SkitaiError], None],
     ) -> None:
-        self._loop = loop
-        self._sock = sock
+        super().__init__(loop, sock)
         self._origin = origin
         self._on_done = on_done
         self._on_failed = on_failed
         self._http = http1.ClientConnection(limits)
-        self._unsent: bytes | memoryview = b""
-        self._interest = 0
 
     def begin(self) -> None:
         origin = self._origin
@@ -54,21 +52,9 @@ class Tunnel:
         self._unsent = self._http.send_request("CONNECT", target, headers) + self._http.end_of_message()
         self._send()
 
-    def close(self) -> None:
-        self._watch(0)
-        self._sock.close()
-
-    def _send(self) -> None:
-        try:
-            while self._unsent:
-                self._unsent = memoryview(self._unsent)[self._sock.send(self._unsent) :]
-        except (BlockingIOError, InterruptedError):
-            self._watch(engine.WRITE)
-            return
-        except OSError as error:
-            self._fail(f"sending failed: {error.strerror or error}")
-            return
-        self._watch(engine.READ)
+    def _may_read(self, error: OSError) -> bool:
+        self._fail(f"sending failed: {error.strerror or error}")
+        return False
 
     def _on_ready(self, events: int) -> None:
         if events & engine.WRITE:
@@ -103,6 +89,3 @@ class Tunnel:
         self._on_failed(
             ConnectError(f"the proxy {proxy.authority} makes no way to {self._origin.host}: {why}")
         )
-
-    def _watch(self, interest: int) -> None:
-        self._interest = engine.change_watch(self._loop, self._sock, self._interest, interest, self._on_ready)

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import Any
 
 from skitai._kernels import engine
+from skitai.core.alarm import Alarm
 from skitai.errors import CallCancelled
 from skitai.limits import Limits
 from skitai.was._postgres.cancelling import Canceller
@@ -42,8 +43,7 @@ class PostgresClient:
         self._pools: dict[Database, Pool] = {}
         self._active: set[Customer] = set()
         self._listening: dict[Database, Listening] = {}
-        self._timer: engine.Timer | None = None
-        self._rings_at = _FOREVER
+        self._alarm = Alarm(loop, self._ring)
         self._is_closed = False
 
     # -- any thread ---------------------------------------------------------------------------------
@@ -120,22 +120,15 @@ class PostgresClient:
         self._pools.clear()
         self.canceller.close()
         self.helpers.close()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.cancel()
 
     # -- clocks ---------------------------------------------------------------------------------------
 
     def look_at(self, due: float) -> None:
         """Something runs out at ``due``, a time of `time.monotonic`."""
-        if due < self._rings_at:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._rings_at = due
-            self._timer = self.loop.call_later(max(0.0, due - monotonic()), self._ring)
+        self._alarm.set(due)
 
     def _ring(self) -> None:
-        self._rings_at = _FOREVER
-        self._timer = None
         now = monotonic()
         for customer in tuple(self._active):
             if customer.due <= now:
