@@ -41,7 +41,9 @@ class Way(Protocol):
     def whole_body(self) -> bytes | None:
         """All of it, where it can go at once."""
 
-    def interim(self, head: http1.ResponseHead) -> None: ...
+    def interim(self, head: http1.ResponseHead) -> None:
+        """Raises RemoteProtocolError, which ends the request."""
+
     def whole(self, head: http1.ResponseHead, body: bytes) -> None: ...
     def switched(self, head: http1.ResponseHead, sock: engine.Transport, left: bytes) -> None: ...
 

@@ -31,6 +31,9 @@ from skitai.proxy.tunnels import TunnelPassage, Tunnels
 __all__ = ["ForwardProxy"]
 
 _SCHEMES = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+#: Leading zeros are allowed (RFC 3986 section 3.2.3), but nobody has a use for many, and Python takes no
+#: numbers of thousands of digits.
+_PORT_DIGITS = 9
 #: What says who the client is, and what is meant for us.
 _NOT_PASSED_ON = frozenset(
     {"forwarded", "proxy-authorization", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
@@ -175,7 +178,6 @@ def _host_and_port(authority: str, default: int) -> tuple[str, int]:
     host, colon, port = authority.rpartition(":")
     if not colon or "]" in port:
         host, port = authority, ""
-    number = int(port) if port else default
-    if not 0 < number <= 65535:
-        raise HTTPError(400, f"There is no port {number}.")
+    if len(port) > _PORT_DIGITS or not 0 < (number := int(port or default)) <= 65535:
+        raise HTTPError(400, f"There is no port {port[:_PORT_DIGITS]}.")
     return host.strip("[]").rstrip("."), number

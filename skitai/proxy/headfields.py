@@ -11,6 +11,7 @@ ourselves are left out too.
 from __future__ import annotations
 
 import enum
+import re
 from functools import lru_cache
 
 from skitai._kernels import http1
@@ -36,6 +37,9 @@ _TURNS_MAX = 8
 #: Protocols that are not upgraded to: behind them a client could ask for what no route leads to, on a
 #: connection that we take for one request's.
 _NO_TUNNELS = ("h2", "http", "tls")
+#: protocol-name ["/" protocol-version], both tokens (RFC 9110 section 7.8).  What is none, a lenient member
+#: might take for one of those.
+_PROTOCOL = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+(/[!#$%&'*+\-.^_`|~0-9A-Za-z]+)?")
 
 
 class _Kind(enum.Enum):
@@ -215,7 +219,9 @@ def named_protocols(head: http1.RequestHead) -> str:
     if "upgrade" not in _items(head.get("connection") or ""):
         return ""
     protocols = [item.strip() for item in asked.split(",")]
-    return ", ".join(name for name in protocols if name and not name.lower().startswith(_NO_TUNNELS))
+    return ", ".join(
+        name for name in protocols if _PROTOCOL.fullmatch(name) and not name.lower().startswith(_NO_TUNNELS)
+    )
 
 
 def _kept(head: http1.ResponseHead) -> http1.Headers:

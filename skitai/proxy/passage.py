@@ -24,7 +24,7 @@ from skitai._kernels import engine, http1
 from skitai.core.outbound.client import HttpClient
 from skitai.core.outbound.request import IDEMPOTENT, Body, Cancelable, Origin, Outcome, Request
 from skitai.core.relays import Asked, Begun
-from skitai.errors import ClientDisconnected
+from skitai.errors import ClientDisconnected, RemoteProtocolError
 from skitai.limits import Limits
 from skitai.proxy.asking import Asking
 from skitai.proxy.headfields import answer_fields, interim_fields, trailer_fields
@@ -229,11 +229,15 @@ class Passage:
         return self._stage in (_ASKING, _HELD)
 
     def interim(self, head: http1.ResponseHead) -> None:
+        """Raises RemoteProtocolError: there are more than the client takes."""
         if self._stage is _ASKING:
             try:
-                self._exchange.inform(head.status, interim_fields(head))
+                has_room = self._exchange.inform(head.status, interim_fields(head))
             except ClientDisconnected:
                 self._leave()
+                return
+            if not has_room:
+                raise RemoteProtocolError("more interim responses than the client takes (relay_buffer_max)")
 
     def begin(self, head: http1.ResponseHead, resume: Callable[[], None]) -> None:
         self._expect(head)

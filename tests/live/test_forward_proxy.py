@@ -134,6 +134,7 @@ def test_a_tunnel_from_end_to_end(proxy: LiveServer, site: LiveServer) -> None:
         ("GET http://169.254.169.254/latest/meta-data HTTP/1.1", 403),
         ("GET http://localhost:1/ HTTP/1.1", 403),
         ("GET http://localhost:0/ HTTP/1.1", 400),
+        pytest.param(f"GET http://localhost:{'1' * 5000}/ HTTP/1.1", 400, id="a port of 5000 digits"),
         ("GET ftp://localhost:{port}/ HTTP/1.1", 400),
         ("TRACE http://localhost:{port}/ HTTP/1.1", 405),
         ("CONNECT localhost:22 HTTP/1.1", 403),

@@ -53,6 +53,44 @@ def test_a_client_that_does_not_read_stops_the_member() -> None:
         client.close()
 
 
+def test_interim_answers_that_the_client_does_not_read_end_the_request() -> None:
+    hint = b"HTTP/1.1 103 Early Hints\r\nLink: " + b"x" * 60000 + b"\r\n\r\n"
+    member = Member()
+    with proxying(member, server="call_interim_max = 100000") as world:
+        client = world.client()
+        client.get()
+        asked = member.accept()
+        asked.head()
+        sent = 0
+        with pytest.raises(ConnectionError):
+            while sent < 3 * SYSTEM:
+                asked.send(hint)
+                sent += len(hint)
+        assert sent < SYSTEM
+        seen = b""
+        while b"HTTP/1.1 502 " not in seen:
+            piece = client.sock.recv(1 << 20)
+            assert piece
+            seen = seen[-20:] + piece
+        client.close()
+
+
+def test_interim_answers_that_the_client_reads_are_all_passed_on() -> None:
+    hint = b"HTTP/1.1 103 Early Hints\r\nLink: " + b"x" * 60000 + b"\r\n\r\n"
+    member = Member()
+    with proxying(member) as world:
+        client = world.client()
+        client.get()
+        asked = member.accept()
+        asked.head()
+        for _ in range(20):
+            asked.send(hint)
+            assert client.head() == hint
+        asked.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+        assert client.head().startswith(b"HTTP/1.1 204 ")
+        client.close()
+
+
 def test_a_member_that_does_not_read_stops_the_client() -> None:
     member = Member()
     with proxying(member) as world:

@@ -122,7 +122,9 @@ def test_a_stop_ends_it() -> None:
         assert asked.rest() == b""
 
 
-@pytest.mark.parametrize("upgrade", ["h2c", "HTTP/2.0", "TLS/1.0, h2c", "h2"])
+@pytest.mark.parametrize(
+    "upgrade", ["h2c", "HTTP/2.0", "TLS/1.0, h2c", "h2", '"h2c"', "h2c;q=1", "web socket", "web/so/cket"]
+)
 def test_some_protocols_are_not_passed_on(upgrade: str) -> None:
     member = Member()
     with proxying(member) as world:

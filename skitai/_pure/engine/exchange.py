@@ -324,13 +324,15 @@ class Exchange:
         self.progress = MOVES[self.progress][ENDED]
         self._flush(head)
 
-    def inform(self, status: int, headers: Headers) -> None:
-        """An interim response, other than 101; clients of HTTP/1.0 get none."""
+    def inform(self, status: int, headers: Headers) -> bool:
+        """An interim response, other than 101; clients of HTTP/1.0 get none.  False: more waits for the
+        client than should, and nothing will say when it does no more."""
         _forks.check()
         connection = self.connection
         with connection.lock:
             self._check_current(PENDING)
             self._flush(connection.http.send_informational(status, headers))
+            return connection.outgoing.size < self.queue_max
 
     def write(self, data: bytes) -> bool:
         """Send a piece of the body; False asks for no more until `when_room`."""
