@@ -57,6 +57,7 @@ def test_messages_come_and_go() -> None:
         heard = running.heard[0]
         assert [heard.next() for _ in range(4)] == ["opened", "text é", b"\x00" * 70000, (1000, "bye")]
         settle(lambda: running.world.connections() == 0)
+        settle(lambda: running.world.engine.websocket_totals().open == 0)
         totals = running.world.engine.websocket_totals()
         assert (totals.opened, totals.open, totals.received, totals.sent) == (1, 0, 2, 2)
         ended = running.world.ended()
