@@ -284,7 +284,7 @@ def test_the_other_kind_is_waited_for_a_moment_only(
     # Who comes meanwhile does not wait at all.
     begun = time.monotonic()
     assert hosts_of(world.addresses(resolver, "half.test")) == [address]
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 1.5
 
 
 def test_what_came_late_is_there_for_the_next_one(world: World) -> None:
@@ -301,7 +301,7 @@ def test_that_one_kind_is_missing_makes_nobody_wait(world: World) -> None:
     world.server.add("four.test", "A", "127.0.0.4")
     begun = time.monotonic()
     world.addresses(world.resolver(), "four.test")
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 1.5
     world.server.add("slow.test", "A", "127.0.0.4")
     world.server.tricks["slow.test"] = only_from("A", late(0.3))
     # There is no IPv6 address, and that is no reason to give up before IPv4 has answered.
