@@ -8,7 +8,7 @@ from collections.abc import Callable
 __all__ = ["wait_until"]
 
 
-def wait_until(condition: Callable[[], object], timeout: float = 10.0, what: str = "") -> None:
+def wait_until(condition: Callable[[], object], timeout: float = 30.0, what: str = "") -> None:
     """Look every 10 ms until ``condition()`` is true; AssertionError after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while not condition():

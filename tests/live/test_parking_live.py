@@ -163,7 +163,7 @@ def test_work_that_lasts_finds_a_thread_where_all_hold_parked_handlers(site: Sit
         time.sleep(0.3)
         bodies, seconds = get_all(server, ["/slow/blocks?token=a&for=100"] * 3)
         assert bodies == ["a"] * 3
-        assert seconds < 1
+        assert not any(waited.done() for waited in parked), f"it took {seconds:.1f} s"
         assert [waited.result().status for waited in parked] == [200] * 20
 
 
@@ -172,14 +172,14 @@ def test_a_handler_that_blocks_gives_the_lead_away_and_delays_its_own_thread_onl
     server = site(4)
     with server.connect() as parked, server.connect() as blocking, server.connect() as quick:
         asked = time.monotonic()
-        parked.request("GET", "/thread?for=200")
+        parked.request("GET", "/thread?for=700")
         time.sleep(0.05)
-        blocking.request("GET", "/blocks?token=b&for=800")
+        blocking.request("GET", "/blocks?token=b&for=1200")
         time.sleep(0.05)
         assert quick.get("/plain?token=q").text == "q"
-        assert time.monotonic() - asked < 0.5
+        assert not select.select([parked.sock, blocking.sock], [], [], 0)[0], "it has waited for one of these"
         assert parked.read_reply().status == 200
-        assert 0.8 < time.monotonic() - asked < 2  # its thread came back then
+        assert 0.8 < time.monotonic() - asked < 5  # its thread came back then
         assert blocking.read_reply().text == "b"
 
 
@@ -191,12 +191,13 @@ def test_a_long_body_is_parked_at_each_of_its_pieces(site: Site, threads: int) -
     with server.connect() as wire:
         wire.request("GET", "/stream?token=a&count=40&for=30")
         assert wire.read_head().status == 200
-        longest = 0.0
+        waits: list[float] = []
         while not select.select([wire.sock], [], [], 0)[0] or not wire.sock.recv(4096).endswith(b"0\r\n\r\n"):
             began = time.monotonic()
             assert get(server, "/plain?token=b").text == "b"
-            longest = max(longest, time.monotonic() - began)
-    assert longest < 0.3
+            waits.append(time.monotonic() - began)
+    # Of 1.2 seconds.  What else the machine does may hold up one or another.
+    assert sorted(waits)[len(waits) * 9 // 10] < 0.3, sorted(waits)[-5:]
 
 
 @only_parked
@@ -206,7 +207,7 @@ def test_parked_handlers_that_are_overdue_wear_nobody_out(site: Site, version: s
     with ThreadPoolExecutor(6) as pool:
         replies = [pool.submit(get, server, "/plain?for=60000", version=version) for _ in range(6)]
         assert [reply.result().status for reply in replies] == [503] * 6
-    wait_until(lambda: "ResponseOverdue" in get(server, "/events").text, 2)
+    wait_until(lambda: "ResponseOverdue" in get(server, "/events").text)
     assert "half of the threads" not in server.console_text()
 
 
@@ -300,9 +301,9 @@ def test_a_client_that_hangs_up_ends_the_wait(site: Site, target: str, version: 
     server = site(4)
     wire = server.connect()
     wire.request("GET", target, version=version)
-    time.sleep(0.2)
+    wait_until(lambda: get(server, "/inside").text == "a")
     wire.reset()
-    wait_until(lambda: get(server, "/events").text == "a:ClientDisconnected", 2)
+    wait_until(lambda: get(server, "/events").text == "a:ClientDisconnected")
 
 
 @pytest.mark.parametrize("threads", [1, 4])
@@ -322,8 +323,8 @@ def test_response_timeout_answers_and_ends_the_wait(site: Site, target: str, ver
     server = site(4, server="response_timeout = 300ms")
     asked = time.monotonic()
     assert get(server, target, version=version).status == 503
-    assert time.monotonic() - asked < 1.5
-    wait_until(lambda: get(server, "/events").text == "a:ResponseOverdue", 2)
+    assert time.monotonic() - asked < 15
+    wait_until(lambda: get(server, "/events").text == "a:ResponseOverdue")
 
 
 def test_without_threads_a_wait_that_would_block_the_loop_says_so(site: Site) -> None:
@@ -339,7 +340,10 @@ def test_a_stop_waits_for_parked_handlers(site: Site, threads: int) -> None:
     wires = [server.connect() for _ in range(3)]
     for number, wire in enumerate(wires):
         wire.request("GET", f"/plain?token=t{number}&for=800")
-    time.sleep(0.2)
+    if threads or PARKS:
+        wait_until(lambda: len(get(server, "/inside").text.split()) == 3)
+    else:
+        time.sleep(0.2)
     server.send_signal(signal.SIGTERM)
     assert [wire.read_reply().text for wire in wires] == ["t0", "t1", "t2"]
     assert server.wait() == 0
@@ -352,11 +356,11 @@ def test_a_stop_waits_no_longer_than_shutdown_timeout(site: Site, threads: int) 
     server = site(threads, server="shutdown_timeout = 500ms")
     wires = [server.connect() for _ in range(3)]
     for wire in wires:
-        wire.request("GET", "/plain?for=60000")
-    time.sleep(0.2)
+        wire.request("GET", "/plain?token=a&for=60000")
+    wait_until(lambda: get(server, "/inside").text.split() == ["a"] * 3)
     began = time.monotonic()
     assert server.stop(signal.SIGTERM) == 0
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
     assert "cut" in server.console_text()
 
 
