@@ -19,11 +19,12 @@ from tests.waiting import wait_until
 APP = "tests.live.apps.blocking:app"
 
 
-def begin(server: LiveServer, seconds: float) -> Wire:
-    """A request that sleeps in its handler; returns once it is there."""
+def begin(server: LiveServer, until: float | Path) -> Wire:
+    """A request that stays in its handler for so long, or until there is such a file; returns once it is
+    there."""
     wire = server.connect()
-    wire.request("GET", f"/sleep?{seconds}")
-    server.wait_for_text(f"begun {seconds}")
+    wire.request("GET", f"/until?{until}" if isinstance(until, Path) else f"/sleep?{until}")
+    server.wait_for_text(f"begun {until}")
     return wire
 
 
@@ -78,15 +79,16 @@ def test_a_second_ctrl_c_ends_at_once(serve: Serve) -> None:
 # --- SIGTERM
 
 
-def test_term_lets_running_requests_finish(serve: Serve) -> None:
+def test_term_lets_running_requests_finish(serve: Serve, tmp_path: Path) -> None:
     server = serve(APP)
-    with begin(server, 1.5) as wire:
+    with begin(server, tmp_path / "enough") as wire:
         server.send_signal(signal.SIGTERM)
-        wait_until(server.refuses_connections, 1.2, "the listening socket is closed")
+        wait_until(server.refuses_connections, what="the listening socket is closed")
+        (tmp_path / "enough").touch()
         reply = wire.read_reply()
         assert reply.status == 200
         assert reply.get("Connection") == "close"
-    assert server.wait(2) == 0
+    assert server.wait(10) == 0
     assert "Traceback" not in server.console_text()
 
 
@@ -96,7 +98,7 @@ def test_term_closes_idle_connections_at_once(serve: Serve) -> None:
         wire.get("/")
         server.send_signal(signal.SIGTERM)
         assert wire.is_closed()
-    assert server.wait(2) == 0
+    assert server.wait(10) == 0
 
 
 def test_term_waits_no_longer_than_shutdown_timeout(serve: Serve) -> None:
@@ -104,7 +106,7 @@ def test_term_waits_no_longer_than_shutdown_timeout(serve: Serve) -> None:
     with begin(server, 60):
         begun = time.monotonic()
         server.stop(signal.SIGTERM)
-    assert 0.2 < time.monotonic() - begun < 2.5
+    assert 0.2 < time.monotonic() - begun < 15
 
 
 def test_ctrl_c_cuts_a_drain_short(serve: Serve) -> None:
@@ -140,4 +142,4 @@ def test_as_process_1_signals_are_obeyed(
         [child] = Path(f"/proc/{outer}/task/{outer}/children").read_text().split()
         # unshare reports its child's exit status as its own.
         subprocess.run(["kill", f"-{int(number)}", child], check=True)
-        assert server.wait(3) == status
+        assert server.wait(10) == status

@@ -169,7 +169,7 @@ def test_and_so_it_does_whatever_its_handler_waits_for(
 
 def test_but_not_those_that_are_detached(site: Site, crowd: ManyServers) -> None:
     server = site(server="response_timeout = 60")
-    crowd.delay(0, 1.0)
+    crowd.delay(0, 10)
     with server.connect() as wire:
         wire.request("GET", f"/detached?url={quote(url_of(crowd), safe='')}")
         wait_until(lambda: crowd.seen()["requests"][0] == 1, 5, "it is asked")

@@ -1,6 +1,7 @@
 """Handlers that stay away for a while: ``/sleep?SECONDS&…`` says on stderr when it has begun.
 
-``/until?PATH`` says so too, and stays until there is such a file, but for a minute at most.  ``/thread`` leaves a thread behind for which the interpreter would wait at its end.
+``/until?PATH`` says so too, and stays until there is such a file, but for a minute at most.
+``/thread`` leaves a thread behind for which the interpreter would wait at its end.
 """
 
 from __future__ import annotations
