@@ -5,6 +5,7 @@ The tests of what only parking gives ask for the compiled build; all others are 
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import select
 import signal
@@ -31,17 +32,34 @@ Site = Callable[..., LiveServer]
 REPO = Path(__file__).resolve().parents[2]
 
 
+def conf_of(threads: int, park: str, server: str) -> str:
+    """The application at /, which parks, at /no, which does not, and at /slow, which is known to last."""
+    app = "tests.live.apps.parking:app"
+    return (
+        f"[server]\nthreads = {threads}\naccess_log = no\npython_path = {REPO}\n{server}\n"
+        f"[routes:line]\n/ = {app}\n/no = {app}\n/slow = {app}\n"
+        f"[mount /]\npark = {park}\n[mount /slow]\nlane = waits\n"
+    )
+
+
 @pytest.fixture
 def site(serve_conf: Serve) -> Site:
-    """The application at /, which parks, at /no, which does not, and at /slow, which is known to last."""
+    """``site(threads, park=, server=)``: one for this test."""
 
     def start(threads: int, *, park: str = "yes", server: str = "") -> LiveServer:
-        app = "tests.live.apps.parking:app"
-        return serve_conf(
-            f"[server]\nthreads = {threads}\naccess_log = no\npython_path = {REPO}\n{server}\n"
-            f"[routes:line]\n/ = {app}\n/no = {app}\n/slow = {app}\n"
-            f"[mount /]\npark = {park}\n[mount /slow]\nlane = waits\n"
-        )
+        return serve_conf(conf_of(threads, park, server))
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def shared_site(serve_conf_module: Serve) -> Site:
+    """As ``site``: one for all tests that ask for the same one.  What it has learnt of routes is known to the
+    next: who is to be a surprise asks for a path of its own."""
+
+    @functools.cache
+    def start(threads: int, *, park: str = "yes", server: str = "") -> LiveServer:
+        return serve_conf_module(conf_of(threads, park, server))
 
     return start
 
@@ -68,11 +86,12 @@ def get_all(server: LiveServer, targets: list[str], *, version: str = "1.1") -> 
 @pytest.mark.parametrize("version", ["1.1", "1.0"])
 @pytest.mark.parametrize("kind", ["plain", "begun", "writes", "stream", "state"])
 @pytest.mark.parametrize("threads", [0, 1, 4])
-def test_waits_keep_no_thread(site: Site, threads: int, kind: str, version: str) -> None:
+def test_waits_keep_no_thread(shared_site: Site, threads: int, kind: str, version: str) -> None:
     """Also those of HTTP/1.0, which have no lane and are jobs of the executor."""
-    server = site(threads)
+    server = shared_site(threads)
     tokens = [f"t{number}" for number in range(30)]
-    targets = [f"/{kind}?token={token}&for=300" for token in tokens]
+    route = "lane" if version == "1.1" else "job"
+    targets = [f"/{kind}/{route}?token={token}&for=300" for token in tokens]
     bodies, seconds = get_all(server, targets, version=version)
     times = 3 if kind in ("writes", "stream") else 1
     assert bodies == [token * times for token in tokens]
@@ -81,8 +100,8 @@ def test_waits_keep_no_thread(site: Site, threads: int, kind: str, version: str)
 
 @only_parked
 @pytest.mark.parametrize("threads", [0, 1, 4])
-def test_waits_with_a_chunked_body_keep_no_thread(site: Site, threads: int) -> None:
-    server = site(threads)
+def test_waits_with_a_chunked_body_keep_no_thread(shared_site: Site, threads: int) -> None:
+    server = shared_site(threads)
     began = time.monotonic()
     wires = [server.connect() for _ in range(20)]
     for number, wire in enumerate(wires):
@@ -98,8 +117,8 @@ def test_waits_with_a_chunked_body_keep_no_thread(site: Site, threads: int) -> N
 
 @only_parked
 @pytest.mark.parametrize("threads", [0, 4])
-def test_a_parked_handler_does_not_use_up_the_recursion_of_the_next(site: Site, threads: int) -> None:
-    server = site(threads)
+def test_a_parked_handler_does_not_use_up_the_recursion_of_the_next(shared_site: Site, threads: int) -> None:
+    server = shared_site(threads)
     alone = int(get(server, "/depth").text)
     depths, _ = get_all(server, ["/depth?for=300"] * 20)
     assert min(map(int, depths)) > alone - 50
@@ -271,11 +290,11 @@ def test_those_who_connect_are_served_while_a_thousand_waits_end(site: Site) -> 
 @pytest.mark.parametrize("kind", ["plain", "begun", "writes", "stream", "state"])
 @pytest.mark.parametrize("threads", [0, 4])
 def test_what_belongs_to_a_request_is_there_behind_its_waits(
-    site: Site, threads: int, kind: str, park: str
+    shared_site: Site, threads: int, kind: str, park: str
 ) -> None:
-    server = site(threads, park=park)
+    server = shared_site(threads, park=park)
     tokens = [f"t{number}" for number in range(8)]
-    bodies, _ = get_all(server, [f"/{kind}?token={token}&for=20" for token in tokens])
+    bodies, _ = get_all(server, [f"/{kind}/own?token={token}&for=20" for token in tokens])
     times = 3 if kind in ("writes", "stream") else 1
     assert bodies == [token * times for token in tokens]
 
@@ -287,18 +306,18 @@ def test_what_belongs_to_a_request_is_there_behind_its_waits(
     [("in=50", "mine"), ("in=50&error=1", "ZeroDivisionError"), ("in=700&for=100", "WaitTimeout")],
 )
 def test_a_future_is_completed_from_another_thread(
-    site: Site, path: str, version: str, query: str, text: str
+    shared_site: Site, path: str, version: str, query: str, text: str
 ) -> None:
-    server = site(4)
+    server = shared_site(4)
     assert get(server, f"{path}/future?token=mine&{query}", version=version).text == text
 
 
 @pytest.mark.parametrize("version", ["1.1", "1.0"])
 @pytest.mark.parametrize("target", ["/plain?token=a&for=60000", "/never?token=a", "/no/never?token=a"])
-def test_a_client_that_hangs_up_ends_the_wait(site: Site, target: str, version: str) -> None:
+def test_a_client_that_hangs_up_ends_the_wait(shared_site: Site, target: str, version: str) -> None:
     if "plain" in target and not PARKS:
         pytest.skip("skitai.sleep is time.sleep here")
-    server = site(4)
+    server = shared_site(4, server="response_timeout = 60")
     wire = server.connect()
     wire.request("GET", target, version=version)
     wait_until(lambda: get(server, "/inside").text == "a")
@@ -307,8 +326,8 @@ def test_a_client_that_hangs_up_ends_the_wait(site: Site, target: str, version: 
 
 
 @pytest.mark.parametrize("threads", [1, 4])
-def test_a_half_close_ends_no_wait(site: Site, threads: int) -> None:
-    server = site(threads)
+def test_a_half_close_ends_no_wait(shared_site: Site, threads: int) -> None:
+    server = shared_site(threads)
     with server.connect() as wire:
         wire.request("GET", "/plain?token=a&for=300")
         wire.half_close()
@@ -317,10 +336,10 @@ def test_a_half_close_ends_no_wait(site: Site, threads: int) -> None:
 
 @pytest.mark.parametrize("version", ["1.1", "1.0"])
 @pytest.mark.parametrize("target", ["/plain?token=a&for=60000", "/never?token=a", "/no/never?token=a"])
-def test_response_timeout_answers_and_ends_the_wait(site: Site, target: str, version: str) -> None:
+def test_response_timeout_answers_and_ends_the_wait(shared_site: Site, target: str, version: str) -> None:
     if "plain" in target and not PARKS:
         pytest.skip("skitai.sleep is time.sleep here")
-    server = site(4, server="response_timeout = 300ms")
+    server = shared_site(4, server="response_timeout = 300ms")
     asked = time.monotonic()
     assert get(server, target, version=version).status == 503
     assert time.monotonic() - asked < 15
