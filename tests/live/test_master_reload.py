@@ -69,7 +69,7 @@ def test_no_request_is_lost(serve: Serve, threads: str) -> None:
     has_workers(server, 2)
     crowd = Steady((server.host, server.port))
     crowd.start()
-    for _ in range(3):
+    for _ in range(2):
         former = set(workers(server))
         reload(server)
         wait_until(lambda gone=former: not gone & set(workers(server)), 15)
