@@ -41,11 +41,13 @@ FILES = {
     "mount/503.html": b"503 of the mount",
     "mount/408.html": b"x" * 5000,
 }
+#: /app/late keeps one of four threads: were it half of them, the process would be replaced, and with it
+#: the connections of the next test.
 CONF = """
 [server]
 error_pages = server
 error_page_max = 1k
-threads = 2
+threads = 4
 [routes:line]
 / = www
 /mount = www
