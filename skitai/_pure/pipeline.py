@@ -8,6 +8,11 @@ speaks up after the rows.  Results come in the order of statements.
 A mark is dear: the server sends what it has at each of them, a system call there and one or two here
 (measured: 31 us of the server and 23 of the client for a row with a mark, 16 and 6 where 32 rows share one).
 
+Where the connection ends, libpq forgets which statements are under way (17.0: ``pqDropConnection``), though
+what it has read of their answers is still there to be parsed.  It then takes the columns of the next one for
+what a Describe has asked for, and says that all is well, without a row.  No statement here is a Describe, so
+that is no answer; and behind it libpq passes over all that is left.
+
 Values become Python's by the casters of psycopg2, which are called as its own cursor calls them: the text of
 the value, as bytes, and a cursor, which must be a real one (None crashes the interpreter).  The compiled twin
 does the work of the commonest ones itself, and only where nobody has put another caster in their place.
@@ -168,6 +173,9 @@ class Pipeline:
             lib.PQclear(result)  # not run, or the end of the connection, of which the server has said why
             return
         status = lib.PQresultStatus(result)
+        if status == _OK and lib.PQnfields(result):
+            lib.PQclear(result)  # a description without its rows: see the head of this file
+            return
         if status not in (_OK, _TUPLES):
             if len(self._held) == self._marks[0]:
                 self._held.clear()  # it is the transaction that is refused

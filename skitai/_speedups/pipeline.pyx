@@ -225,6 +225,9 @@ cdef class Pipeline:
         if self.is_refused():
             self.clear(result)  # not run, or the end of the connection, of which the server has said why
             return 0
+        if status == OK and self.count_columns(result):
+            self.clear(result)  # a description without its rows: see the head of the pure twin
+            return 0
         if status != OK and status != TUPLES:
             if len(self.held) == self.marks[0]:
                 self.held.clear()  # it is the transaction that is refused

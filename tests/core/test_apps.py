@@ -19,6 +19,7 @@ import pytest
 from skitai.core.apps import MountedApp, load_application
 from skitai.core.config.targets import AppTarget
 from skitai.errors import AppLoadError
+from tests.waiting import wait_until
 
 SAY = "def app(environ, start_response):\n    return [{}]\n"
 
@@ -489,13 +490,12 @@ def test_named_modules_reload_too_and_only_those_beside_them(tmp_path, monkeypat
 
 def test_files_are_looked_at_no_more_often_than_the_interval(tmp_path):
     write(tmp_path, app=SAY.format("b'old'"))
-    app = MountedApp(target(tmp_path), use_reloader=True, check_interval=0.2)
+    app = MountedApp(target(tmp_path), use_reloader=True, check_interval=1.0)
     app.load()
     app.refresh()
     write(tmp_path, app=SAY.format("b'new'"))
     assert ask(app) == b"old"
-    time.sleep(0.2)
-    assert ask(app) == b"new"
+    wait_until(lambda: ask(app) == b"new")
 
 
 def test_a_file_saved_again_while_it_was_being_loaded_is_loaded_again(tmp_path):

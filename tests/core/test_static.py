@@ -463,7 +463,7 @@ def test_only_regular_files_are_served_and_nothing_blocks(client: Client, root: 
         started = time.monotonic()
         assert client.get("/fifo") is None
         assert client.get("/socket") is None
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 5
     client_of_devices = Client(folder_of(Path("/dev")))
     assert client_of_devices.get("/null") is None
 

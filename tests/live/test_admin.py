@@ -66,14 +66,14 @@ def test_health_and_numbers_while_every_thread_is_blocked(serve_conf: Serve, tmp
     assert get(tmp_path, "/threads")[0] == 403
     with server.connect() as wire:
         wire.get("/")
-    assert metric(tmp_path, "skitai_requests_total") == 1
+    wait_until(lambda: metric(tmp_path, "skitai_requests_total") == 1)
     blocked: list[Wire] = []
     for _ in range(6):
         blocked.append(server.connect())
         blocked[-1].send(b"GET /sleep?5 HTTP/1.1\r\nHost: a\r\n\r\n")
     began = time.monotonic()
     assert get(tmp_path, "/readyz")[0] == 200
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 4, "it has waited for a handler"
     shown = skitai(tmp_path / "home", "threads")
     assert shown.returncode == 0, shown.stderr
     assert re.search(r"worker \d+, skitai-loop", shown.stdout)
@@ -120,7 +120,7 @@ def test_two_of_one_name_serve_and_one_can_be_asked(serve_conf: Serve, tmp_path:
     text = "[routes:line]\n/ = tests.live.apps.blocking:app\n"
     serve_conf(text)
     second = serve_conf(text)
-    assert "operators cannot ask this instance: " in second.stderr_text()
+    second.wait_for_text("operators cannot ask this instance: ")
     with second.connect() as wire:
         assert wire.get("/").status == 200
     with socket.socket(socket.AF_UNIX) as sock:
@@ -130,7 +130,7 @@ def test_two_of_one_name_serve_and_one_can_be_asked(serve_conf: Serve, tmp_path:
 def test_workers_that_have_served_enough_are_replaced_and_nobody_notices(serve_conf: Serve) -> None:
     server = serve_conf("[server]\nmax_requests = 20\n[routes:line]\n/ = tests.live.apps.blocking:app\n")
     pids: set[int] = set()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while len(pids) < 3 and time.monotonic() < deadline:
         with server.connect() as wire:
             for _ in range(5):

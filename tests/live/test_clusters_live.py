@@ -72,7 +72,7 @@ def p99_before_and_after_a_fault(site: Site, begin: Begin) -> tuple[float, float
     start = load.go_on(2.0)
     fault = monotonic()
     site.members[2].delay_all(50 * DELAY)
-    load.go_on(5.0)
+    load.go_on(4.0)
     end = monotonic()
     load.stop()
     site.members[2].delay_all(DELAY)

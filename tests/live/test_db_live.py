@@ -88,7 +88,7 @@ def test_a_client_that_goes_ends_its_statement(serve_conf: Serve, postgres: Post
         wire.request("GET", "/sleep?30")
         wait_until(lambda: postgres.running("'asleep'") == 1)
         wire.reset()
-    wait_until(lambda: postgres.running("'asleep'") == 0, timeout=2)
+    wait_until(lambda: postgres.running("'asleep'") == 0, timeout=15)
 
 
 def test_a_client_that_goes_rolls_its_transaction_back(serve_conf: Serve, postgres: Postgres) -> None:
@@ -97,8 +97,8 @@ def test_a_client_that_goes_rolls_its_transaction_back(serve_conf: Serve, postgr
         wire.request("GET", "/hold")
         wait_until(lambda: postgres.running("'held'") == 1)
         wire.reset()
-    wait_until(lambda: postgres.running("'held'") == 0, timeout=2)
-    wait_until(lambda: "idle in transaction" not in postgres.sessions(), timeout=2)
+    wait_until(lambda: postgres.running("'held'") == 0, timeout=15)
+    wait_until(lambda: "idle in transaction" not in postgres.sessions(), timeout=15)
     assert postgres.execute("SELECT to_regclass('held')") == [(None,)]
 
 
@@ -108,7 +108,7 @@ def test_a_server_that_stops_ends_what_it_has_asked(serve_conf: Serve, postgres:
         wire.request("GET", "/hold")
         wait_until(lambda: postgres.running("'held'") == 1)
         server.stop()
-    wait_until(lambda: postgres.running("'held'") == 0, timeout=1)
+    wait_until(lambda: postgres.running("'held'") == 0, timeout=15)
     assert postgres.execute("SELECT to_regclass('held')") == [(None,)]
 
 
@@ -132,7 +132,7 @@ def test_a_script_that_ends_ends_what_it_has_asked(postgres: Postgres, is_shared
         timeout=30,
         check=False,
     )
-    wait_until(lambda: postgres.running("'asked'") == 0, timeout=1)
+    wait_until(lambda: postgres.running("'asked'") == 0, timeout=15)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"%d\n" % is_shared, b"")
 
 

@@ -54,13 +54,13 @@ def test_two_slow_requests_of_different_kinds_leave_a_thread_for_a_third(serve: 
     """The first is a job of a worker, the second lasts in the leader: somebody has to be left to lead."""
     server = serve(APP, "--threads", "4")
     with server.connect() as job, server.connect() as inline, server.connect() as third:
-        job.request("GET", "/plain/a?token=a&before=1500", version="1.0")
+        job.request("GET", "/plain/a?token=a&before=5000", version="1.0")
         time.sleep(0.1)
-        inline.request("GET", "/plain/b?token=b&before=1500")
+        inline.request("GET", "/plain/b?token=b&before=5000")
         time.sleep(0.1)
         asked = time.monotonic()
         assert third.get("/plain/c?token=c").status == 200
-        assert time.monotonic() - asked < 0.5
+        assert time.monotonic() - asked < 1.5
 
 
 def test_a_crowd_that_comes_first_waits_in_all_threads_once_the_route_is_known(serve: Serve) -> None:
@@ -83,9 +83,9 @@ def test_response_timeout_of_a_mount_is_kept_for_a_call_that_lasts(serve_conf: S
     )
     with server.connect() as wire:
         asked = time.monotonic()
-        reply = wire.get(f"/app/{kind}?token=a&before=4000")
+        reply = wire.get(f"/app/{kind}?token=a&before=10000")
         assert reply.status == 503
-        assert time.monotonic() - asked < 2
+        assert time.monotonic() - asked < 5
 
 
 @pytest.mark.parametrize("threads", ["0", "4"])

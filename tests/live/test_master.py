@@ -45,9 +45,9 @@ def ask(server: LiveServer, path: str = "/pid") -> str:
 
 def has_workers(server: LiveServer, count: int) -> None:
     """Wait until so many are ready."""
-    wait_until(lambda: len(workers(server)) == count, 10, f"{count} workers")
+    wait_until(lambda: len(workers(server)) == count, what=f"{count} workers")
     pattern = r"worker of instance \S+ pid (\d+)"
-    wait_until(lambda: set(workers(server)) <= set(map(int, re.findall(pattern, server.stderr_text()))), 10)
+    wait_until(lambda: set(workers(server)) <= set(map(int, re.findall(pattern, server.stderr_text()))))
 
 
 # --- how many
@@ -189,20 +189,21 @@ def test_it_ends_with_all_workers(serve: Serve, number: int, status: int) -> Non
     server = serve(APP, "--processes", "2")
     has_workers(server, 2)
     pids = workers(server)
-    assert server.stop(number, timeout=3) == status
+    assert server.stop(number, timeout=10) == status
     assert not any(map(is_alive, pids))
     assert "Traceback" not in server.console_text()
 
 
-def test_term_lets_requests_finish(serve: Serve) -> None:
+def test_term_lets_requests_finish(serve: Serve, tmp_path: Path) -> None:
     server = serve(APP, "--processes", "2")
     with server.connect() as wire:
-        wire.request("GET", "/sleep?1")
-        server.wait_for_text("begun 1")
+        wire.request("GET", f"/until?{tmp_path}/enough")
+        server.wait_for_text(f"begun {tmp_path}/enough")
         server.send_signal(signal.SIGTERM)
-        wait_until(server.refuses_connections, 0.8)
+        wait_until(server.refuses_connections)
+        (tmp_path / "enough").touch()
         assert wire.read_reply().status == 200
-    assert server.wait(2) == 0
+    assert server.wait(10) == 0
 
 
 def test_what_does_not_end_in_time_is_ended(serve: Serve) -> None:
@@ -214,7 +215,7 @@ def test_what_does_not_end_in_time_is_ended(serve: Serve) -> None:
         os.kill(pid, signal.SIGSTOP)  # so that it cannot even give up by itself
         begun = time.monotonic()
         server.stop()
-        assert time.monotonic() - begun < 4
+        assert time.monotonic() - begun < 20
     assert not is_alive(pid)
 
 
@@ -224,10 +225,8 @@ def test_ctrl_c_in_a_terminal_ends_it(serve: Serve) -> None:
     with server.connect() as wire:
         wire.request("GET", "/sleep?60")
         server.wait_for_text("begun 60")
-        begun = time.monotonic()
         server.press_ctrl_c()
-        assert server.wait(3) == 130
-    assert time.monotonic() - begun < 2
+        assert server.wait(10) == 130
     assert "Traceback" not in server.console_text()
 
 
@@ -236,7 +235,7 @@ def test_ctrl_c_while_the_application_is_imported(serve: Serve, tmp_path: Path) 
     server = serve("slow:app", "--processes", "2", cwd=tmp_path, ready=False)
     server.wait_for_text("here")
     server.press_ctrl_c()
-    assert server.wait(3) == 130
+    assert server.wait(10) == 130
     assert "Traceback" not in server.console_text()
 
 
@@ -249,7 +248,7 @@ def test_workers_end_when_their_master_is_killed(serve: Serve) -> None:
         server.wait_for_text("begun 1")
         os.kill(server.process.pid, signal.SIGKILL)
         assert wire.read_reply().status == 200  # what was asked is answered
-    wait_until(lambda: not any(map(is_alive, pids)), 5)
+    wait_until(lambda: not any(map(is_alive, pids)))
     assert server.refuses_connections()
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.live.program import Serve
+from tests.live.program import LiveServer, Serve
 
 #: Its name in the server is made up; `double` is found by a plain import of the same folder.
 SITE = """
@@ -31,21 +32,38 @@ def app(environ, start_response):
 """
 
 
-@pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
-@pytest.mark.parametrize("master", ["no", "yes"])
-@pytest.mark.parametrize("folder", [".", "apps"])
-@pytest.mark.skipif(sys.platform == "win32", reason="there is spawn alone on Windows")
-def test_a_pool(serve_conf: Serve, tmp_path: Path, folder: str, master: str, method: str) -> None:
-    (tmp_path / folder).mkdir(exist_ok=True)
-    (tmp_path / folder / "site_app.py").write_text(SITE)
-    (tmp_path / folder / "helper.py").write_text("def double(n):\n    return 2 * n\n")
+# In this order: what a child imports from the one folder is not in the other one yet.
+@pytest.fixture(scope="module", params=["apps", "."])
+def folder(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module", params=["no", "yes"])
+def master(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def server(serve_conf_module: Serve, module_path: Path, folder: str, master: str) -> Iterator[LiveServer]:
+    """At its end nothing of the pools keeps it."""
+    assert not (module_path / "helper.py").exists() or folder == "."
+    place = module_path / folder
+    place.mkdir(exist_ok=True)
+    (place / "site_app.py").write_text(SITE)
+    (place / "helper.py").write_text("def double(n):\n    return 2 * n\n")
     target = "site_app:app" if folder == "." else f"{folder}/site_app:app"
-    server = serve_conf(
+    server = serve_conf_module(
         f"[server]\nmaster = {master}\nresponse_timeout = 30\n[routes:line]\n/ = {target}\n",
     )
+    yield server
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
+@pytest.mark.skipif(sys.platform == "win32", reason="there is spawn alone on Windows")
+def test_a_pool(server: LiveServer, method: str) -> None:
     with server.connect(timeout=30) as wire:
         reply = wire.get(f"/{method}")
     # Those that are other interpreters have not loaded the server.
     expected = ("__main__", True) if method == "fork" else ("__mp_main__", False)
     assert reply.text == f"42 {expected}", server.console_text()
-    assert server.stop() == 0

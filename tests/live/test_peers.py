@@ -109,7 +109,7 @@ def test_a_kept_connection_is_bad_behind_its_first_answer(bad_peer: BadPeers, ki
     peer = bad_peer(KINDS[kind])
     with socket.create_connection((peer.host, peer.port)) as sock:
         sock.sendall(HEAD if "HEAD" in kind else GET)
-        data = b"".join(received(sock, 0.2))
+        data = b"".join(received(sock, 0.5))
         head, _, rest = data.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 20")
         if data == answer() and "next" in kind:
@@ -125,9 +125,9 @@ def test_a_kept_connection_is_bad_behind_its_first_answer(bad_peer: BadPeers, ki
 def test_an_answer_before_the_request(bad_peer: BadPeers) -> None:
     peer = bad_peer(KINDS["answer before the request"])
     with socket.create_connection((peer.host, peer.port)) as sock:
-        assert b"".join(received(sock, 0.2)) == answer(b"early")
+        assert b"".join(received(sock, 0.5)) == answer(b"early")
         sock.sendall(GET)
-        assert b"".join(received(sock, 0.2)) == answer(STALE)
+        assert b"".join(received(sock, 0.5)) == answer(STALE)
 
 
 def test_an_upload_is_refused(bad_peer: BadPeers, session: requests.Session) -> None:

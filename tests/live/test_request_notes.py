@@ -114,12 +114,12 @@ def test_json_has_times_of_waiting(site: Serve) -> None:
     server = site(f"log_fields = {ALL}", "log_format = json", "threads = 1")
     server.host, server.port = "127.0.0.1", int(server.wait_for_text(r"on http://127\.0\.0\.1:(\d+)")[1])
     with server.connect() as first, server.connect() as second:
-        first.request("GET", "/slow/sleep?0.6", PARENT)
-        server.wait_for_text("begun 0.6")
+        first.request("GET", "/slow/sleep?1", PARENT)
+        server.wait_for_text("begun 1")
         second.request("GET", "/slow/sleep?0", PARENT)
         assert first.read_reply().status == 200
         assert second.read_reply().status == 200
-    waited, held_up = entry(server, "/slow/sleep?0"), entry(server, "/slow/sleep?0.6")
+    waited, held_up = entry(server, "/slow/sleep?0"), entry(server, "/slow/sleep?1")
     assert 100 < waited["queue_ms"] <= waited["execution_ms"] < 5000
     assert held_up["queue_ms"] < 500 < held_up["execution_ms"]
     assert (waited["trace"], waited["span"]) == (TRACE, SPAN)

@@ -174,7 +174,7 @@ def test_a_process_that_does_not_read_holds_up_nobody(site: Site) -> None:
     late = []
     with suppress(TimeoutError):
         while True:
-            late.append(int(other.hear(1).split()[0]))
+            late.append(int(other.hear(3).split()[0]))
     assert late == list(range(len(late))), "what it has got is whole"
     assert len(late) < 3000
     status = json.loads(other.ask("status"))

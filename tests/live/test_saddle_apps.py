@@ -130,8 +130,7 @@ def test_a_changed_package_is_there_for_the_next_request(
     url = f"{larger.url}/large/hello/x"
     assert session.get(url).text == "/large?num1=1&num2=2"
     source.write_text(SUB.replace("1, 2", "3, 4"))
-    time.sleep(0.05)  # it looks every 20 ms
-    assert session.get(url).text == "/large?num1=3&num2=4"
+    answers(session, url, "/large?num1=3&num2=4")
     source.write_text("def hello(:\n")
     reply = answers(session, url, "SyntaxError", 500)
     assert "sub.py" in reply.text
@@ -142,14 +141,15 @@ def test_a_changed_package_is_there_for_the_next_request(
 def test_a_request_under_way_ends_on_the_code_it_began_with(
     tmp_path: Path, serve_conf: Serve, session: requests.Session
 ) -> None:
-    slow = APP + "\n\n@app.route('/slow')\ndef slow(was):\n  import time\n  time.sleep(1)\n  return WORD\n"
+    slow = APP + "\n\n@app.route('/slow')\ndef slow(was):\n  import time\n  print('begun', flush=True)\n"
+    slow += "  time.sleep(1)\n  return WORD\n"
     site = folder_of(tmp_path / "site", app=slow + "WORD = 'old'\n", sub=SUB)
     server = serve_conf(f"[routes:line]\n/ = {site}/app:app\n")
     answers(session, f"{server.url}/hello/x", "num1")
     replies: list[str] = []
     thread = threading.Thread(target=lambda: replies.append(requests.get(f"{server.url}/slow").text))
     thread.start()
-    time.sleep(0.3)
+    server.wait_for_text("begun")
     (site / "app.py").write_text(slow + "WORD = 'new'\n")
     (site / "sub.py").write_text(SUB.replace("1, 2", "5, 6"))
     answers(session, f"{server.url}/hello/x", "num1=5")

@@ -14,17 +14,28 @@ import pytest
 
 from tests.live.program import LiveServer, Serve
 from tests.live.wire import Wire
-from tests.waiting import wait_until
+from tests.waiting import takes_less_than, wait_until
 
 APP = "tests.live.apps.blocking:app"
 
 
-def begin(server: LiveServer, seconds: float) -> Wire:
-    """A request that sleeps in its handler; returns once it is there."""
+def begin(server: LiveServer, until: float | Path) -> Wire:
+    """A request that stays in its handler for so long, or until there is such a file; returns once it is
+    there."""
     wire = server.connect()
-    wire.request("GET", f"/sleep?{seconds}")
-    server.wait_for_text(f"begun {seconds}")
+    wire.request("GET", f"/until?{until}" if isinstance(until, Path) else f"/sleep?{until}")
+    server.wait_for_text(f"begun {until}")
     return wire
+
+
+def pressed_till_ended(server: LiveServer) -> float:
+    """Seconds from Ctrl-C to the end."""
+    pressed = time.monotonic()
+    server.press_ctrl_c()
+    assert server.wait() == 130
+    took = time.monotonic() - pressed
+    assert "Traceback" not in server.console_text()
+    return took
 
 
 # --- Ctrl-C
@@ -32,61 +43,59 @@ def begin(server: LiveServer, seconds: float) -> Wire:
 
 @pytest.mark.parametrize("threads", ["0", "4"])
 def test_ctrl_c_ends_an_idle_server(serve: Serve, threads: str) -> None:
-    server = serve(APP, "--threads", threads)
-    with server.connect() as wire:
-        wire.get("/")
-        pressed = time.monotonic()
-        server.press_ctrl_c()
-        assert server.wait() == 130
-    assert time.monotonic() - pressed < 1.2
-    assert "Traceback" not in server.console_text()
+    def end() -> float:
+        server = serve(APP, "--threads", threads)
+        with server.connect() as wire:
+            wire.get("/")
+            return pressed_till_ended(server)
+
+    takes_less_than(1.2, end)
 
 
 @pytest.mark.parametrize("threads", ["0", "4"])
 def test_ctrl_c_ends_within_a_second_with_a_handler_blocked(serve: Serve, threads: str) -> None:
-    server = serve(APP, "--threads", threads, "--response-timeout", "100")
-    with begin(server, 60):
-        pressed = time.monotonic()
-        server.press_ctrl_c()
-        assert server.wait() == 130
-    assert time.monotonic() - pressed < 1.2
-    assert "Traceback" not in server.console_text()
+    def end() -> float:
+        server = serve(APP, "--threads", threads, "--response-timeout", "100")
+        with begin(server, 60):
+            return pressed_till_ended(server)
+
+    takes_less_than(1.2, end)
 
 
 def test_ctrl_c_does_not_wait_for_threads_of_the_application(serve: Serve) -> None:
-    server = serve(APP)
-    with server.connect() as wire:
-        wire.get("/thread")
-    pressed = time.monotonic()
-    server.press_ctrl_c()
-    assert server.wait() == 130
-    assert time.monotonic() - pressed < 1.2
+    def end() -> float:
+        server = serve(APP)
+        with server.connect() as wire:
+            wire.get("/thread")
+        return pressed_till_ended(server)
+
+    takes_less_than(1.2, end)
 
 
 def test_a_second_ctrl_c_ends_at_once(serve: Serve) -> None:
-    server = serve(APP)
-    with begin(server, 60):
-        server.press_ctrl_c()
-        server.wait_for_text("(?i)interrupted|stopping")
-        pressed = time.monotonic()
-        server.press_ctrl_c()
-        assert server.wait() == 130
-    assert time.monotonic() - pressed < 0.3
-    assert "Traceback" not in server.console_text()
+    def end() -> float:
+        server = serve(APP)
+        with begin(server, 60):
+            server.press_ctrl_c()
+            server.wait_for_text("(?i)interrupted|stopping")
+            return pressed_till_ended(server)
+
+    takes_less_than(0.3, end)
 
 
 # --- SIGTERM
 
 
-def test_term_lets_running_requests_finish(serve: Serve) -> None:
+def test_term_lets_running_requests_finish(serve: Serve, tmp_path: Path) -> None:
     server = serve(APP)
-    with begin(server, 1.5) as wire:
+    with begin(server, tmp_path / "enough") as wire:
         server.send_signal(signal.SIGTERM)
-        wait_until(server.refuses_connections, 1.2, "the listening socket is closed")
+        wait_until(server.refuses_connections, what="the listening socket is closed")
+        (tmp_path / "enough").touch()
         reply = wire.read_reply()
         assert reply.status == 200
         assert reply.get("Connection") == "close"
-    assert server.wait(2) == 0
+    assert server.wait(10) == 0
     assert "Traceback" not in server.console_text()
 
 
@@ -96,7 +105,7 @@ def test_term_closes_idle_connections_at_once(serve: Serve) -> None:
         wire.get("/")
         server.send_signal(signal.SIGTERM)
         assert wire.is_closed()
-    assert server.wait(2) == 0
+    assert server.wait(10) == 0
 
 
 def test_term_waits_no_longer_than_shutdown_timeout(serve: Serve) -> None:
@@ -104,18 +113,18 @@ def test_term_waits_no_longer_than_shutdown_timeout(serve: Serve) -> None:
     with begin(server, 60):
         begun = time.monotonic()
         server.stop(signal.SIGTERM)
-    assert 0.2 < time.monotonic() - begun < 2.5
+    assert 0.2 < time.monotonic() - begun < 15
 
 
 def test_ctrl_c_cuts_a_drain_short(serve: Serve) -> None:
-    server = serve(APP)
-    with begin(server, 60):
-        server.send_signal(signal.SIGTERM)
-        wait_until(server.refuses_connections)
-        pressed = time.monotonic()
-        server.press_ctrl_c()
-        assert server.wait() == 130
-    assert time.monotonic() - pressed < 1.2
+    def end() -> float:
+        server = serve(APP)
+        with begin(server, 60):
+            server.send_signal(signal.SIGTERM)
+            wait_until(server.refuses_connections)
+            return pressed_till_ended(server)
+
+    takes_less_than(1.2, end)
 
 
 # --- in a container
@@ -140,4 +149,4 @@ def test_as_process_1_signals_are_obeyed(
         [child] = Path(f"/proc/{outer}/task/{outer}/children").read_text().split()
         # unshare reports its child's exit status as its own.
         subprocess.run(["kill", f"-{int(number)}", child], check=True)
-        assert server.wait(3) == status
+        assert server.wait(10) == status

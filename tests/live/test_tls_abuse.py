@@ -82,4 +82,4 @@ def is_cut_for(records: Records, record: Callable[[Records], bytes]) -> None:
         except ConnectionResetError:
             return True
 
-    wait_until(is_cut, 3.0)
+    wait_until(is_cut)

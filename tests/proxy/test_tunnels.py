@@ -110,7 +110,7 @@ def test_nothing_for_too_long() -> None:
             assert client.exactly(1) == b"x"
         assert client.rest() == b""
         assert asked.rest() == b""
-        assert any("tunnel_idle_timeout" in line for line in world.words.lines)
+        wait_until(lambda: any("tunnel_idle_timeout" in line for line in world.words.lines))
 
 
 def test_a_stop_ends_it() -> None:

@@ -100,7 +100,7 @@ class World:
         return Client(self.address)
 
     def ended(self) -> engine.Exchange:
-        return self.service.ended.get(timeout=5)
+        return self.service.ended.get(timeout=20)
 
     def connections(self) -> int:
         return len(self.engine.connections)
@@ -117,12 +117,12 @@ class ClientSocket(Protocol):
 
 
 class Client:
-    """One connection of a client; reads have a limit of 5 s."""
+    """One connection of a client; reads have a limit of 20 s."""
 
     def __init__(self, address: tuple[str, int] | ClientSocket) -> None:
         """``address``: or what is connected already."""
         self.sock: ClientSocket = (
-            socket.create_connection(address, timeout=5) if isinstance(address, tuple) else address
+            socket.create_connection(address, timeout=20) if isinstance(address, tuple) else address
         )
         self._rest = b""
 
@@ -142,19 +142,23 @@ class Client:
         lines = head.decode("latin-1").split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
         length = int(headers.get("content-length", 0)) if has_body else 0
-        while len(self._rest) < length:
+        pieces, size = [self._rest], len(self._rest)
+        while size < length:
             data = self.sock.recv(65536)
             assert data, "the connection ended within a body"
-            self._rest += data
+            pieces.append(data)
+            size += len(data)
+        self._rest = b"".join(pieces)
         body, self._rest = self._rest[:length], self._rest[length:]
         return int(lines[0].split(" ")[1]), headers, body
 
     def rest(self) -> bytes:
         """Everything until the server ends the connection."""
+        pieces = [self._rest]
+        self._rest = b""
         while data := self.sock.recv(65536):
-            self._rest += data
-        rest, self._rest = self._rest, b""
-        return rest
+            pieces.append(data)
+        return b"".join(pieces)
 
     def close(self) -> None:
         self.sock.close()
@@ -175,7 +179,7 @@ def world(
         yield made
     finally:
         made.engine.stop()
-        made.thread.join(5)
+        made.thread.join(20)
     assert not made.thread.is_alive()
     assert made.reports == []
 

@@ -45,8 +45,8 @@ def test_an_idle_connection_may_ask_once_more() -> None:
 
 def test_an_idle_connection_ends_by_its_own_clock() -> None:
     with world(limits=Limits(keep_alive=0.5)) as w:
-        client = idle_client(w)
         began = time.monotonic()
+        client = idle_client(w)
         drained = drain(w)
         assert client.rest() == b""
         assert 0.3 < time.monotonic() - began < 2
@@ -73,19 +73,21 @@ def test_a_connection_that_has_asked_nothing_yet_may_ask() -> None:
 
 
 def test_pipelined_requests_are_all_answered_and_the_last_says_close() -> None:
-    block = threading.Event()
+    begun, block = threading.Event(), threading.Event()
 
     def work(exchange: engine.Exchange) -> None:
         if exchange.head.target == "/0":
+            begun.set()
             block.wait(5)
         hello(exchange)
 
     for gently in (True, False):
+        begun.clear()
         block.clear()
         with world(work) as w:
             client = w.client()
             client.send(b"".join(get(f"/{number}") for number in range(40)))
-            time.sleep(0.1)
+            assert begun.wait(5)
             w.engine.drain(lambda: None, gently=gently)
             block.set()
             answers = [client.response() for _ in range(40)]
@@ -145,7 +147,5 @@ def test_what_is_counted() -> None:
         assert client.response()[0] == 400
         client.close()
         wait_until(lambda: w.connections() == 0)
-        counts = w.engine.counts
-        assert counts[Count.CONNECTIONS] == 3
-        assert counts[Count.REQUESTS] == 5
-        assert counts[Count.SERVER_ERRORS] == 2
+        counted = (Count.CONNECTIONS, Count.REQUESTS, Count.SERVER_ERRORS)
+        wait_until(lambda: [w.engine.counts[count] for count in counted] == [3, 5, 2])

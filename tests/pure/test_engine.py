@@ -238,7 +238,7 @@ def test_a_reader_that_stalls_is_cut_and_the_writer_is_told() -> None:
         assert told.wait(5)
         assert w.ended().progress is engine.Progress.GONE
         wait_until(lambda: w.connections() == 0)
-        assert w.service.limits_reached == ["send_stall_timeout"]
+        wait_until(lambda: w.service.limits_reached == ["send_stall_timeout"])
 
 
 def test_what_nobody_took_does_not_count_as_sent() -> None:
@@ -266,13 +266,13 @@ def test_a_slow_reader_is_not_taken_for_one_that_stalls() -> None:
         client = w.client()
         client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
         client.get()
-        until = time.monotonic() + 2.4
+        until = time.monotonic() + 1.7
         while time.monotonic() < until:
             assert client.sock.recv(8192)
             time.sleep(0.02)
         assert w.connections() == 1
         wait_until(lambda: w.connections() == 0)
-        assert w.service.limits_reached == ["send_stall_timeout"]
+        wait_until(lambda: w.service.limits_reached == ["send_stall_timeout"])
 
 
 def test_a_write_from_a_thread_waits_for_the_client() -> None:
@@ -470,11 +470,13 @@ def test_drain_max_decides_whether_the_connection_is_kept() -> None:
 def test_a_refused_client_that_falls_silent_is_left_after_linger_idle() -> None:
     with world(on_admit=refuse_large, limits=Limits(linger_idle=0.3, linger_timeout=30.0)) as w:
         client = w.client()
+        began = time.monotonic()
         client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 104857600\r\n\r\n")
         assert client.response()[0] == 413
         assert client.rest() == b""
-        assert w.connections() == 1  # our side is closed, the client's is still read
         wait_until(lambda: w.connections() == 0)
+        # Our side was closed at once; the client's was still read.
+        assert time.monotonic() - began >= 0.3
 
 
 def test_a_refused_client_that_goes_on_sending_is_left_after_linger_timeout() -> None:
@@ -586,46 +588,57 @@ def test_a_service_that_fails_after_the_response_does_not_keep_the_connection() 
 
 def test_a_thousand_pipelined_requests_do_not_keep_the_others_waiting() -> None:
     order: list[str] = []
+    all_sent = threading.Event()
+    all_sent.set()
 
     def work(exchange: engine.Exchange) -> None:
-        if not order:
-            time.sleep(0.3)  # in the loop thread: meanwhile all of them arrive
+        if exchange.head.target == "/greedy":
+            all_sent.wait(5)  # in the loop thread: meanwhile all of them arrive
         order.append(exchange.head.target)
         hello(exchange)
 
     with world(work) as w:
         greedy, modest = w.client(), w.client()
-        wait_until(lambda: w.connections() == 2)  # or the modest one is accepted when the others are over
+        # Accepted, and hands shaken, or the modest one is there only when the others are over.
+        for client in (greedy, modest):
+            client.get("/first")
+            assert client.response()[2] == b"/first"
+        all_sent.clear()
         greedy.send(b"GET /greedy HTTP/1.1\r\nHost: a\r\n\r\n" * 1000)
         modest.get("/modest")
+        all_sent.set()
         assert modest.response()[2] == b"/modest"
         assert [greedy.response()[2] for _ in range(1000)] == [b"/greedy"] * 1000
-        assert order.index("/modest") < 100
+        assert order.index("/modest") < 102
 
 
 def test_tiny_chunks_do_not_keep_the_others_waiting() -> None:
     """And all of them arrive, however often their connection has given way."""
     admitted: dict[str, engine.Exchange] = {}
     before_modest: list[int] = []
+    all_sent = threading.Event()
 
     def admit(exchange: engine.Exchange) -> None:
         admitted[exchange.head.target] = exchange
 
     def work(exchange: engine.Exchange) -> None:
         if exchange.head.target == "/block":
-            time.sleep(0.3)  # in the loop thread: meanwhile all of it arrives
+            all_sent.wait(5)  # in the loop thread: meanwhile all of it arrives
         elif exchange.head.target == "/modest":
             before_modest.append(len(admitted["/greedy"].context.data))
         hello(exchange)
 
     with world(work, on_admit=admit) as w:
         greedy, modest, blocking = w.client(), w.client(), w.client()
+        modest.get("/first")
+        assert modest.response()[2] == b"/first"
         greedy.send(b"POST /greedy HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
         wait_until(lambda: "/greedy" in admitted)
         blocking.get("/block")
         wait_until(lambda: "/block" in admitted)
         greedy.send(b"1\r\nx\r\n" * 9000 + b"0\r\n\r\n")
         modest.get("/modest")
+        all_sent.set()
         assert greedy.response()[2] == b"/greedy"
         assert modest.response()[2] == b"/modest"
         assert before_modest[0] < 2500  # a turn is 32 events, of 32 chunks each
@@ -775,8 +788,7 @@ def test_a_late_handler_is_answered_for_and_can_do_no_harm() -> None:
         if exchange.head.target != "/late":
             hello(exchange)
             return
-        time.sleep(1.0)
-        assert not exchange.is_current
+        wait_until(lambda: not exchange.is_current)
         try:
             hello(exchange)
         except ClientDisconnected as error:
@@ -844,7 +856,7 @@ def test_without_descriptors_the_longest_idle_gives_way_and_accepting_rests_if_n
         client.get("/late")
         assert client.response()[2] == b"/late"
         assert idle.rest() == b""
-        assert attempts[1] - attempts[0] < 0.1, "there was room at once"
+        assert attempts[1] - attempts[0] < 0.25, "there was room at once"
         assert attempts[2] - attempts[1] >= 0.2, "it spins"
         assert [report.splitlines()[0] for report in w.reports] == [
             "accepting a connection; paused for 0.25 s"
@@ -902,7 +914,7 @@ def test_one_address_may_be_limited() -> None:
         first.get()
         assert first.response()[0] == 200
         assert third.rest() == b""
-        assert w.service.limits_reached == ["connections_per_address_max"]
+        wait_until(lambda: w.service.limits_reached == ["connections_per_address_max"])
         second.close()
         wait_until(lambda: w.connections() == 1)
         fourth = w.client()
@@ -944,8 +956,12 @@ def drain(w: World) -> threading.Event:
 
 
 def test_draining_lets_requests_under_way_finish() -> None:
+    begun, gate = threading.Event(), threading.Event()
+
     def work(exchange: engine.Exchange) -> None:
-        time.sleep(0.3)
+        if exchange.head.target == "/busy":
+            begun.set()
+            gate.wait(5)
         hello(exchange)
 
     with world(in_thread(work)) as w:
@@ -953,9 +969,10 @@ def test_draining_lets_requests_under_way_finish() -> None:
         idle.get()
         idle.response()
         busy.get("/busy")
-        time.sleep(0.1)
+        assert begun.wait(5)
         drained = drain(w)
         assert idle.rest() == b""
+        gate.set()
         status, headers, body = busy.response()
         assert (status, headers["connection"], body) == (200, "close", b"/busy")
         assert drained.wait(5)
@@ -964,10 +981,11 @@ def test_draining_lets_requests_under_way_finish() -> None:
 
 
 def test_draining_answers_a_request_that_lies_in_the_socket() -> None:
-    block = threading.Event()
+    begun, block = threading.Event(), threading.Event()
 
     def work(exchange: engine.Exchange) -> None:
         if exchange.head.target == "/block":
+            begun.set()
             block.wait(5)  # holds the loop thread, so that the other request stays in its socket
         hello(exchange)
 
@@ -976,7 +994,7 @@ def test_draining_answers_a_request_that_lies_in_the_socket() -> None:
         waiting.get("/first")
         waiting.response()
         blocking.get("/block")
-        time.sleep(0.1)
+        assert begun.wait(5)
         drained = drain(w)
         waiting.get("/second")
         block.set()

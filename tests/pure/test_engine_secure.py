@@ -39,7 +39,7 @@ class SecureWorld(World):
     def client(self, *, crossing: bool = False) -> Client:
         if crossing:  # Python's own has no lock for that before 3.13
             return Client(SecureClient(self.address))
-        sock = socket.create_connection(self.address, timeout=5)
+        sock = socket.create_connection(self.address, timeout=20)
         return Client(client_context().wrap_socket(sock, server_hostname="test.example"))
 
 

@@ -11,6 +11,7 @@ import pytest
 from skitai._kernels import engine
 from skitai.limits import Limits
 from tests.pure.engine_world import Handler, World, world
+from tests.waiting import wait_until
 
 MEGABYTE = b"x" * (1 << 20)
 
@@ -74,6 +75,7 @@ def test_what_is_not_wanted_yet_stays_in_the_system() -> None:
         client = socket.create_connection(running.address)
         client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n")
         sent = fill(client)
+        wait_until(lambda: made and made[0].pieces)
         (sink,) = made
         assert sink.pieces == 1
         assert sink.size <= 65536 < sent
@@ -97,7 +99,7 @@ def test_the_clock_of_slow_clients_stands_while_nobody_reads() -> None:
         (sink,) = made
         client.send(b"def")
         in_the_loop(running, sink.exchange.resume_body)
-        threading.Event().wait(0.2)
+        wait_until(lambda: sink.size == 6)
         in_the_loop(running, sink.exchange.resume_body)
         assert client.response()[0] == 200
         client.close()
@@ -120,8 +122,8 @@ def test_100_is_for_whoever_passes_the_request_on() -> None:
     with world(never, on_admit=taking(made)) as running:
         client = running.client()
         client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n")
-        in_the_loop(running, lambda: None)
-        threading.Event().wait(0.2)
+        wait_until(lambda: made)
+        threading.Event().wait(0.1)  # of itself it says nothing
         in_the_loop(running, lambda: made[0].exchange.inform(103, [("Link", "</a>")]))
         in_the_loop(running, lambda: made[0].exchange.inform(100, []))
         expected = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"

@@ -15,6 +15,7 @@ from skitai._pure.engine.proxyheader import Announced, NotAnnounced, read_header
 from skitai.limits import Limits
 from tests.pure.certificates import Unnamed, client_context, server_context
 from tests.pure.engine_world import Client, ScriptedService
+from tests.waiting import wait_until
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
@@ -143,7 +144,7 @@ def test_without_a_header_there_is_no_answer() -> None:
         client.get()
         with pytest.raises((AssertionError, ConnectionResetError)):
             client.response()
-        assert world.service.limits_reached == ["proxy_protocol"]
+        wait_until(lambda: world.service.limits_reached == ["proxy_protocol"])
 
 
 def test_a_header_that_does_not_come() -> None:
@@ -152,8 +153,8 @@ def test_a_header_that_does_not_come() -> None:
         client.send(b"PROXY TCP4 ")
         with pytest.raises((AssertionError, ConnectionResetError)):
             client.response()
-        assert world.service.limits_reached == ["proxy_protocol"]
-        assert not world.engine.connections
+        wait_until(lambda: world.service.limits_reached == ["proxy_protocol"])
+        wait_until(lambda: not world.engine.connections)
 
 
 def test_limits_of_an_address_are_the_clients() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from skitai._kernels import engine
 
-MANY = 50_000
+MANY = 20_000
 
 
 def ignored() -> None:

@@ -92,7 +92,7 @@ def test_no_websocket(answer: bytes, error: type[SkitaiError], words: str) -> No
         assert words in str(failure)
         with pytest.raises(queue.Empty):
             heard.events.get(timeout=0.05)
-        assert not client.open
+        settle(lambda: not client.open)
 
 
 def test_a_101_that_nobody_asked_for_is_still_an_error() -> None:

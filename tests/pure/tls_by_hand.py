@@ -22,7 +22,7 @@ class ByHand:
         context: ssl.SSLContext | None = None,
         session: ssl.SSLSession | None = None,
     ) -> None:
-        self.raw = socket.create_connection(address, timeout=5)
+        self.raw = socket.create_connection(address, timeout=20)
         self.incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = (context or client_context()).wrap_bio(
             self.incoming, self._outgoing, server_hostname="test.example", session=session

@@ -40,7 +40,7 @@ class Heard:
         self.events.put((code, reason))
 
     def next(self) -> Any:
-        return self.events.get(timeout=5)
+        return self.events.get(timeout=20)
 
 
 def echo(heard: Heard, message: str | bytes) -> None:
@@ -71,9 +71,9 @@ class Speaker(Client):
 
 
 def settle(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 5
+    end = time.monotonic() + 20
     while not condition():
-        assert time.monotonic() < end, "nothing has come of it in 5 s"
+        assert time.monotonic() < end, "nothing has come of it in 20 s"
         time.sleep(0.005)
 
 

@@ -141,10 +141,10 @@ def test_no_count_is_used_twice() -> None:
 
 @pytest.mark.parametrize("piece", ['"', '\\"', '"\\', ",", ", ", "a ", "a=", 'a="', "a,", "\t", "Digest "])
 def test_a_challenge_that_is_made_to_take_long_does_not(piece: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     challenges_in([piece * 30_000])
     challenges_in(['Digest a="' + piece * 30_000])
-    assert time.perf_counter() - began < 0.5
+    assert time.thread_time() - began < 0.5
 
 
 # --- what is sent

@@ -255,6 +255,8 @@ class Pipelined:
             self._read()
 
     def _read(self) -> None:
+        if self._goes_on:
+            return  # what has come is taken before the end is seen, at which libpq forgets whose it is
         meter = self._meter
         try:
             if meter is not None:

@@ -250,11 +250,11 @@ def test_an_answer_and_more_ends_the_connection() -> None:
 
 
 def test_idle_connections_are_closed_in_time() -> None:
-    with running(answers(), call_keep_alive=0.1) as (peer, asking):
+    with running(answers(), call_keep_alive=0.5) as (peer, asking):
         asking.ask(peer.origin)
-        assert asking.client.snapshot()["connections"] == 1
+        assert asking.in_loop(asking.client.snapshot)["connections"] == 1
         until(lambda: asking.client.snapshot()["connections"] == 0)
-        assert asking.client.snapshot()["origins"] == {}
+        until(lambda: asking.client.snapshot()["origins"] == {})
 
 
 def test_a_connection_is_kept_as_long_as_its_server_says() -> None:
@@ -298,7 +298,7 @@ def test_no_more_connections_than_allowed() -> None:
     with running(script, call_connections_per_host_max=2) as (peer, asking):
         pending = [asking.begin(Request("GET", peer.origin)) for _ in range(10)]
         until(lambda: peer.connections == 2 and len(peer.requests) == 2)
-        assert asking.client.snapshot()["waiting"] == 8
+        until(lambda: asking.client.snapshot()["waiting"] == 8)
         gate.set()
         assert [one.outcome().response.body for one in pending] == [b"hello"] * 10
         assert peer.connections == 2
@@ -484,7 +484,7 @@ def test_too_many_that_wait_fail_at_once() -> None:
         for one in [first, *waiting]:
             one.handle.cancel()
             assert isinstance(one.outcome().error, CallCancelled)
-        assert asking.client.snapshot()["waiting"] == 0
+        until(lambda: asking.client.snapshot()["waiting"] == 0)
 
 
 def test_a_thousand_at_once() -> None:
@@ -558,7 +558,7 @@ def test_the_deadline_is_for_all_of_it(half: bytes) -> None:
         error = asking.ask(peer.origin, deadline=began + 0.2).error
         assert isinstance(error, NetworkTimeout)
         assert error.limit == "timeout"
-        assert 0.2 <= monotonic() - began < 1.5
+        assert 0.2 <= monotonic() - began < 5
         until(lambda: asking.client.snapshot()["connections"] == 0)
 
 
@@ -584,13 +584,13 @@ def test_the_clock_of_the_first_byte_ends_with_it() -> None:
         assert outcome.elapsed > 0.4
 
 
-@pytest.mark.parametrize("limits", [{"between_bytes_timeout": 0.05}, {"timeout": 0.25}])
+@pytest.mark.parametrize("limits", [{"between_bytes_timeout": 0.05}, {"timeout": 0.45}])
 def test_a_head_by_drops_has_clocks_of_its_own(limits: dict[str, float]) -> None:
     [limit] = limits
-    if limit == "timeout":
-        limits = {"deadline": monotonic() + limits["timeout"]}
     with running(by_drops) as (peer, asking):
-        error = asking.ask(peer.origin, first_byte_timeout=0.2, **limits).error
+        if limit == "timeout":
+            limits = {"deadline": monotonic() + limits["timeout"]}
+        error = asking.ask(peer.origin, first_byte_timeout=0.3, **limits).error
         assert isinstance(error, NetworkTimeout)
         assert error.limit == limit
 
@@ -620,10 +620,10 @@ def test_between_bytes_there_is_a_clock() -> None:
 
     with running(script) as (peer, asking):
         began = monotonic()
-        error = asking.ask(peer.origin, between_bytes_timeout=0.25).error
+        error = asking.ask(peer.origin, between_bytes_timeout=0.4).error
         assert isinstance(error, NetworkTimeout)
         assert error.limit == "between_bytes_timeout"
-        assert monotonic() - began > 0.45
+        assert monotonic() - began > 0.6
 
 
 def test_a_server_that_does_not_read_has_a_clock() -> None:
@@ -704,13 +704,14 @@ def test_more_than_is_wanted_is_refused() -> None:
 
 def test_nobody_listens() -> None:
     with running(answers()) as (_, asking):
-        with socket.create_server(("127.0.0.1", 0)) as sock:
+        with socket.socket() as sock:  # bound, so that nobody else comes to listen there
+            sock.bind(("127.0.0.1", 0))
             port = sock.getsockname()[1]
-        error = asking.ask(Origin("http", "127.0.0.1", port)).error
+            error = asking.ask(Origin("http", "127.0.0.1", port)).error
         assert isinstance(error, ConnectError)
         assert f"127.0.0.1:{port}" in str(error)
         assert "refused" in str(error)
-        assert asking.client.snapshot()["connections"] == 0
+        until(lambda: asking.client.snapshot()["connections"] == 0)
 
 
 def test_a_name_without_address() -> None:
@@ -744,7 +745,7 @@ def test_an_address_that_says_nothing_gets_a_head_start_only() -> None:
             asking.names.known["two_test"] = ["127.0.0.2", "127.0.0.1"]
             began = monotonic()
             assert asking.ask(Origin("http", "two.test", peer.port)).response.body == b"hello"
-            assert 0.2 < monotonic() - began < 1.5
+            assert 0.2 < monotonic() - began < 5
         finally:
             for each in [*clients, full]:
                 each.close()

@@ -119,7 +119,7 @@ def test_resolv_conf_is_read_again_when_it_has_changed(world: World, second_serv
     second_server.add("four.test", "A", "127.0.0.5", ttl=0)
     assert hosts_of(world.addresses(resolver, "four.test")) == ["127.0.0.4"]
     world.write_resolv_conf(f"nameserver {second_server.address}")
-    wait_until(lambda: hosts_of(world.addresses(resolver, "four.test")) == ["127.0.0.5"], 3.0)
+    wait_until(lambda: hosts_of(world.addresses(resolver, "four.test")) == ["127.0.0.5"])
 
 
 def test_what_was_asked_of_former_servers_is_still_answered(world: World, second_server: NameServer) -> None:
@@ -130,7 +130,7 @@ def test_what_was_asked_of_former_servers_is_still_answered(world: World, second
     results, _ = world.begin(resolver, "slow.test")
     wait_until(lambda: world.server.asked("slow.test"))
     world.write_resolv_conf(f"nameserver {second_server.address}")
-    wait_until(lambda: not isinstance(world.addresses(resolver, "four.test"), ResolveError), 3.0)
+    wait_until(lambda: not isinstance(world.addresses(resolver, "four.test"), ResolveError))
     assert hosts_of(results.get(timeout=5)) == ["127.0.0.4"]
 
 
@@ -284,7 +284,7 @@ def test_the_other_kind_is_waited_for_a_moment_only(
     # Who comes meanwhile does not wait at all.
     begun = time.monotonic()
     assert hosts_of(world.addresses(resolver, "half.test")) == [address]
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 1.5
 
 
 def test_what_came_late_is_there_for_the_next_one(world: World) -> None:
@@ -301,7 +301,7 @@ def test_that_one_kind_is_missing_makes_nobody_wait(world: World) -> None:
     world.server.add("four.test", "A", "127.0.0.4")
     begun = time.monotonic()
     world.addresses(world.resolver(), "four.test")
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 1.5
     world.server.add("slow.test", "A", "127.0.0.4")
     world.server.tricks["slow.test"] = only_from("A", late(0.3))
     # There is no IPv6 address, and that is no reason to give up before IPv4 has answered.
@@ -436,8 +436,7 @@ def test_a_loop_at_rest_has_no_timer_and_no_socket(world: World, channels: list[
     world.server.add("four.test", "A", "127.0.0.4")
     world.addresses(world.resolver(), "four.test")
     (channel,) = channels
-    assert channel._sockets == {}
-    assert channel._timer is None
+    wait_until(lambda: channel._sockets == {} and channel._timer is None)
 
 
 def test_former_channels_close_when_they_are_done(
@@ -447,7 +446,7 @@ def test_former_channels_close_when_they_are_done(
     for number in range(5):
         world.addresses(resolver, f"{number}.test")
         time.sleep(0.05)
-    assert [channel.is_closed for channel in channels] == [True] * 4 + [False]
+    wait_until(lambda: [channel.is_closed for channel in channels] == [True] * 4 + [False])
 
 
 def test_a_channel_does_not_remember_any_number_of_answers(
@@ -458,7 +457,7 @@ def test_a_channel_does_not_remember_any_number_of_answers(
     for number in range(15):
         world.server.add(f"{number}.test", "A", "127.0.0.4")
         world.addresses(resolver, f"{number}.test")
-    assert [channel.is_closed for channel in channels] == [True, True, False]
+    wait_until(lambda: [channel.is_closed for channel in channels] == [True, True, False])
 
 
 def test_all_channels_end_with_the_resolver(world: World, channels: list[Channel]) -> None:
@@ -469,7 +468,7 @@ def test_all_channels_end_with_the_resolver(world: World, channels: list[Channel
     wait_until(lambda: world.server.asked("mute.test"))
     time.sleep(0.05)
     world.addresses(resolver, "other.test")
-    assert [channel.is_closed for channel in channels].count(False) == 2
+    wait_until(lambda: [channel.is_closed for channel in channels].count(False) == 2)
     world.in_loop(resolver.close)
     assert all(channel.is_closed and not channel._sockets for channel in channels)
 

@@ -17,6 +17,7 @@ from skitai.core.resolver.resolver import SYSTEM
 from skitai.core.resolver.system import System
 from skitai.errors import ConfigError, ResolveError
 from tests.core.resolver.world import World, hosts_of
+from tests.waiting import wait_until
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, *sockaddrs: tuple[Any, ...]) -> None:
@@ -79,7 +80,8 @@ def test_threads_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(resolver_module, "System", partial(System, getaddrinfo=getaddrinfo))
     resolver = world.resolver(SYSTEM, dns_threads=2)
     waiting = [world.begin(resolver, f"{number}.test")[0] for number in range(10)]
-    time.sleep(0.2)
+    wait_until(lambda: inside == 2)
+    time.sleep(0.1)  # for a third one
     blocked.set()
     assert [hosts_of(results.get(timeout=5)) for results in waiting] == [["127.0.0.4"]] * 10
     assert most == 2

@@ -1,7 +1,7 @@
 """Handlers that wait on us: ``/KIND?token=T&for=MILLISECONDS``; some do so ``count`` times.
 
-Every answer carries its request's token.  ``/events`` tells what has become of waits, ``/held`` what the
-process holds.
+Every answer carries its request's token.  ``/inside`` tells whose waits last, ``/events`` what has become
+of them, ``/held`` what the process holds.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 TOKEN: contextvars.ContextVar[str] = contextvars.ContextVar("token")
 EVENTS: list[str] = []
+INSIDE: list[str] = []
 LATENESS: list[tuple[float, int]] = []
 
 
@@ -37,11 +38,17 @@ class Wish:
         self.seconds = float(self.values.get("for", "0")) / 1000
 
     def sleep(self) -> None:
+        self.wait(skitai.sleep)
+
+    def wait(self, how: Callable[[float], object]) -> None:
+        INSIDE.append(self.token)
         try:
-            skitai.sleep(self.seconds)
+            how(self.seconds)
         except BaseException as error:
             EVENTS.append(f"{self.token}:{type(error).__name__}")
             raise
+        finally:
+            INSIDE.remove(self.token)
 
 
 def plain(wish: Wish, start: StartResponse) -> Iterable[bytes]:
@@ -159,11 +166,7 @@ def future(wish: Wish, start: StartResponse) -> Iterable[bytes]:
 
 def never(wish: Wish, start: StartResponse) -> Iterable[bytes]:
     """Waits for what nobody will complete, as often as it must, and answers all the same."""
-    try:
-        engine.Future().wait(wish.seconds or None)
-    except BaseException as error:
-        EVENTS.append(f"{wish.token}:{type(error).__name__}")
-        raise
+    wish.wait(lambda seconds: engine.Future().wait(seconds or None))
     return answer(start, "completed")
 
 
@@ -202,6 +205,10 @@ def events(wish: Wish, start: StartResponse) -> Iterable[bytes]:
     return answer(start, " ".join(seen))
 
 
+def inside(wish: Wish, start: StartResponse) -> Iterable[bytes]:
+    return answer(start, " ".join(INSIDE))
+
+
 def held(wish: Wish, start: StartResponse) -> Iterable[bytes]:
     """Blocks of memory and stacks, of which some are kept for the next handlers."""
     gc.collect()
@@ -215,7 +222,7 @@ def answer(start: StartResponse, text: str) -> list[bytes]:
 
 
 _WAITING = (plain, begun, writes, stream, body, state, depth, brink, stings, future, never, ticks)
-_KINDS = (*_WAITING, blocks, lateness, thread, events, held)
+_KINDS = (*_WAITING, blocks, lateness, thread, events, inside, held)
 KINDS: dict[str, Callable[[Wish, StartResponse], Iterable[bytes]]] = {kind.__name__: kind for kind in _KINDS}
 
 

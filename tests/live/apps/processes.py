@@ -1,6 +1,7 @@
 """Handlers that tell their process, stay away, or end it.
 
-``/sleep?SECONDS`` says on stderr when it has begun; ``/hang`` never returns, but for a test's end.
+``/sleep?SECONDS`` says on stderr when it has begun, and so does ``/until?PATH``, which stays until there is
+such a file, but for a minute at most; ``/hang`` never returns, but for a test's end.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[byt
     if path == "/sleep":
         print(f"begun {environ['QUERY_STRING']}", file=sys.stderr, flush=True)
         time.sleep(float(environ["QUERY_STRING"]))
+    elif path == "/until":
+        print(f"begun {environ['QUERY_STRING']}", file=sys.stderr, flush=True)
+        deadline = time.monotonic() + 60
+        while not os.path.exists(environ["QUERY_STRING"]) and time.monotonic() < deadline:
+            time.sleep(0.01)
     elif path == "/hang":
         time.sleep(300)
     elif path == "/exit":

@@ -67,6 +67,15 @@ def wait(was: Any, url: str, timeout: float = 5, cached: bool = False) -> Any:
     return {"status": result.status, "code": result.code, "msg": result.msg, "text": result.text}
 
 
+@app.route("/insists")
+def insists(was: Any, url: str) -> str:
+    """Asks again where a call has come to nothing, and is never done by itself."""
+    for _ in range(2):
+        was.get(url).getwait(20)
+    sleep(30)
+    return "done"
+
+
 @app.route("/many")
 def many(was: Any, url: str, count: int) -> Any:
     calls = [was.get(url) for _ in range(count)]

@@ -119,6 +119,6 @@ def test_what_may_be_run_twice(text: str, reads_only: bool) -> None:
 
 def test_nothing_takes_long_to_be_read() -> None:
     for text in ("'", '"', "/*", "$a$", "e'\\", "((((", "1.", "%("):
-        began = time.perf_counter()
+        began = time.thread_time()
         shape_of("SELECT " + text * (8000 // len(text)), True)
-        assert time.perf_counter() - began < 0.5
+        assert time.thread_time() - began < 0.5

@@ -131,7 +131,7 @@ def test_one_that_is_slow_and_given_up(postgres: Postgres, db: Asking) -> None:
     eventually(lambda: postgres.running("count") == 1)
     asked[2].handle.cancel()
     assert isinstance(asked[2].rows(0.5).error, CallCancelled)
-    eventually(lambda: postgres.running("count") == 0, 1.0)
+    eventually(lambda: postgres.running("count") == 0)
     assert [asked[place].rows().rows for place in (0, 1, 3, 4)] == [[(1,)], [(2,)], [(3,)], [(4,)]]
     assert db.state()["made"] == 1
 
@@ -147,7 +147,7 @@ def test_one_that_is_given_up_where_another_one_is_slow(postgres: Postgres, db: 
 def test_all_of_them_are_too_late(postgres: Postgres, db: Asking) -> None:
     asked = asked_at_once(db, COUNT, [1, LONG, LONG, LONG], seconds=0.3)
     assert all(isinstance(one.rows().error, NetworkTimeout) for one in asked)
-    eventually(lambda: postgres.running("count") == 0, 1.0)
+    eventually(lambda: postgres.running("count") == 0)
     assert db.give("SELECT 1") == [(1,)]
 
 

@@ -84,13 +84,13 @@ def test_what_is_late_is_given_up_here_and_there(told: list[str], postgres: Post
     result = db(postgres).execute("SELECT pg_sleep(30), 'too late'").getwait(0.3)
     assert (result.status, result.code) == (1, 702)
     assert isinstance(result.error, NetworkTimeout)
-    eventually(lambda: postgres.running("'too late'") == 0, 0.2)
+    eventually(lambda: postgres.running("'too late'") == 0)
 
 
 def test_the_time_of_a_call_is_counted_from_it(told: list[str], postgres: Postgres) -> None:
     result = db(postgres, timeout=0.2).execute("SELECT pg_sleep(30)").getwait(20)
     assert result.status == 1
-    assert result.elapsed < 1
+    assert result.elapsed < 5
 
 
 def test_what_is_given_up_is_not_done(told: list[str], postgres: Postgres) -> None:
@@ -99,14 +99,14 @@ def test_what_is_given_up_is_not_done(told: list[str], postgres: Postgres) -> No
     s.cancel()
     assert s.getwait(1).status == 0
     assert isinstance(s.getwait(1).error, CallCancelled)
-    eventually(lambda: postgres.running("'given up'") == 0, 0.2)
+    eventually(lambda: postgres.running("'given up'") == 0)
 
 
 def test_several_at_once_and_one_after_the_other(told: list[str], postgres: Postgres) -> None:
-    calls = [db(postgres).execute("SELECT pg_sleep(0.1), %s AS n", (number,)) for number in range(3)]
+    calls = [db(postgres).execute("SELECT pg_sleep(0.4), %s AS n", (number,)) for number in range(3)]
     began = time.monotonic()
     assert [call.getwait(2).data[0]["n"] for call in calls] == [0, 1, 2]
-    assert time.monotonic() - began < 0.29
+    assert time.monotonic() - began < 1.2  # which it would be one after the other
     s = db(postgres)
     for number in range(3):
         s.execute("SELECT %s AS n", (number,))
@@ -164,7 +164,7 @@ def test_calls_of_a_request_end_with_it(told: list[str], postgres: Postgres) -> 
 
     calls: list[Any] = []
     contextvars.copy_context().run(handle)
-    eventually(lambda: postgres.running("'orphan'") == 0, 1)
+    eventually(lambda: postgres.running("'orphan'") == 0)
     assert isinstance(calls[0].getwait(1).error, CallCancelled)
     assert calls[1].getwait(2).status == 3
 
@@ -177,7 +177,7 @@ def test_a_call_has_less_time_than_its_request(told: list[str], postgres: Postgr
     finally:
         was.deactivate(token)
     assert result.status == 1
-    assert result.elapsed < 1
+    assert result.elapsed < 5
 
 
 # -- clusters -----------------------------------------------------------------------------------------

@@ -66,14 +66,14 @@ def test_an_answer_that_is_given_up_in_its_midst(postgres: Postgres, db: Asking)
     text = "SELECT repeat('x', 100000), pg_sleep(0.01) FROM generate_series(1, 500) AS given_up"
     rows = db.ask(text, seconds=0.2)
     assert isinstance(rows.error, NetworkTimeout)
-    eventually(lambda: postgres.running("given_up") == 0, 0.5)
+    eventually(lambda: postgres.running("given_up") == 0)
     assert db.give("SELECT 1") == [(1,)]
 
 
 def test_a_server_that_goes_in_the_midst(postgres: Postgres, db: Asking) -> None:
     text = "SELECT repeat('x', 1000000), pg_sleep(0.05) FROM generate_series(1, 100) AS ended"
     asked = db.begin(text)
-    eventually(lambda: postgres.running("ended") == 1, 2.0)
+    eventually(lambda: postgres.running("ended") == 1)
     time.sleep(0.2)
     postgres.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

@@ -84,7 +84,7 @@ def test_more_than_the_socket_takes_at_once(db: Asking) -> None:
 def test_the_head_that_is_given_up_ends_on_the_server(postgres: Postgres, db: Asking) -> None:
     rows = db.ask("SELECT pg_sleep(30), 'late'", seconds=0.2)
     assert isinstance(rows.error, NetworkTimeout)
-    eventually(lambda: postgres.running("'late'") == 0, 0.2)
+    eventually(lambda: postgres.running("'late'") == 0)
     assert db.give("SELECT 1") == [(1,)]
     assert db.state()["made"] == 1
 
@@ -94,7 +94,7 @@ def test_those_behind_it_get_their_answers(db: Asking) -> None:
     behind = [db.begin("SELECT %s", (number,)) for number in range(20)]
     time.sleep(0.1)
     head.handle.cancel()
-    assert isinstance(head.rows(0.1).error, CallCancelled)
+    assert isinstance(head.rows(5).error, CallCancelled)
     assert given(behind) == list(range(20))
     assert db.state()["made"] == 1
 
@@ -105,18 +105,18 @@ def test_many_that_nobody_waits_for(postgres: Postgres, db: Asking) -> None:
     time.sleep(0.1)
     for one in asked:
         one.handle.cancel()
-    assert all(isinstance(one.rows(0.1).error, CallCancelled) for one in asked)
+    assert all(isinstance(one.rows(5).error, CallCancelled) for one in asked)
     assert given([last]) == ["last"]
     assert postgres.running("'lost'") == 0
 
 
 def test_one_that_waits_behind_others_is_given_up_and_they_are_not(db: Asking) -> None:
-    first = db.begin("SELECT pg_sleep(0.3), 'first'")
+    first = db.begin("SELECT pg_sleep(1), 'first'")
     second = db.begin("SELECT 'second'")
     third = db.begin("SELECT 'third'")
     time.sleep(0.05)
     second.handle.cancel()
-    assert isinstance(second.rows(0.1).error, CallCancelled)
+    assert isinstance(second.rows(0.6).error, CallCancelled)
     assert given([first, third]) == ["first", "third"]
     assert db.client.canceller.count == 0
 
@@ -258,7 +258,7 @@ def test_a_long_result_is_given_up_and_its_neighbours_are_not(postgres: Postgres
     found = [one.rows().error for one in behind]
     # Where the server is quick, memory comes first: the connection ends.
     assert found == [None] * 5 or all(isinstance(error, CallCancelled) for error in found)
-    eventually(lambda: postgres.running("repeat") == 0, 0.5)
+    eventually(lambda: postgres.running("repeat") == 0)
     assert db.give("SELECT 1") == [(1,)]
 
 

@@ -69,6 +69,6 @@ def test_statements_transactions_and_what_ends_them(db: Callable[..., Any], post
         assert len(pids) == 1
     began = time.monotonic()
     assert isinstance(db().execute("SELECT pg_sleep(30), 'late'").getwait(0.3).error, NetworkTimeout)
-    eventually(lambda: postgres.running("'late'") == 0, 1)
+    eventually(lambda: postgres.running("'late'") == 0)
     assert time.monotonic() - began < 3
     assert db().execute("SELECT 1 AS one").getwait(5).data == [{"one": 1}]

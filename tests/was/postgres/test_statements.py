@@ -145,8 +145,8 @@ def test_a_timeout_ends_the_statement_on_the_server(postgres: Postgres, db: Aski
     rows = db.ask("SELECT pg_sleep(30), 'late'", seconds=0.3)
     assert isinstance(rows.error, NetworkTimeout)
     assert rows.error.limit == "timeout"
-    assert 0.25 < rows.elapsed < 1
-    eventually(lambda: postgres.running("'late'") == 0, 0.2)
+    assert 0.25 < rows.elapsed < 5
+    eventually(lambda: postgres.running("'late'") == 0)
     # The same connection goes on.
     assert db.give("SELECT 1") == [(1,)]
     assert db.state()["made"] == 1
@@ -156,8 +156,8 @@ def test_who_cancels_is_told_at_once(postgres: Postgres, db: Asking) -> None:
     asked = db.begin("SELECT pg_sleep(30), 'unwanted'")
     eventually(lambda: postgres.running("'unwanted'") == 1)
     asked.handle.cancel()
-    assert isinstance(asked.rows(0.5).error, CallCancelled)
-    eventually(lambda: postgres.running("'unwanted'") == 0, 0.2)
+    assert isinstance(asked.rows(5).error, CallCancelled)
+    eventually(lambda: postgres.running("'unwanted'") == 0)
 
 
 def test_a_cancel_never_hits_the_next_statement(db: Asking) -> None:
@@ -170,7 +170,8 @@ def test_a_cancel_never_hits_the_next_statement(db: Asking) -> None:
 
 
 def test_who_waits_for_a_connection_has_a_deadline(postgres: Postgres, db: Asking) -> None:
-    busy = [db.begin("SELECT pg_sleep(0.6), 'busy'") for _ in range(4)]
+    busy = [db.begin("SELECT pg_sleep(1), 'busy'") for _ in range(4)]
+    eventually(lambda: postgres.running("'busy'") == 4)
     late = db.ask("SELECT 1", seconds=0.1)
     assert isinstance(late.error, NetworkTimeout)
     assert late.has_not_run
@@ -268,7 +269,7 @@ def test_a_server_that_does_not_answer(postgres: Postgres) -> None:
             began = time.monotonic()
             error = db.ask("SELECT 1", seconds=0.5).error
             assert isinstance(error, NetworkTimeout)
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 5
         finally:
             postgres.thaw()
 
@@ -311,7 +312,7 @@ def test_one_that_was_idle_for_long_is_asked_first(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool, "_TRUSTED", 0.3)
-    monkeypatch.setattr(pool, "_PATIENCE", 0.3)
+    monkeypatch.setattr(pool, "_PATIENCE", 0.8)
     with asking(postgres, db_connections_max=1) as db:
         ((pid,),) = db.give("SELECT pg_backend_pid()")
         time.sleep(0.4)
@@ -366,7 +367,7 @@ def test_a_result_of_200_mb(postgres: Postgres, db: Asking, text: str, is_local:
     assert isinstance(rows.error, ResponseTooLarge)
     assert "response_max" in str(rows.error)
     assert _peak() - before < 120 << 20
-    eventually(lambda: postgres.running("repeat") == 0, 0.5)
+    eventually(lambda: postgres.running("repeat") == 0)
     assert db.give("SELECT 1") == [(1,)]
 
 

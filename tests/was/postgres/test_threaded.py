@@ -69,11 +69,11 @@ def test_copy_in_and_out(db: Any, postgres: Postgres) -> None:
 def test_a_job_that_is_late_ends_on_the_server(db: Any, postgres: Postgres) -> None:
     result = db().callproc("pg_sleep", (30,)).getwait(0.5)
     assert isinstance(result.error, NetworkTimeout)
-    eventually(lambda: postgres.running("pg_sleep") == 0, 0.5)
+    eventually(lambda: postgres.running("pg_sleep") == 0)
     many = [(number, number) for number in range(100_000)]
     result = db().executemany("INSERT INTO many SELECT %s, %s || pg_sleep(0.001)::text", many).getwait(0.5)
     assert result.status == 1
-    eventually(lambda: postgres.running("INSERT INTO many") == 0, 1)
+    eventually(lambda: postgres.running("INSERT INTO many") == 0)
     assert count(postgres) == 0
 
 

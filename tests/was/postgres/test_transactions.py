@@ -29,7 +29,7 @@ def db(monkeypatch: pytest.MonkeyPatch, postgres: Postgres) -> Iterator[Any]:
     try:
         with providing(monkeypatch, sections, db_connections_max=2):
             yield lambda **options: was.db(postgres.dsn, **options)
-            eventually(lambda: not any("transaction" in state for state in postgres.sessions()), 1)
+            eventually(lambda: not any("transaction" in state for state in postgres.sessions()))
     finally:
         postgres.execute("DROP TABLE kept")
 
@@ -157,7 +157,7 @@ def test_it_does_not_outlast_its_request(db: Any, postgres: Postgres) -> None:
             tx.execute("SELECT pg_sleep(30), 'in time'")
     finally:
         was.deactivate(token)
-    eventually(lambda: postgres.running("'in time'") == 0, 0.5)
+    eventually(lambda: postgres.running("'in time'") == 0)
     assert kept(postgres) == []
 
 
@@ -180,7 +180,7 @@ def test_a_client_that_goes_rolls_it_back(db: Any, postgres: Postgres) -> None:
 
     with pytest.raises(ClientDisconnected):
         contextvars.copy_context().run(handle)
-    eventually(lambda: postgres.running("'for whom'") == 0, 0.5)
+    eventually(lambda: postgres.running("'for whom'") == 0)
     assert kept(postgres) == []
 
 
@@ -205,7 +205,7 @@ def test_one_that_is_forgotten_is_rolled_back(db: Any, postgres: Postgres) -> No
     tx.execute("INSERT INTO kept VALUES (1)").getwait(2)
     assert postgres.sessions().count("idle in transaction") == 1
     del tx
-    eventually(lambda: postgres.sessions().count("idle in transaction") == 0, 1)
+    eventually(lambda: postgres.sessions().count("idle in transaction") == 0)
     assert kept(postgres) == []
 
 
