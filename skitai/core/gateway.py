@@ -97,6 +97,7 @@ class Run:
         "made_at",
         "meter",
         "parks",
+        "request_id",
         "thread",
     )
 
@@ -117,6 +118,8 @@ class Run:
         self._exchange = exchange
         self._application = application
         self._environ = environ
+        #: Empty: it has none.
+        self.request_id = str(environ.get("skitai.request_id", ""))
         self.context = context
         self._terms = terms
         self._body = body
@@ -556,5 +559,4 @@ class Run:
 
     def _name(self) -> str:
         head = self._exchange.head
-        request_id = self._environ.get("skitai.request_id", "")  # the application's by now
-        return name_of(head.method, head.target, head.get("traceparent"), str(request_id))
+        return name_of(head.method, head.target, head.get("traceparent"), self.request_id)

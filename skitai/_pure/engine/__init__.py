@@ -14,6 +14,7 @@ from skitai._pure.engine.secure import SecureSocket, Transport
 from skitai._pure.engine.service import (
     Begun,
     Habit,
+    Ids,
     Lane,
     PresentCall,
     Refusal,
@@ -67,6 +68,7 @@ __all__ = [
     "Habit",
     "Inline",
     "Job",
+    "Ids",
     "Lane",
     "LastingFile",
     "Listener",
