@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextvars
 import enum
-import functools
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -476,8 +475,7 @@ class Run:
         if not self._status:
             raise AssertionError("the application never called start_response (PEP 3333)")
         if self._named is not None:
-            warn = functools.partial(self._terms.reports.warn_about, self._environ)
-            send(self._exchange, self._named.answer(self._exchange.head, self._status, warn))
+            send(self._exchange, self._named.answer(self._exchange.head, self._status, self._warn))
             self._head_sent = True
         elif self._remaining and self._body_allowed():
             self._terms.reports.warn(
@@ -556,6 +554,9 @@ class Run:
         # One that waited for the client is told that it has gone: no failure.
         if not isinstance(error, ClientDisconnected):
             self._terms.reports.failure(f"{self._name()}: close()\n{report_of(error)}")
+
+    def _warn(self, text: str) -> None:
+        self._terms.reports.warn(f"{self._name()}: {text}")
 
     def _name(self) -> str:
         head = self._exchange.head

@@ -40,7 +40,6 @@ from skitai.errors import AppLoadError
 __all__ = ["Runs"]
 
 
-
 class Runs:
     def __init__(
         self,

@@ -57,7 +57,7 @@ def test_a_file_that_is_being_written_is_no_server_yet(tmp_path: Path) -> None:
     for now, text in enumerate(("[server]\n", "[server]\nport = 1\n", "[server]\nport = 1\n[routes:line]\n")):
         file.write_text(text)
         assert not enabled.look(now, at_once=False)
-        assert not enabled.look(now + 0.1, at_once=False), "a second look in the same moment says nothing more"
+        assert not enabled.look(now + 0.1, at_once=False), "it is the same moment"
     assert set(enabled.look(3.0, at_once=False)) == {"site"}
     enabled.file("other").write_text("")
     assert set(enabled.look(3.1, at_once=True)) == {"site", "other"}, "an operator says that it is complete"

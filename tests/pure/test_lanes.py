@@ -698,7 +698,9 @@ def told_apart(said: tuple[bytes, list[Any], list[str]]) -> str:
     return re.sub(r"[0-9a-f]{32}", lambda found: known.setdefault(found[0], f"<id {len(known)}>"), text)
 
 
-@pytest.fixture(scope="module", params=[("answer", ("request_id",)), ("yes", ()), ("no", ("request_id",))], ids=str)
+@pytest.fixture(
+    scope="module", params=[("answer", ("request_id",)), ("yes", ()), ("no", ("request_id",))], ids=str
+)
 def identifying(request: pytest.FixtureRequest) -> Iterator[tuple[Server, Server]]:
     how, fields = request.param
     both = [

@@ -2,9 +2,9 @@
 
 Whoever knows the password, which stands in a file that the settings name, or has a token that the control
 socket has given, gets a cookie.  A token is good once, and for five minutes; a cookie until the master ends,
-half a day at most.  Whoever guesses is held up: after some failures no password is looked at for a while.  There
-is one account, so this bounds what can be tried at all.  A token, which cannot be guessed, is good meanwhile: who
-tries passwords does not keep the operator out; and who watches already goes on.
+half a day at most.  Whoever guesses is held up: after some failures no password is looked at for a while.
+There is one account, so this bounds what can be tried at all.  A token, which cannot be guessed, is good
+meanwhile: who tries passwords does not keep the operator out; and who watches already goes on.
 """
 
 from __future__ import annotations
