@@ -34,7 +34,7 @@ class Enabled:
     def look(self, now: float, *, at_once: bool) -> Mapping[str, object]:
         """Names and what their files look like: another stamp is another text.
 
-        ``now``: seconds of a clock that never goes back; ``at_once``: somebody says that new ones are complete.
+        ``now``: seconds of a clock that never goes back; ``at_once``: somebody says that new files are whole.
         Raises OSError: the folder cannot be read, and nothing is known about what is in it."""
         found = {}
         with os.scandir(self.folder) as entries:
