@@ -90,6 +90,7 @@ def lane_reader() -> Reader:
             scheme="http",
             server=SERVER,
             slot=0,
+            ids=None,
             body_memory_max=LIMITS.body_memory_max,
             callbacks=LaneCallbacks(was.BINDING, None, print, print),
         )

@@ -94,6 +94,8 @@ class Latency(enum.IntEnum):
     DELIVERY = _LATENCIES + 2 * _LATENCY_COLUMNS
     #: Requests to other servers, from the call to the whole answer.
     UPSTREAM = _LATENCIES + 3 * _LATENCY_COLUMNS
+    #: How late the event loop comes to what was due, looked at some times a second while there are clients.
+    LOOP_LAG = _LATENCIES + 4 * _LATENCY_COLUMNS
 
 
 #: Classes of status, 100 to 500; the first is for those whose client had gone before.

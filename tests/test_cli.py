@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from skitai.cli import gunicorn, main
+from skitai.cli import gunicorn, main, skitaid
+from skitai.cli.piping import ends_with_its_reader
 from skitai.cli.projectfiles import FILES
 from skitai.core.config import given_flags
 from skitai.launch import ExitCode
@@ -50,6 +53,90 @@ def test_a_mistake_is_two_lines_with_what_was_meant(
 def test_nothing_to_serve_says_how_to_get_something(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["run", "certainly_not_here:app"]) == ExitCode.CONFIG
     assert "skitai new NAME" in capsys.readouterr().err
+
+
+# --- servers that cannot be asked
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="servers are asked by unix sockets")
+def test_who_cannot_be_asked_is_told_with_a_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+
+    def told(*command: str) -> str:
+        assert main.main([*command, "--home", str(tmp_path)]) in (ExitCode.FAILURE, ExitCode.CONFIG)
+        text = capsys.readouterr().err
+        assert len(text.splitlines()) <= 2
+        assert "Errno" not in text
+        return text
+
+    assert "skitaid start starts it" in told("threads")
+    assert "no server nosuch runs that can be asked" in told("threads", "nosuch")
+    assert "skitaid start starts it" in told("reload", "nosuch")
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(run / "dead.control"))
+    assert "there are: dead" in told("top", "--once", "nosuch")
+    assert f"has ended, and left {run}/dead.control behind; start it: skitaid start dead" in told("drain")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(run / "odd.control"))
+        listening.listen()
+        talker = threading.Thread(target=_says_nothing_of_http, args=(listening,))
+        talker.start()
+        assert "asking the server odd" in told("state", "odd")
+        talker.join()
+
+
+def _says_nothing_of_http(listening: socket.socket) -> None:
+    sock, _ = listening.accept()
+    with sock:
+        sock.recv(4096)
+        sock.sendall(b"hello\r\n\r\n")
+
+
+def test_a_skitaid_that_does_not_run_says_how_to_start_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert skitaid.main(["--home", str(tmp_path), "reload"]) == ExitCode.FAILURE
+    assert "start it: skitaid start" in capsys.readouterr().err
+
+
+# --- readers that have had enough
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows tells of it otherwise")
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("ending", ["return 0", "raise SystemExit(0)"])
+def test_a_command_ends_without_a_word_when_nobody_reads_it(stream: str, ending: str) -> None:
+    program = (
+        "import sys\n"
+        "from skitai.cli.piping import ends_with_its_reader\n"
+        "@ends_with_its_reader\n"
+        "def main(arguments):\n"
+        f"    print('much', file=sys.{stream})\n"
+        f"    {ending}\n"
+        "sys.stdin.read()\n"  # until the reader is gone
+        "sys.exit(main())\n"
+    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, **pipes) as process:  # type: ignore[call-overload]
+        read, other = process.stdout, process.stderr
+        if stream == "stderr":
+            read, other = other, read
+        read.close()
+        process.stdin.close()
+        assert other.read() == b""
+        assert process.wait(20) == 141
+
+
+def test_another_pipe_that_broke_is_no_reader_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    @ends_with_its_reader
+    def command(arguments: object) -> int:
+        raise BrokenPipeError("of a socket")
+
+    with pytest.raises(BrokenPipeError, match="of a socket"):
+        command()
 
 
 # --- gunicorn's options

@@ -45,11 +45,16 @@ class AccessNotes(NamedTuple):
 _Plain: TypeAlias = tuple[float, str, int, str, str, str, int, int, float, float]
 #: The same with `AccessNotes` behind it.
 _Noted: TypeAlias = tuple[float, str, int, str, str, str, int, int, float, float, AccessNotes]
-AccessRecord: TypeAlias = _Plain | _Noted
+#: Or, where an id is all of them, that alone: less is to be done while clients wait.
+_Identified: TypeAlias = tuple[float, str, int, str, str, str, int, int, float, float, str]
+AccessRecord: TypeAlias = _Plain | _Noted | _Identified
 
 
 def notes_of(record: AccessRecord) -> AccessNotes | None:
-    return cast(_Noted, record)[10] if len(record) > 10 else None
+    if len(record) == 10:
+        return None
+    notes = cast("_Noted | _Identified", record)[10]
+    return AccessNotes(notes) if isinstance(notes, str) else notes
 
 
 _NOT_OF_A_WORD = re.compile(r"[^!-~]")

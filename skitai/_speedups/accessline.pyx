@@ -23,8 +23,9 @@ SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 cdef enum:
     LINE_MAX = 2048
     DIGITS_MAX = 20  # of a long long, or its sign
-    PLAIN = 10  # of a record; one with notes has one more
-    REST_MAX = 5 * DIGITS_MAX + 32  # five numbers, and what stands between the words
+    ID_MAX = 128
+    PLAIN = 10  # of a record; one with notes, or an id in their place, has one more
+    REST_MAX = 5 * DIGITS_MAX + 48  # five numbers, and what stands between the words
 
 
 def access_lines(records, prefix_of):
@@ -48,8 +49,15 @@ cdef bytes _plain_line(bytes prefix, tuple record):
     cdef str address, method, target, version
     cdef long long port, status, size
     cdef double execution, delivery
-    if PyTuple_GET_SIZE(record) != PLAIN:
-        return None
+    cdef str request_id = None
+    cdef Py_ssize_t count = PyTuple_GET_SIZE(record)
+    if count != PLAIN:
+        if count != PLAIN + 1 or type(record[PLAIN]) is not str:
+            return None
+        request_id = record[PLAIN]
+        if PyUnicode_GET_LENGTH(request_id) > ID_MAX or not _is_word(request_id):
+            return None
+        record = record[:PLAIN]
     _, address, port, method, target, version, status, size, execution, delivery = record
     if PyUnicode_GET_LENGTH(version) != 3 or not (execution >= 0 and delivery >= 0):
         return None
@@ -58,7 +66,7 @@ cdef bytes _plain_line(bytes prefix, tuple record):
         + PyUnicode_GET_LENGTH(address)
         + PyUnicode_GET_LENGTH(method)
         + PyUnicode_GET_LENGTH(target)
-        > LINE_MAX - REST_MAX
+        > LINE_MAX - REST_MAX - ID_MAX
     ):
         return None
     if not (_is_word(address) and _is_word(method) and _is_word(target) and _is_word(version)):
@@ -77,7 +85,10 @@ cdef bytes _plain_line(bytes prefix, tuple record):
     at = _put_number(_put(at, " ", 1), size)
     at = _put_number(_put(at, " ", 1), <long long>(execution * 1000 + 0.5))
     at = _put_number(_put(at, "ms ", 3), <long long>(delivery * 1000 + 0.5))
-    at = _put(at, "ms\n", 3)
+    at = _put(at, "ms", 2)
+    if request_id is not None:
+        at = _put_word(_put(at, " request_id=", 12), request_id)
+    at = _put(at, "\n", 1)
     return PyBytes_FromStringAndSize(<const char *>line, at - line)
 
 

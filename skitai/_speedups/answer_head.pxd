@@ -49,7 +49,8 @@ cdef class AnswerHead:
     cdef bint regarded
     cdef bint varies          # say that the response depends on Accept-Encoding
     cdef long long length     # the Content-Length; -1: none
-    cdef bint has_date, has_server
+    cdef bint has_date, has_server, has_id
+    cdef str told_id          # what X-Request-ID says, unless the application does; None: nothing
 
     cdef bint note(self, object status, object headers) except -1
     cdef list headers(self)

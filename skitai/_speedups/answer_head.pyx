@@ -33,6 +33,7 @@ cdef enum:
     ANSWERS_MAX = 256     # different statuses and field names of applications
     LENGTH_DIGITS_MAX = 18
     OWN_MAX = 96          # the lines of Vary, Content-Length and Connection, and the empty one
+    ID_LINE_MAX = 64      # that of X-Request-ID: an id has 32 digits
 
 cdef enum FieldKind:
     # What a field of an application's answer is to us.
@@ -42,6 +43,7 @@ cdef enum FieldKind:
     DATE_FIELD
     SERVER_FIELD
     TYPE_FIELD
+    ID_FIELD
     REGARDED_FIELD        # by whoever codes bodies: core/compression.py
 
 cdef dict SPECIAL_FIELDS = {
@@ -57,6 +59,7 @@ cdef dict SPECIAL_FIELDS = {
     "date": DATE_FIELD,
     "server": SERVER_FIELD,
     "content-type": TYPE_FIELD,
+    "x-request-id": ID_FIELD,
     "accept-ranges": REGARDED_FIELD,
     "cache-control": REGARDED_FIELD,
     "content-digest": REGARDED_FIELD,
@@ -142,7 +145,7 @@ cdef class KnownLines:
 cdef class AnswerHead:
     cdef bint note(self, object status, object headers) except -1:
         """Keep what start_response is told; False if it is not plain."""
-        cdef bint has_date = False, has_server = False, regarded = False
+        cdef bint has_date = False, has_server = False, has_id = False, regarded = False
         cdef int kind
         cdef list fields
         cdef long long length = -1
@@ -174,10 +177,11 @@ cdef class AnswerHead:
                 content_type = value
             has_date = has_date or kind == DATE_FIELD
             has_server = has_server or kind == SERVER_FIELD
+            has_id = has_id or kind == ID_FIELD
             regarded = regarded or kind == REGARDED_FIELD
             fields.append(field)
         self.status, self.fields, self.length = line, fields, length
-        self.has_date, self.has_server, self.regarded = has_date, has_server, regarded
+        self.has_date, self.has_server, self.has_id, self.regarded = has_date, has_server, has_id, regarded
         self.content_type, self.sent, self.varies = content_type, fields, False
         return True
 
@@ -201,6 +205,7 @@ cdef class AnswerHead:
             + PyBytes_GET_SIZE(known.date_line)
             + PyBytes_GET_SIZE(known.server_line)
             + OWN_MAX
+            + ID_LINE_MAX
         )
         if length > room:
             return NO_ROOM
@@ -218,6 +223,8 @@ cdef class AnswerHead:
             room -= length
         if self.varies:
             at += _copy(at, b"Vary: Accept-Encoding\r\n")
+        if self.told_id is not None and not self.has_id:
+            at += write_field(at, ID_LINE_MAX, "X-Request-ID", self.told_id)
         at += write_length(at, body_size)
         if not keep_alive:
             at += _copy(at, b"Connection: close\r\n")

@@ -32,6 +32,7 @@ cdef class Call:
     cdef object variable      # that leads here in it
     cdef PyObject *settings   # of the context when nothing else was set in it
     cdef object starter       # start_response, as the application gets it
+    cdef str request_id       # None: it has none
     cdef double received_at, started_at
     cdef bint keep_alive
 

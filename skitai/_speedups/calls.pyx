@@ -141,7 +141,9 @@ cdef class Call:
         self.environ = environ
         self.method = self.route.method
         self.target = self.route.target
+        self.request_id = self.lanes.environs.request_id
         self.answer.status = None
+        self.answer.told_id = self.request_id if self.route.tells_ids else None
         self.answer.length = -1
         self.iterator = None
         self.over = False
@@ -293,16 +295,21 @@ cdef class Call:
 
     cdef dict asked(self):
         """What the logs are told of the request."""
-        return {"REQUEST_METHOD": self.method, "REQUEST_URI": self.target}
+        asked = {"REQUEST_METHOD": self.method, "REQUEST_URI": self.target}
+        if self.request_id is not None:
+            asked["skitai.request_id"] = self.request_id
+        return asked
 
     cdef int log(self, double when, double delivered_at, Py_ssize_t size) except -1:
         """``when``: now, as of time.time(); ``size``: the bytes of the answer that the system took."""
         cdef double execution = self.started_at - self.received_at
         cdef double delivery = delivered_at - self.started_at
+        cdef tuple record
         address, port = self.connection.client()
-        self.route.log(
-            (when, address, port, self.method, self.target, "1.1", self.answer.status.code, size, execution, delivery)
+        record = (
+            when, address, port, self.method, self.target, "1.1", self.answer.status.code, size, execution, delivery
         )
+        self.route.log((*record, self.request_id) if self.route.notes_ids else record)
         return 0
 
     cdef int tell(self, str where, object error) except -1:
@@ -339,7 +346,7 @@ cdef class Call:
             self.stack.exchange = exchange
         try:
             exchange.received_at = self.received_at
-            self.begun = Begun(self.environ, self.work.hub.ident)
+            self.begun = Begun(self.environ, self.work.hub.ident, request_id=self.request_id or "")
             self.run = self.lanes.service.go_on(exchange, self.begun, self.context)
             # The mount's own response_timeout is known only now.
             exchange.connection.deadline = self.received_at + exchange.response_timeout

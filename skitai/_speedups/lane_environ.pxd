@@ -12,6 +12,14 @@ cdef enum:
     HEAD_KEPT_MAX = 1024
 
 
+cdef class RequestIds:
+    # Makes ids of requests, of random bytes that were asked for at once.
+    cdef bytes random
+    cdef Py_ssize_t used
+
+    cdef str next(self)
+
+
 cdef class KnownName:
     # The name of a field as sent, and its environ key; `key` is None where it is withheld.
     cdef bytes name
@@ -29,6 +37,9 @@ cdef class Environs:
     cdef unsigned char[HEAD_KEPT_MAX] head
     cdef Py_ssize_t head_size
     cdef object address, port
+    # The id in the one that was made last; None: it has none.
+    cdef RequestIds ids
+    cdef str request_id
     # That one itself, once its request is over, if nobody has kept or changed it.
     cdef dict unchanged
 

@@ -4,17 +4,20 @@ Clients send the same again and again: the route's template has what its last re
 fields the name, its key and the last value are kept.  What is new is made, what is not is taken as the
 object that it was.  Where a whole head comes again, as from clients that pipeline or poll, the environ
 itself is: if its application has neither changed it nor kept it, nobody can tell it from a new one.
+Where requests have ids (`skitai._pure.engine.service.Ids`), each environ gets a new one.
 
 The leader's only.  The table of names is bounded, because they come from the network.
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.dict cimport PyDict_Copy, PyDict_SetDefault, PyDict_Size
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_DecodeLatin1, PyUnicode_GET_LENGTH
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
+
+from os import urandom
 
 from skitai._speedups.environ import add_fields
 
@@ -37,6 +40,7 @@ cdef extern from *:
 
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *)  # a macro of plain pointers: an object would be counted once more
+    object PyUnicode_New(Py_ssize_t size, unsigned int highest)
 
 cdef extern from *:
     # Set by setup.py on the compiler's command line.
@@ -47,6 +51,29 @@ SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 cdef enum:
     NAMES_MAX = 1024  # a power of two
     KEPT_LENGTH_MAX = 255  # longer names and values are not kept
+    ID_SIZE = 16
+    RANDOM_SIZE = 256 * ID_SIZE  # to ask the system for one alone takes longer than all the rest
+
+cdef const unsigned char *DIGITS = b"0123456789abcdef"
+
+
+@cython.final
+cdef class RequestIds:
+    cdef str next(self):
+        """128 random bits in hexadecimal, as `skitai/core/requestnotes.py` makes them."""
+        cdef str text = PyUnicode_New(2 * ID_SIZE, 127)
+        cdef unsigned char *digit = <unsigned char *>PyUnicode_1BYTE_DATA(text)
+        cdef const unsigned char *byte
+        cdef int place
+        if self.random is None or self.used == RANDOM_SIZE:
+            self.random = urandom(RANDOM_SIZE)
+            self.used = 0
+        byte = <const unsigned char *>PyBytes_AS_STRING(self.random) + self.used
+        self.used += ID_SIZE
+        for place in range(ID_SIZE):
+            digit[2 * place] = DIGITS[byte[place] >> 4]
+            digit[2 * place + 1] = DIGITS[byte[place] & 15]
+        return text
 
 
 @cython.final
@@ -58,6 +85,7 @@ cdef class KnownName:
 cdef class Environs:
     def __init__(self):
         self.names = [None] * NAMES_MAX
+        self.ids = RequestIds()
 
     cdef dict make(
         self, const unsigned char *data, Head *head, Route route, object address, object port
@@ -73,6 +101,10 @@ cdef class Environs:
             if self.head_size <= HEAD_KEPT_MAX:
                 memcpy(self.head, data, self.head_size)
         self.address, self.port = address, port
+        if route.identifies:
+            self.request_id = environ["skitai.request_id"] = environ["HTTP_X_REQUEST_ID"] = self.ids.next()
+        else:
+            self.request_id = None
         self.version = sk_dict_version(<PyObject *>environ)
         return environ
 

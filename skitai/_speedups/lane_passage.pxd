@@ -19,6 +19,7 @@ cdef class RelayTerms(Relaying):
     cdef Names dropped_of_answers
     cdef double between
     cdef int slot                 # where they are counted
+    cdef bint identifies, tells_ids, notes_ids   # as of `Route`
 
 
 cdef class PlainPassage(Relayed):
@@ -33,6 +34,7 @@ cdef class PlainPassage(Relayed):
     cdef double began_at, started_at
     cdef object address
     cdef int port
+    cdef str request_id           # None: it has none
     # Of the answer.
     cdef int status               # 0: it has not begun
     cdef long long body_left      # to come

@@ -117,6 +117,7 @@ cdef class PlainPassage(Relayed):
             self.relay.known_lines,
             answer.content_length >= 0 and answer.status != 204,
             self.keep_alive,
+            self.request_id if self.relay.tells_ids else None,
         )
         if head_size < 0:
             return False
@@ -229,6 +230,7 @@ cdef class PlainPassage(Relayed):
                 far,
                 self.began_at,
                 self.request[self.head_size :],
+                self.request_id or "",
             )
             exchange.connection.deadline = FOREVER  # the passage has clocks of its own
         except BaseException:
@@ -347,10 +349,9 @@ cdef class PlainPassage(Relayed):
     cdef int log(self, double when, double delivered_at, Py_ssize_t size) except -1:
         cdef double answered_at = self.started_at if self.status else delivered_at
         # 499 as in `HttpService.finished`.
-        self.relay.log(
-            (
-                when, self.address, self.port, self.method(), self.target(), "1.1", self.status or 499, size,
-                answered_at - self.began_at, delivered_at - answered_at,
-            )
+        cdef tuple record = (
+            when, self.address, self.port, self.method(), self.target(), "1.1", self.status or 499, size,
+            answered_at - self.began_at, delivered_at - answered_at,
         )
+        self.relay.log((*record, self.request_id) if self.relay.notes_ids else record)
         return 0

@@ -24,6 +24,7 @@ from skitai._speedups.loop cimport SK_READ, SK_RELAYING
 from skitai._speedups.members cimport sk_members_begin, sk_members_choose
 from skitai._speedups.relay_heads cimport write_request_fields
 from skitai._speedups.workspace cimport OUT, Workspace
+from skitai._speedups.writing cimport write_field
 
 cdef extern from *:
     # Set by setup.py on the compiler's command line.
@@ -34,6 +35,7 @@ SOURCE_CRC32 = SKITAI_SOURCE_CRC32
 cdef enum:
     BODY_MAX = 16384    # of a request; longer ones flow
     START_MAX = 1024    # the request line without its target, and the line of Host
+    ID_LINE_MAX = 64    # that of X-Request-ID: an id has 32 digits
     MEMBERS_MAX = 1024  # that are known here: those of names come and go
 
 cdef double FOREVER = float("inf")
@@ -77,14 +79,17 @@ cdef class PlainMember:
 
 @cython.final
 cdef class PlainRelay:
-    def __init__(self, way, KnownLines known_lines, log, int slot):
-        """``way``: a `RelayWay`; ``log`` notes access lines, None: there are none."""
+    def __init__(self, way, KnownLines known_lines, log, int slot, ids):
+        """``way``: a `RelayWay`; ``log`` notes access lines, None: there are none; ``ids``: see `RelayLane`."""
         self.way = way
         self.log = log
         self.slot = slot
         self.known_lines = known_lines
         self.limits = way.limits
-        self.dropped = Names(way.dropped, True)
+        if ids is not None:
+            self.identifies = True
+            self.tells_ids, self.notes_ids = ids
+        self.dropped = Names(way.dropped | {"x-request-id"} if self.identifies else way.dropped, True)
         self.dropped_of_answers = Names(way.dropped_of_answers, False)
         self.left_out = way.left_out
         self.patience, self.patience_to_repeat = way.patience
@@ -145,6 +150,7 @@ cdef class PlainRelay:
         cdef unsigned char *fields
         cdef unsigned char *at
         cdef bytes host_line
+        cdef str request_id = None
         cdef PlainMember member
         cdef PlainPassage passage
         cdef int64_t id
@@ -159,7 +165,7 @@ cdef class PlainRelay:
             return False
         # The lines behind that of Host first: whose that is is known once a member is chosen.
         fields = work.out + work.base + method_size + target_size + START_MAX
-        room -= method_size + target_size + START_MAX + PyBytes_GET_SIZE(lines) + 64
+        room -= method_size + target_size + START_MAX + PyBytes_GET_SIZE(lines) + ID_LINE_MAX + 64
         if room < 0:
             return False
         size = write_request_fields(fields, room, data, head, self.dropped)
@@ -167,6 +173,9 @@ cdef class PlainRelay:
             return False
         memcpy(fields + size, PyBytes_AS_STRING(lines), PyBytes_GET_SIZE(lines))
         size += PyBytes_GET_SIZE(lines)
+        if self.identifies:
+            request_id = lane.lanes.environs.ids.next()
+            size += write_field(fields + size, ID_LINE_MAX, "X-Request-ID", request_id)
         if body_size or _says_length(method, method_size):
             size += write_length(fields + size, body_size)
         memcpy(fields + size, b"\r\n", 2)
@@ -214,6 +223,7 @@ cdef class PlainRelay:
         passage.keep_alive = head.keep_alive
         passage.began_at = now
         passage.address, passage.port = lane.address, lane.port
+        passage.request_id = request_id
         # What came behind it waits until it is answered.
         work.start += length
         if work.start < work.filled:

@@ -19,6 +19,8 @@ cdef class Route:
     cdef Py_ssize_t path_start
     cdef long long body_max
     cdef object file_wrapper
+    # Its requests get ids, which their answers tell, and their access lines.
+    cdef bint identifies, tells_ids, notes_ids
     # What decides about coded bodies, None for none; the shortest; of which types, as far as was asked.
     cdef object compression
     cdef Py_ssize_t coded_from

@@ -121,7 +121,7 @@ cdef class Routes:
             route.relay = self.relays.get(lane.way)
             if route.relay is None:
                 route.relay = self.relays[lane.way] = lane_relay.PlainRelay(
-                    lane.way, self.lines, lane.log, lane.slot
+                    lane.way, self.lines, lane.log, lane.slot, lane.ids
                 )
         elif lane is not None:
             route.application = lane.application
@@ -133,6 +133,9 @@ cdef class Routes:
             route.file_wrapper = lane.template["wsgi.file_wrapper"]
             route.withheld = lane.withheld
             route.compression = lane.compression
+            if lane.ids is not None:
+                route.identifies = True
+                route.tells_ids, route.notes_ids = lane.ids
             if lane.compression is not None:
                 route.coded_from = lane.compression.least
                 route.coded_types = {}

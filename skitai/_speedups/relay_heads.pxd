@@ -29,7 +29,7 @@ cdef Py_ssize_t write_request_fields(
 ) noexcept
 
 # The head of the answer `answer`, which is `data`, for a client of HTTP/1.1; `has_length`: its Content-Length is
-# said.
+# said; `told_id`: what X-Request-ID says, unless the member does; None: nothing.
 cdef Py_ssize_t write_answer_head(
     unsigned char *at,
     Py_ssize_t room,
@@ -39,4 +39,5 @@ cdef Py_ssize_t write_answer_head(
     KnownLines known,
     bint has_length,
     bint keep_alive,
+    str told_id,
 ) except -2

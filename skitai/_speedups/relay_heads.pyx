@@ -14,6 +14,7 @@ from libc.string cimport memcpy
 
 from skitai._speedups.answer_head cimport write_length
 from skitai._speedups.fields cimport Field, is_word
+from skitai._speedups.writing cimport write_field
 
 cdef extern from *:
     # Set by setup.py on the compiler's command line.
@@ -26,7 +27,8 @@ cdef extern from "<string.h>" nogil:
     void *memmem(const void *text, size_t length, const void *part, size_t part_length)
 
 cdef enum:
-    OWN_MAX = 160  # status, Via, Content-Length, Connection, and the empty line
+    OWN_MAX = 224  # status, Via, an id, Content-Length, Connection, and the empty line
+    ID_LINE_MAX = 64
 
 
 @cython.final
@@ -132,6 +134,7 @@ cdef Py_ssize_t write_answer_head(
     KnownLines known,
     bint has_length,
     bint keep_alive,
+    str told_id,
 ) except -2:
     cdef unsigned char *start = at
     cdef const Field *field
@@ -150,6 +153,8 @@ cdef Py_ssize_t write_answer_head(
             has_date = has_date or is_word(name, 4, b"date")
         elif answer.fields[index].name.length == 6:
             has_server = has_server or is_word(name, 6, b"server")
+        elif answer.fields[index].name.length == 12 and is_word(name, 12, b"x-request-id"):
+            told_id = None
     memcpy(at, b"HTTP/1.1 ", 9)
     at[9] = <unsigned char>(c"0" + answer.status // 100)
     at[10] = <unsigned char>(c"0" + answer.status // 10 % 10)
@@ -169,6 +174,8 @@ cdef Py_ssize_t write_answer_head(
         if not dropped.has(data + field.name.start, field.name.length):
             at += _write_field(at, data, field)
     at += _copy(at, b"Via: 1.1 skitai\r\n" if answer.minor else b"Via: 1.0 skitai\r\n")
+    if told_id is not None:
+        at += write_field(at, ID_LINE_MAX, "X-Request-ID", told_id)
     if has_length:
         at += write_length(at, answer.content_length)
     if not keep_alive:

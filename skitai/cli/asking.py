@@ -22,6 +22,9 @@ else:  # who serves has the parser, and no use for the rest
 __all__ = ["Unreachable", "add_place", "ask", "control_of"]
 
 
+_START = "skitaid status tells what runs, skitaid start starts it"
+
+
 class Unreachable(Exception):
     """``str()`` is a line for who has asked."""
 
@@ -38,14 +41,17 @@ def control_of(options: argparse.Namespace) -> Path:
     run = load_daemon(Places.find(options.home)).run
     if options.name is not None:
         return control_file(run, options.name)
-    found = sorted(run.glob(f"*{CONTROL_SUFFIX}"))
+    found = _askable(run)
     if len(found) != 1:
-        names = ", ".join(path.name.removesuffix(CONTROL_SUFFIX) for path in found)
         raise ConfigError(
             f"{'several servers run' if found else 'no server runs'} that can be asked below {run}",
-            hint=f"say which: {names}" if found else "skitaid status, or --home DIR",
+            hint=f"say which: {', '.join(found)}" if found else f"{_START}, or --home DIR if it has another",
         )
-    return found[0]
+    return control_file(run, found[0])
+
+
+def _askable(run: Path) -> list[str]:
+    return sorted(path.name.removesuffix(CONTROL_SUFFIX) for path in run.glob(f"*{CONTROL_SUFFIX}"))
 
 
 def ask(path: Path, method: str, target: str, patience: float) -> tuple[int, str]:
@@ -60,6 +66,21 @@ def ask(path: Path, method: str, target: str, patience: float) -> tuple[int, str
             response = connection.getresponse()
             return response.status, response.read().decode()
     except (OSError, http_client.HTTPException) as error:
-        raise Unreachable(
-            f"the server does not answer at {path}: {error}; see what runs: skitaid status"
-        ) from error
+        raise Unreachable(_why(error, path, patience)) from error
+
+
+def _why(error: Exception, path: Path, patience: float) -> str:
+    """What is wrong, and how to mend it."""
+    name = path.name.removesuffix(CONTROL_SUFFIX)
+    if isinstance(error, FileNotFoundError):
+        others = ", ".join(_askable(path.parent))
+        known = f"there are: {others}" if others else f"{_START}, or --home DIR if it has another"
+        return f"no server {name} runs that can be asked (there is no {path}); {known}"
+    if isinstance(error, ConnectionRefusedError):
+        return f"the server {name} has ended, and left {path} behind; start it: skitaid start {name}"
+    if isinstance(error, PermissionError):
+        return f"{path} is for root and the user of the server {name} only: ask as one of them"
+    if isinstance(error, TimeoutError):
+        return f"the server {name} has not answered for {patience:g} s; its server.log may say why"
+    told = error.strerror if isinstance(error, OSError) else str(error)
+    return f"asking the server {name} at {path} failed: {told or error}; what runs is told by skitaid status"

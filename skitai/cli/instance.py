@@ -10,6 +10,7 @@ from pathlib import Path
 
 from skitai._constants import VERSION
 from skitai.cli.parsing import Parser
+from skitai.cli.piping import ends_with_its_reader
 from skitai.cli.serving import serve
 from skitai.core.config import Settings, add_flags, describe, given_flags, load, text_of
 from skitai.core.config.daemon import load_daemon
@@ -42,6 +43,7 @@ def command_parser() -> Parser:
     return parser
 
 
+@ends_with_its_reader
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
     options = command_parser().parse_args(arguments)

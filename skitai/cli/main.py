@@ -13,6 +13,7 @@ from skitai._constants import VERSION
 from skitai.cli import cert, completing, gunicorn, installing, mail, operating, project, top
 from skitai.cli.instance import check
 from skitai.cli.parsing import Parser
+from skitai.cli.piping import ends_with_its_reader
 from skitai.cli.serving import serve
 from skitai.core.config import add_flags, describe, for_app, given_flags, load
 from skitai.core.config.daemon import load_daemon
@@ -65,6 +66,7 @@ def command_parser() -> Parser:
     return parser
 
 
+@ends_with_its_reader
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
     options = command_parser().parse_args(arguments)

@@ -16,6 +16,7 @@ from skitai._constants import VERSION
 from skitai._lazy import LazyModule
 from skitai.cli.instance import check
 from skitai.cli.parsing import Parser
+from skitai.cli.piping import ends_with_its_reader
 from skitai.core.config import load
 from skitai.core.config.daemon import DaemonSettings, load_daemon
 from skitai.core.layout import lay_out
@@ -89,6 +90,7 @@ def command_parser() -> Parser:
     return parser
 
 
+@ends_with_its_reader
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
     parser = command_parser()
@@ -225,6 +227,12 @@ def _tell(options: argparse.Namespace, places: Places, verb: Verb) -> int:
         complain(error)
         # As LSB has it for scripts of init.
         return ExitCode.NOT_BOOTED if verb is Verb.STATUS else ExitCode.FAILURE
+    except PermissionError:
+        complain(
+            f"{path} is not for this user, whom its mode keeps out: ask as root or as the user of skitaid, "
+            "or let a group do so by control_mode of [global] in skitaid.conf"
+        )
+        return ExitCode.FAILURE
     except OSError as error:
         complain(f"skitaid does not answer at {path}: {error.strerror or error}")
         return ExitCode.FAILURE

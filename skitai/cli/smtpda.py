@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from skitai._constants import VERSION
 from skitai._lazy import LazyModule
 from skitai.cli.parsing import Parser
+from skitai.cli.piping import ends_with_its_reader
 from skitai.core.config import add_flags, given_flags
 from skitai.core.config.daemon import DAEMON_TABLES, DaemonSettings, load_daemon
 from skitai.core.logs.journal import Journal
@@ -63,6 +64,7 @@ def settings_of(options: argparse.Namespace) -> DaemonSettings:
     )
 
 
+@ends_with_its_reader
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
     options = command_parser().parse_args(arguments)

@@ -21,10 +21,14 @@ from skitai.core.binding import Binding
 from skitai.core.environ import build_environ, wsgi_string
 from skitai.core.forwarded import UNTRUSTED_FIELDS
 from skitai.core.relays import Cut, Relay
+from skitai.core.requestnotes import ID_FIELD
 from skitai.core.routes import Mount
 from skitai.errors import AppLoadError
 
 __all__ = ["LaneCallbacks", "make_lane", "make_relay_lane"]
+
+#: Each one object: who reads fields in a lane remembers of each name what that set says of it.
+_WITHHELD = {False: UNTRUSTED_FIELDS, True: UNTRUSTED_FIELDS | ID_FIELD}
 
 
 class LaneCallbacks:
@@ -53,10 +57,11 @@ def make_lane(
     server: tuple[str, int],
     body_memory_max: int,
     slot: int,
+    ids: engine.Ids | None,
     callbacks: LaneCallbacks,
 ) -> engine.Lane | None:
     """The lane of ``app`` at ``mount`` for requests to ``host``, which are counted in ``slot``; None if it
-    cannot have one."""
+    cannot have one.  ``ids``: what its requests get."""
     if app.reloads or mount.options.sendfile_roots or admission_hook(app) is not None:
         return None
     try:
@@ -75,6 +80,8 @@ def make_lane(
         server=server,
     )
     environ["skitai.response_timeout"] = mount.options.response_timeout
+    if ids is not None:
+        environ["skitai.request_id"] = environ["HTTP_X_REQUEST_ID"] = ""
     return engine.Lane(
         application,
         environ,
@@ -82,7 +89,7 @@ def make_lane(
         min(mount.options.body_max, body_memory_max),
         mount.options.lane == "auto",
         mount.options.park in app.parks_with,
-        UNTRUSTED_FIELDS,
+        _WITHHELD[ids is not None],
         callbacks.binding.variable,
         callbacks.binding.make,
         callbacks.log,
@@ -90,15 +97,22 @@ def make_lane(
         callbacks.failure,
         mount.compression,
         slot,
+        ids,
     )
 
 
 def make_relay_lane(
-    mount: Mount, relay: Relay, scheme: str, cut: Cut, log: Callable[[AccessRecord], None] | None, slot: int
+    mount: Mount,
+    relay: Relay,
+    scheme: str,
+    cut: Cut,
+    log: Callable[[AccessRecord], None] | None,
+    slot: int,
+    ids: engine.Ids | None,
 ) -> engine.RelayLane | None:
     """The lane of what ``relay`` passes on from ``mount``; None if it cannot have one."""
     way = relay.way(scheme, cut)
     if way is None:
         return None
     path_start = len(mount.path.encode("utf-8", "surrogateescape"))
-    return engine.RelayLane(way, path_start, mount.options.body_max, log, slot)
+    return engine.RelayLane(way, path_start, mount.options.body_max, log, slot, ids)

@@ -20,9 +20,11 @@ from skitai.core.forwarded import TrustedProxies
 from skitai.core.plans import Plan
 from skitai.core.tracecontext import ids_of
 
-__all__ = ["RequestNotes"]
+__all__ = ["ID_FIELD", "RequestNotes"]
 
 _FIELD = "X-Request-ID"
+#: Withheld from applications that get an id: theirs stands in its place.
+ID_FIELD = frozenset({_FIELD.lower()})
 #: Of a proxy's ids: what nginx, Envoy, HAProxy and the clouds make.  Nothing that ends a word of a line.
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._:;+/=@~-]{0,127}")
 _ID_BYTES = 16
@@ -36,8 +38,12 @@ class RequestNotes:
         self._has_ids = request_id != "no" or "request_id" in fields
         self._fields = frozenset(fields)
         self._shows_id = "request_id" in fields
-        #: Each request has something of its own, so that none can be answered without the service.
-        self.are_of_each = self._has_ids or "trace" in fields
+        #: Each answer, or its line, says something of its request, so that none can be given again as it is.
+        self.are_of_each = self._answers or not self._fields.isdisjoint(("request_id", "trace"))
+        #: Requests say something that belongs into their lines.
+        self.are_brought = "trace" in fields
+        #: What the engine does about ids where it calls applications itself; None: requests have none.
+        self.ids = engine.Ids(self._answers, self._shows_id) if self._has_ids else None
         #: Whoever waits for a thread, or for another server, is timed.
         self.are_timed = not self._fields.isdisjoint(("queue", "upstream"))
 

@@ -10,7 +10,6 @@ In the thread that runs the application, or gives its pieces: one at a time, whi
 
 from __future__ import annotations
 
-import functools
 import os
 import stat
 from collections.abc import Callable
@@ -51,11 +50,14 @@ class Response:
         "_remaining",
         "_status",
         "_terms",
+        "request_id",
     )
 
     def __init__(self, exchange: engine.Exchange, environ: dict[str, Any], terms: RunTerms) -> None:
         self._exchange = exchange
         self._environ = environ
+        #: Empty: it has none.  Of the beginning: the environ is the application's by and by.
+        self.request_id = str(environ.get("skitai.request_id", ""))
         self._terms = terms
         #: Once the head is out: what codes the pieces of the body.
         self._coder: coders.Coder | None = None
@@ -224,8 +226,7 @@ class Response:
         if not self._status:
             raise AssertionError("the application never called start_response (PEP 3333)")
         if self._named is not None:
-            warn = functools.partial(self._terms.reports.warn_about, self._environ)
-            send(self._exchange, self._named.answer(self._exchange.head, self._status, warn))
+            send(self._exchange, self._named.answer(self._exchange.head, self._status, self._warn))
             self._head_sent = True
         elif self._remaining and self._body_allowed():
             self._terms.reports.warn(
@@ -243,7 +244,9 @@ class Response:
             self._exchange.respond(self._status, self._headers, reason=self._reason)
             self._head_sent = True
 
+    def _warn(self, text: str) -> None:
+        self._terms.reports.warn(f"{self._name()}: {text}")
+
     def _name(self) -> str:
         head = self._exchange.head
-        request_id = self._environ.get("skitai.request_id", "")  # the application's by now
-        return name_of(head.method, head.target, head.get("traceparent"), str(request_id))
+        return name_of(head.method, head.target, head.get("traceparent"), self.request_id)

@@ -28,7 +28,7 @@ from skitai.core.gateway import Run
 from skitai.core.limitlog import LimitLog
 from skitai.core.logs.facade import Logs
 from skitai.core.plans import ListenerInfo, Plan
-from skitai.core.requestnotes import RequestNotes
+from skitai.core.requestnotes import ID_FIELD, RequestNotes
 from skitai.core.routes import Mount
 from skitai.core.runreports import RunReports
 from skitai.core.runterms import RunTerms
@@ -38,8 +38,6 @@ from skitai.core.upgrades import Caller, Upgrades
 from skitai.errors import AppLoadError
 
 __all__ = ["Runs"]
-
-_ID_FIELD = frozenset({"x-request-id"})
 
 
 class Runs:
@@ -107,7 +105,7 @@ class Runs:
     def environ(self, exchange: engine.Exchange, plan: Plan, mount: Mount) -> dict[str, Any]:
         listener: ListenerInfo = exchange.listener
         client = plan.client
-        withheld = client.withheld | _ID_FIELD if plan.request_id else client.withheld
+        withheld = client.withheld | ID_FIELD if plan.request_id else client.withheld
         plan.environ = environ = build_environ(
             self._template,
             exchange.head,
@@ -169,6 +167,7 @@ class Runs:
     ) -> Run:
         """The run of a call that began in a lane, which has left it."""
         run = self._new_run(exchange, begun.application, begun.environ, context, mount, mounted, None)
+        run.request_id = begun.request_id  # the environ is the application's by now
         run.enter(begun.thread)
         run.made_at = run.began_at = exchange.received_at
         return run

@@ -102,8 +102,10 @@ class HttpService:
         self._spool = spool
         self._proxies = proxies
         self._notes = notes
-        #: What a request says, or is given, belongs into its line: none is answered without us.
+        #: What a request says, or is given, belongs into its answer or line: none is answered without us.
         self._is_asked_always = bool(proxies) or notes.are_of_each
+        #: What it says: then no application is called without us, either.
+        self._has_lanes = not proxies and not notes.are_brought
         self._logs = logs
         self._access_log = access_log
         self._chains = Chains(apps, folders, relays or {})
@@ -306,7 +308,7 @@ class HttpService:
 
     def lane(self, host: str, path: str, info: ListenerInfo) -> engine.Lane | engine.RelayLane | None:
         site = self._table.host(host)
-        if self._is_asked_always or site is None or site.redirect_to:
+        if not self._has_lanes or site is None or site.redirect_to:
             return None
         # The certificate is of each connection, and the fields are not the application's.
         if (
@@ -321,9 +323,8 @@ class HttpService:
             return None
         if chain.relay is not None:
             slot = self._slots[site.name, mounts[0].path]
-            return make_relay_lane(
-                chain.mount, chain.relay, info.scheme, self._answer_was_cut, self.log, slot
-            )
+            cut, ids = self._answer_was_cut, self._notes.ids
+            return make_relay_lane(chain.mount, chain.relay, info.scheme, cut, self.log, slot, ids)
         if chain.app is None or chain.is_coroutine:
             return None
         if chain.mount.options.lane in ("waits", "burns") and not self._executor.inline:
@@ -337,12 +338,14 @@ class HttpService:
             server=info.server,
             body_memory_max=self._limits.body_memory_max,
             slot=self._slots[site.name, mounts[0].path],
+            ids=self._notes.ids,
             callbacks=self._lane_callbacks,
         )
 
     def go_on(self, exchange: engine.Exchange, begun: engine.Begun, context: contextvars.Context) -> Run:
         listener: ListenerInfo = exchange.listener
         exchange.context = plan = Plan(self._client_of(exchange, listener), self._table.error_pages)
+        plan.request_id = begun.request_id
         self._route(exchange, listener, plan)
         mount, app = plan.chain.mount, plan.chain.app
         if mount is None or app is None:
@@ -360,9 +363,11 @@ class HttpService:
         connection: Any,
         began_at: float,
         body: bytes,
+        request_id: str,
     ) -> None:
         listener: ListenerInfo = exchange.listener
         exchange.context = plan = Plan(self._client_of(exchange, listener), self._table.error_pages)
+        plan.request_id = request_id
         self._route(exchange, listener, plan)
         exchange.response_timeout = _FOREVER
         begun = Begun(peer, began_at, connection, pool, body)

@@ -20,6 +20,8 @@ from skitai.interpreter import INTERPRETER_OPTIONS
 __all__ = ["Child", "NotifySocket", "handed_descriptors"]
 
 _FIRST_HANDED = 3
+#: Messages that are heard in one turn: a program that talks without end leaves the others theirs.
+_HEARD_AT_ONCE = 64
 
 
 class NotifySocket:
@@ -42,17 +44,23 @@ class NotifySocket:
     def receive(self) -> list[dict[str, str]]:
         """What has come, a mapping for each message: ``{"READY": "1"}``."""
         found: list[dict[str, str]] = []
-        while True:
+        for _ in range(_HEARD_AT_ONCE):
             try:
                 data = self.socket.recv(4096)
             except BlockingIOError:
-                return found
+                break
             lines = (line.partition("=") for line in data.decode("utf-8", "replace").splitlines())
-            found.append({name: value for name, _, value in lines})
+            found.append({name: _printable(value) for name, _, value in lines})
+        return found
 
     def close(self) -> None:
         self.socket.close()
         self.path.unlink(missing_ok=True)
+
+
+def _printable(text: str) -> str:
+    """It is shown to operators, whose terminal obeys no application."""
+    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 class Child:

@@ -93,12 +93,18 @@ def ask(path: Path, verb: Verb, names: Sequence[str], patience: float) -> Answer
         try:
             sock.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError) as error:
-            raise NotRunning(f"skitaid does not run: nobody listens at {path}") from error
+            raise NotRunning(
+                f"skitaid does not run: nobody listens at {path}; start it: skitaid start, "
+                "or say --home DIR if it has another"
+            ) from error
         sock.sendall(json.dumps({"verb": verb.value, "names": list(names)}).encode() + b"\n")
         data = b""
         while piece := sock.recv(65536):
             data += piece
     if not data:
         raise NotRunning("skitaid ended before it answered")
-    told = json.loads(data)
+    try:
+        told = json.loads(data)
+    except ValueError as error:
+        raise OSError("its answer broke off") from error
     return Answer(told["ok"], told["lines"], told["programs"])

@@ -61,19 +61,21 @@ class Keeper:
         self._began: dict[str, float] = {}
 
     def run(self) -> None:
-        look_at = self._clock()
+        self._look(at_once=True)
+        look_at = self._clock() + _LOOK_EVERY
         while not self._supervisor.has_ended:
             if self._clock() >= look_at:
                 look_at = self._clock() + _LOOK_EVERY
-                self._look()
+                self._look(at_once=False)
             self._bury()
             self._do(self._supervisor.passed(self._clock()))
             if self._wait(_GLANCE):
                 self._do(self._supervisor.end(self._clock()))
 
-    def _look(self) -> None:
+    def _look(self, *, at_once: bool) -> None:
+        now = self._clock()
         try:
-            self._do(self._supervisor.listed(self._enabled.look(), self._clock()))
+            self._do(self._supervisor.listed(self._enabled.look(now, at_once=at_once), now))
         except OSError as error:
             self._journal.write(f"{self._enabled.folder} cannot be read: {error.strerror}", "error")
 

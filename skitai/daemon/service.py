@@ -113,6 +113,7 @@ class Service:
         """Until a signal or an operator ends it; the exit code."""
         self._catch_signals()
         self._log(f"Skitai {VERSION}, skitaid, pid {os.getpid()}, servers of {self._enabled.folder}")
+        self._look(at_once=True)
         while True:
             self._look()
             self._bury()
@@ -166,13 +167,13 @@ class Service:
 
     # -- what happens --------------------------------------------------------------------------------
 
-    def _look(self) -> None:
+    def _look(self, *, at_once: bool = False) -> None:
         now = monotonic()
-        if now < self._look_at:
+        if now < self._look_at and not at_once:
             return
         self._look_at = now + _LOOK_EVERY
         try:
-            found = dict(self._enabled.look())
+            found = dict(self._enabled.look(now, at_once=at_once))
             complaint = ""
         except OSError as error:
             found = {}
@@ -324,9 +325,8 @@ class Service:
             self._obey(inquiry, *request)
 
     def _obey(self, inquiry: Inquiry, verb: Verb, names: list[str]) -> None:
-        # What an operator has just put there is meant too.
-        self._look_at = 0.0
-        self._look()
+        # What an operator has just put there is meant too; who only asks says nothing about it.
+        self._look(at_once=verb is not Verb.STATUS)
         known, unknown = self._supervisor.named(names)
         if verb is Verb.STOP and not names:
             self._on_term()
@@ -358,7 +358,11 @@ class Service:
 
     def _answer(self, pending: _Pending, names: list[str]) -> Answer:
         rows = [row for row in self._supervisor.status(monotonic()) if row["name"] in names]
-        lines = [f"there is no server {name}" for name in pending.unknown]
+        there = ", ".join(self._supervisor.named(())[0])
+        lines = [
+            f"there is no server {name}, for {self._enabled.file(name)} is not there; there are: {there}"
+            for name in pending.unknown
+        ]
         ok = not lines and not any(row["state"] in _TROUBLED for row in rows)
         return Answer(ok, lines, rows)
 

@@ -2,7 +2,7 @@
 
 A request is a head without a body; the answer ends with the connection, unless that becomes something
 else (101).  Who asks is a health check, Prometheus, an operator's command or browser, on an address that is
-theirs: what is not plain is refused, what is slow is cut off, and more than `_OPEN_MAX` at once wait.  The
+theirs: what is not plain is refused, what is slow is cut off, and more than `_OPEN_MAX` at once are.  The
 master has no kernels, and needs none for this.
 """
 
@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, urlsplit
 __all__ = ["Admin", "BadRequest", "Reply", "Request", "read_request"]
 
 _HEAD_MAX = 8192
+#: Of those who may change something, and of all others: these never keep an operator out.
 _OPEN_MAX = 64
 #: Seconds from accept to the whole answer.
 _PATIENCE = 10.0
@@ -144,7 +145,8 @@ class Admin:
         def accept() -> bool:
             with suppress(OSError):  # who came is gone already, or we have no descriptor left
                 sock, _ = listening.accept()
-                if len(self._open) >= _OPEN_MAX:
+                alike = sum(other.may_change == may_change for other in self._open.values())
+                if alike >= _OPEN_MAX:
                     sock.close()
                     return True
                 sock.setblocking(False)

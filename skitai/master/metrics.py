@@ -29,11 +29,12 @@ _LATENCIES = {
     Latency.APP: ("skitai_app_seconds", "From the handler's begin to the head of its answer."),
     Latency.DELIVERY: ("skitai_delivery_seconds", "From the head of an answer to its last byte."),
     Latency.UPSTREAM: ("skitai_upstream_seconds", "Requests to other servers that were answered."),
+    Latency.LOOP_LAG: ("skitai_loop_lag_seconds", "How late event loops came to what was due."),
 }
 _CLASSES = ("gone", "1xx", "2xx", "3xx", "4xx", "5xx")
 #: What a worker says in its section LIVE.
 _LIVE = {
-    "loop lag": ("skitai_loop_lag_seconds", "How late the event loop is."),
+    "loop lag": ("skitai_loop_lag_now_seconds", "How late the event loop is at this moment."),
     "threads": ("skitai_threads", "Threads that may be inside applications at once."),
     "threads inside": ("skitai_threads_inside", "Threads that are."),
     "queued": ("skitai_queued_requests", "Requests that wait for a thread."),

@@ -33,35 +33,48 @@ def test_files_and_links_are_servers(tmp_path: Path) -> None:
     (tmp_path / "link.conf").symlink_to(tmp_path / "real")
     (tmp_path / "broken.conf").symlink_to(tmp_path / "nowhere")
     (tmp_path / "folder.conf").mkdir()
-    assert set(Enabled(tmp_path).look()) == {"a", "link"}
+    assert set(Enabled(tmp_path).look(1.0, at_once=True)) == {"a", "link"}
 
 
-def test_a_file_is_gone_when_it_was_missing_twice(tmp_path: Path) -> None:
+def test_a_file_is_gone_when_it_has_been_missing_for_a_moment(tmp_path: Path) -> None:
     enabled = Enabled(tmp_path)
     file = enabled.file("site")
     file.write_text("")
-    assert set(enabled.look()) == {"site"}
+    assert set(enabled.look(1.0, at_once=True)) == {"site"}
     file.unlink()
-    assert set(enabled.look()) == {"site"}
+    assert set(enabled.look(2.0, at_once=False)) == {"site"}
+    assert set(enabled.look(2.1, at_once=True)) == {"site"}, "an operator asked meanwhile"
     file.write_text("")
-    assert set(enabled.look()) == {"site"}
+    assert set(enabled.look(3.0, at_once=False)) == {"site"}
     file.unlink()
-    assert set(enabled.look()) == {"site"}
-    assert set(enabled.look()) == set()
+    assert set(enabled.look(4.0, at_once=False)) == {"site"}
+    assert set(enabled.look(5.0, at_once=False)) == set()
+
+
+def test_a_file_that_is_being_written_is_no_server_yet(tmp_path: Path) -> None:
+    enabled = Enabled(tmp_path)
+    file = enabled.file("site")
+    for now, text in enumerate(("[server]\n", "[server]\nport = 1\n", "[server]\nport = 1\n[routes:line]\n")):
+        file.write_text(text)
+        assert not enabled.look(now, at_once=False)
+        assert not enabled.look(now + 0.1, at_once=False), "it is the same moment"
+    assert set(enabled.look(3.0, at_once=False)) == {"site"}
+    enabled.file("other").write_text("")
+    assert set(enabled.look(3.1, at_once=True)) == {"site", "other"}, "an operator says that it is complete"
 
 
 def test_another_text_is_another_stamp(tmp_path: Path) -> None:
     enabled = Enabled(tmp_path)
     enabled.file("site").write_text("")
-    before = enabled.look()["site"]
-    assert enabled.look()["site"] == before
+    before = enabled.look(1.0, at_once=True)["site"]
+    assert enabled.look(2.0, at_once=False)["site"] == before
     enabled.file("site").write_text("[server]\n")
-    assert enabled.look()["site"] != before
+    assert enabled.look(2.0, at_once=False)["site"] != before
 
 
 def test_a_folder_that_cannot_be_read_says_nothing_about_its_files(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        Enabled(tmp_path / "none").look()
+        Enabled(tmp_path / "none").look(1.0, at_once=True)
 
 
 # --- what is laid out

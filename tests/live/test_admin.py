@@ -103,7 +103,8 @@ def test_what_operators_tell_it(serve_conf: Serve, tmp_path: Path) -> None:
     assert "the last reload was refused: the log says why" in refused.stderr
     unknown = skitai(home, "drain", "other")
     assert unknown.returncode == 1
-    assert "does not answer" in unknown.stderr
+    assert "no server other runs that can be asked" in unknown.stderr
+    assert "there are: test" in unknown.stderr
 
 
 def test_an_end_is_told_before_it_comes(serve_conf: Serve, tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ def test_the_password_and_tokens_let_in(board: Dashboard, way: str) -> None:
     assert reply.status == 200
     rules = dict(reply.headers)["Set-Cookie"].split("; ")
     assert {"HttpOnly", "SameSite=Strict", "Path=/dashboard"} <= set(rules)
+    assert "Secure" not in rules
     cookie = cookie_of(reply)
     assert "requests" in ask(board, "GET", "/dashboard", cookie=f"a=b; {cookie}").body
     assert ask(board, "GET", "/dashboard/feed", cookie=cookie, **WEBSOCKET).status == 101
@@ -95,6 +96,11 @@ def test_other_words_do_not(board: Dashboard, secret: str) -> None:
     assert said.status == 403
 
 
+def test_behind_a_proxy_that_speaks_tls_the_cookie_takes_no_other_way(board: Dashboard) -> None:
+    reply = log_in(board, "pass wörd", origin=f"https://{HOST}")
+    assert "Secure" in dict(reply.headers)["Set-Cookie"].split("; ")
+
+
 def test_who_guesses_is_held_up_and_who_is_in_goes_on(
     board: Dashboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,6 +108,9 @@ def test_who_guesses_is_held_up_and_who_is_in_goes_on(
     assert [log_in(board, "guess").status for _ in range(11)] == [403] * 10 + [429]
     assert log_in(board, "pass wörd").status == 429
     assert ask(board, "GET", "/dashboard", cookie=cookie).status == 200
+    token = board.sessions.token()
+    assert log_in(board, token).status == 200, "who tries passwords keeps the operator out"
+    assert log_in(board, token).status == 429, "a token is good once, now as ever"
     later = sys.modules[Sessions.__module__].monotonic() + 61
     monkeypatch.setattr(sys.modules[Sessions.__module__], "monotonic", lambda: later)
     assert log_in(board, "pass wörd").status == 200

@@ -184,7 +184,7 @@ class ProxyWorld:
             coroutines=self.coroutines,
             spool=Spool(None, 1 << 20),
             proxies=TrustedProxies(settings.server.trusted_proxies),
-            notes=RequestNotes("no", (), TrustedProxies(())),
+            notes=RequestNotes(settings.server.request_id, settings.server.log_fields, TrustedProxies(())),
             logs=self.words,  # type: ignore[arg-type]  # a stand-in
             access_log=True,
             debug=False,

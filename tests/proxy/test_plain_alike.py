@@ -6,6 +6,8 @@ Nothing but Date may differ, which both leave to the member here.
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from skitai import _kernels
@@ -36,6 +38,7 @@ REQUESTS: dict[str, tuple[bytes, bool]] = {
         b"X-Forwarded-Ssl: on\r\nFront-End-Https: on\r\nX-Scheme: https\r\nX-Other: 1\r\n\r\n",
         False,
     ),
+    "an id": (b"GET / HTTP/1.1\r\nHost: a\r\nX-Request-ID: own\r\nx_request_id: own\r\n\r\n", False),
     "via": (b"GET / HTTP/1.1\r\nHost: a\r\nVia: 1.0 fred, 1.1 p\r\nvia: 1.1 q\r\n\r\n", False),
     "a last request": (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", False),
     "a body": (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 05\r\n\r\nhello", False),
@@ -59,10 +62,22 @@ REQUESTS: dict[str, tuple[bytes, bool]] = {
 }
 
 
+#: Each request gets one, which members, clients and access lines are told.
+IDS = "request_id = answer\nlog_fields = request_id"
+
+
+def numbered(told: object) -> str:
+    """As text, with each id as the number of its first appearance."""
+    known: dict[str, str] = {}
+    return re.sub(r"[0-9a-f]{32}", lambda found: known.setdefault(found[0], f"<id {len(known)}>"), repr(told))
+
+
 @pytest.mark.parametrize(
-    "server_side", ["", "preserve_path = yes", "preserve_host = no"], ids=["as it is", "path", "host"]
+    ("server_side", "server"),
+    [("", ""), ("preserve_path = yes", ""), ("preserve_host = no", ""), ("", IDS)],
+    ids=["as it is", "path", "host", "ids"],
 )
-def test_a_member_is_told_the_same(server_side: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_member_is_told_the_same(server_side: str, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     member = Member()
     told: dict[bool, dict[str, tuple[bytes, bytes]]] = {True: {}, False: {}}
     begun: list[str] = []
@@ -78,7 +93,9 @@ def test_a_member_is_told_the_same(server_side: str, monkeypatch: pytest.MonkeyP
             monkeypatch.setattr(HttpService, "lane", lambda *arguments: None)
             member = Member()
         token = WARM.set(True)
-        with proxying(member, mount=server_side, path="/r" if "path" in server_side else "/") as world:
+        with proxying(
+            member, mount=server_side, server=server, path="/r" if "path" in server_side else "/"
+        ) as world:
             WARM.reset(token)
             for name, (request, leaves) in REQUESTS.items():
                 request = request.replace(b" /", b" /r/p/", 1) if "path" in server_side else request
@@ -95,7 +112,9 @@ def test_a_member_is_told_the_same(server_side: str, monkeypatch: pytest.MonkeyP
                 assert bool(begun) is (leaves or not is_plain), name
                 member.kept.append(asked.sock)
                 client.close()
-    assert told[True] == told[False]
+    assert numbered(told[True]) == numbered(told[False])
+    assert not server or "<id 0>" in numbered(told[True])
+    assert not server or b"own" not in told[True]["an id"][0]
 
 
 def _answer(*lines: bytes, body: bytes = b"") -> bytes:
@@ -129,6 +148,7 @@ ANSWERS: dict[str, tuple[bytes, bytes]] = {
     ),
     "via": (b"GET", _answer(b"HTTP/1.1 200 OK", b"Via: 1.1 far", LENGTH_2, body=b"ok")),
     "Server": (b"GET", _answer(b"HTTP/1.1 200 OK", b"server: theirs", LENGTH_2, body=b"ok")),
+    "an id": (b"GET", _answer(b"HTTP/1.1 200 OK", b"x-request-id: own", LENGTH_2, body=b"ok")),
     "cookies": (
         b"GET",
         _answer(b"HTTP/1.1 200 OK", b"Set-Cookie: a", b"Set-Cookie: b", LENGTH_2, body=b"ok"),
@@ -161,8 +181,12 @@ ANSWERS: dict[str, tuple[bytes, bytes]] = {
 }
 
 
-@pytest.mark.parametrize("last", [b"", b"Connection: close\r\n"], ids=["stays", "closes"])
-def test_a_client_is_told_the_same(last: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("last", "server"),
+    [(b"", ""), (b"Connection: close\r\n", ""), (b"", IDS)],
+    ids=["stays", "closes", "ids"],
+)
+def test_a_client_is_told_the_same(last: bytes, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     told: dict[bool, dict[str, tuple[bytes, object]]] = {True: {}, False: {}}
     for is_plain in (True, False):
         if not is_plain:
@@ -170,10 +194,11 @@ def test_a_client_is_told_the_same(last: bytes, monkeypatch: pytest.MonkeyPatch)
         for name, (method, answer) in ANSWERS.items():
             member = Member()
             token = WARM.set(True)
-            with proxying(member) as world:
+            with proxying(member, server=server) as world:
                 WARM.reset(token)
                 told[is_plain][name] = exchanged(world, member, method, last, answer)
-    assert told[True] == told[False]
+    assert numbered(told[True]) == numbered(told[False])
+    assert not server or numbered(told[True]).count("<id ") > len(ANSWERS)
 
 
 def exchanged(

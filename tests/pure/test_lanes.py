@@ -331,6 +331,8 @@ class Server:
         *,
         secure: bool = False,
         files: Path | None = None,
+        request_id: str = "no",
+        log_fields: tuple[str, ...] = (),
     ) -> None:
         """``files``: a folder that is served in place of the application."""
         self.secure = secure
@@ -357,7 +359,7 @@ class Server:
             coroutines=self.coroutines,
             spool=Spool(None, 1 << 20),
             proxies=TrustedProxies(()),
-            notes=RequestNotes("no", (), TrustedProxies(())),
+            notes=RequestNotes(request_id, log_fields, TrustedProxies(())),
             logs=self.words,  # type: ignore[arg-type]  # a stand-in
             access_log=True,
             debug=False,
@@ -703,3 +705,64 @@ def test_an_answer_that_the_socket_takes_in_part_is_logged_and_closed_as_any(
         said.append((size, list(kinds.seen), list(server.words.lines)))
     assert said[0] == said[1]
     assert said[0][1].count("close") == 200
+
+
+# -- ids of requests ------------------------------------------------------------------------
+
+
+def told_apart(said: tuple[bytes, list[Any], list[str]]) -> str:
+    """``said`` with each id as the number of its first appearance, and keys of environs in one order."""
+    known: dict[str, str] = {}
+    answer, seen, lines = said
+    ordered = [sorted(one.items()) if isinstance(one, dict) else one for one in seen]
+    text = "\n".join(map(repr, (answer, ordered, lines)))
+    return re.sub(r"[0-9a-f]{32}", lambda found: known.setdefault(found[0], f"<id {len(known)}>"), text)
+
+
+@pytest.fixture(
+    scope="module", params=[("answer", ("request_id",)), ("yes", ()), ("no", ("request_id",))], ids=str
+)
+def identifying(request: pytest.FixtureRequest) -> Iterator[tuple[Server, Server]]:
+    how, fields = request.param
+    both = [
+        Server(engine, request_id=how, log_fields=fields)
+        for engine in (_kernels.engine.Engine, pure_engine.Engine)
+    ]
+    yield both[0], both[1]
+    for server in both:
+        server.stop()
+
+
+@pytest.mark.parametrize("kind", [*kinds.KINDS, "of_its_own"])
+def test_requests_with_ids(
+    identifying: tuple[Server, Server], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In their lane and outside, one after the other and with a forged one: the same, but for the digits."""
+    monkeypatch.setitem(kinds.KINDS, "of_its_own", of_its_own)
+    forged = "X-Request-ID: forged\r\nX_Request_ID: forged\r\nConnection: x-request-id\r\n"
+    plain = request(f"/{kind}")
+    wanted = plain * 2 + request(f"/{kind}", fields=forged) + request(f"/{kind}", method="POST", body=b"abc")
+    ours, general = (told_apart(server.says(wanted + plain)) for server in identifying)
+    assert ours == general
+    assert "forged" not in ours
+    assert "<id 0>" in ours
+
+
+def of_its_own(environ: dict[str, Any], start: kinds.Start) -> list[bytes]:
+    start("200 OK", [("x-request-id", "mine")])
+    return [environ["skitai.request_id"].encode()]
+
+
+def test_requests_with_ids_stay_in_their_lane(identifying: tuple[Server, Server]) -> None:
+    if _kernels.implementation() == "pure":
+        pytest.skip("the pure build has no lanes")
+    ours = identifying[0]
+    with ours.connect() as client:
+        ids: set[str] = set()
+        for count in range(600):  # more than are made of one handful of random bytes
+            client.sendall(request("/one_list"))
+            assert client.recv(1 << 16)
+            ids.add(kinds.seen[-1]["skitai.request_id"])
+            assert len(ids) == count + 1
+        [connection] = ours.engine.connections
+        assert type(connection).__name__ == "LaneConnection"

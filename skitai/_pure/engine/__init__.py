@@ -14,6 +14,7 @@ from skitai._pure.engine.secure import SecureSocket, Transport
 from skitai._pure.engine.service import (
     Begun,
     Habit,
+    Ids,
     Lane,
     PresentCall,
     Refusal,
@@ -65,6 +66,7 @@ __all__ = [
     "Future",
     "Ground",
     "Habit",
+    "Ids",
     "Inline",
     "Job",
     "Lane",

@@ -26,7 +26,7 @@ from skitai._pure.engine.secure import Transport
 from skitai._pure.engine.service import Habit, PresentCall, Service
 from skitai._pure.engine.wsphases import WebSocketTotals
 from skitai._pure.http1 import Headers, RequestHead, ServerConnection
-from skitai.counters import Count, Row, private_row
+from skitai.counters import Count, Latency, Row, observe, private_row
 from skitai.errors import RemoteProtocolError
 from skitai.limits import Limits
 
@@ -122,6 +122,8 @@ class Engine:
         self._handshakes: Handshakes | None = None
         self._addresses: Counter[str] = Counter()
         self._sweeping = False
+        #: When the next sweep is: monotonic seconds.
+        self._sweep_at = 0.0
         self._on_drained: Callable[[], None] | None = None
         #: The second that it is, Date and Server in it, and their lines.
         self._own: tuple[int, OwnFields, bytes] = (0, (("", ""), ("", "")), b"")
@@ -391,7 +393,7 @@ class Engine:
     def _begin_sweep(self) -> None:
         if not self._sweeping:
             self._sweeping = True
-            self.loop.call_later(_SWEEP_INTERVAL, self._sweep)
+            self._sweep_later(monotonic())
 
     def _new_connection(self, sock: Transport, peer: tuple[str, int], info: Any) -> Connection:
         return Connection(self, sock, peer, info)
@@ -405,8 +407,13 @@ class Engine:
                 return True
         return False
 
+    def _sweep_later(self, now: float) -> None:
+        self._sweep_at = now + _SWEEP_INTERVAL
+        self.loop.call_later(_SWEEP_INTERVAL, self._sweep)
+
     def _sweep(self) -> None:
         now = monotonic()
+        observe(self.counts, Latency.LOOP_LAG, now - self._sweep_at)
         for connection in [c for c in self.connections if c.deadline <= now]:
             try:
                 connection.expire(now)
@@ -415,7 +422,7 @@ class Engine:
                 self.report("ending what took too long")
                 connection.close()
         if self.connections:
-            self.loop.call_later(_SWEEP_INTERVAL, self._sweep)
+            self._sweep_later(monotonic())
         else:
             self._sweeping = False  # an idle server sleeps
 

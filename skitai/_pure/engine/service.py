@@ -19,7 +19,18 @@ from skitai._pure.http1 import Headers
 from skitai.errors import RemoteProtocolError
 from skitai.limits import Limits
 
-__all__ = ["Begun", "Compression", "Habit", "Lane", "Refusal", "RelayLane", "RelayWay", "Run", "Service"]
+__all__ = [
+    "Begun",
+    "Compression",
+    "Habit",
+    "Ids",
+    "Lane",
+    "Refusal",
+    "RelayLane",
+    "RelayWay",
+    "Run",
+    "Service",
+]
 
 #: Headers and body of a refusal.
 Refusal = tuple[Headers, bytes]
@@ -43,6 +54,17 @@ class Compression(Protocol):
         but for ``Vary: Accept-Encoding`` at the end: the engine knows that by itself."""
 
 
+class Ids(NamedTuple):
+    """What the compiled engine does where each request has an id, which it makes: the application has it as
+    ``environ["skitai.request_id"]`` and ``environ["HTTP_X_REQUEST_ID"]``.
+
+    ``are_told``: the answer says it, by ``X-Request-ID``, unless the application does; ``are_noted``: so does
+    the `AccessRecord`."""
+
+    are_told: bool
+    are_noted: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Lane:
     """What the compiled engine needs to run an application by itself, for requests to one host and
@@ -56,7 +78,7 @@ class Lane:
     `AccessRecord`, None where there are no access lines; ``warn(environ, text)`` and ``failure(environ,
     where, error)`` tell what the application did wrong behind its response; ``compression``, where there
     is some, decides about bodies that are worth it; ``slot``: where its requests are counted
-    (`MountSlots`).
+    (`MountSlots`); ``ids``: None where requests have none.
     """
 
     application: Callable[..., Any]
@@ -73,6 +95,7 @@ class Lane:
     failure: Callable[[dict[str, Any], str, BaseException], None]
     compression: Compression | None
     slot: int = 0
+    ids: Ids | None = None
 
 
 class RelayWay(Protocol):
@@ -121,6 +144,8 @@ class RelayLane(NamedTuple):
     log: Callable[[AccessRecord], None] | None
     #: Where its requests are counted (`MountSlots`).
     slot: int
+    #: None where requests have none; members have them by ``X-Request-ID``.
+    ids: Ids | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +184,8 @@ class Begun:
     thread: int
     result: Any = None
     error: BaseException | None = None
+    #: Which the application was called with; empty: the request has none.
+    request_id: str = ""
     #: Whether it was called; it is not where the client had gone before.
     taken: bool = False
 
@@ -252,9 +279,11 @@ class Service(Protocol):
         connection: Any,
         began_at: float,
         body: bytes,
+        request_id: str,
     ) -> None:
         """Go on with a request that was to be passed on plainly by ``way``: ``peer`` is to answer it, and has
-        been asked over ``connection``, of ``pool``, unless that is None."""
+        been asked over ``connection``, of ``pool``, unless that is None; ``request_id``: empty where it has
+        none."""
 
     def go_on(self, exchange: Exchange, begun: Begun, context: Context) -> Run:
         """The run that goes on with ``begun``, which was called in ``context``."""

@@ -21,7 +21,7 @@ import selectors
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from skitai.master.admin import Reply, Request
 from skitai.master.dashboard.feed import Feed, accept_key
@@ -102,13 +102,16 @@ class Dashboard:
     def _login(self, request: Request) -> Reply:
         if not _is_our_page(request):
             return Reply(403, "this is for the dashboard's own page\n")
-        if self.sessions.is_held_up:
-            return Reply(429, "too many have failed; wait a minute\n")
+        is_held_up = self.sessions.is_held_up
         scheme, _, secret = request.fields.get("authorization", "").partition(" ")
         session = self.sessions.begin(_text(secret)) if scheme.lower() == "bearer" else None
+        if session is None and is_held_up:
+            return Reply(429, "too many have failed; wait a minute, or ask for a token: skitai dashboard\n")
         if session is None:
             return Reply(403, "this is neither a token that is good nor the password\n")
         cookie = f"{_COOKIE}={session}; Path={PATH}; Max-Age={SESSION_AGE:.0f}; HttpOnly; SameSite=Strict"
+        if _origin(request).scheme == "https":  # by a proxy of ours: no other way shall see it
+            cookie += "; Secure"
         return Reply(200, "", headers=(("Set-Cookie", cookie),))
 
     def _logout(self, request: Request) -> Reply:
@@ -146,11 +149,15 @@ def _session(request: Request) -> str:
 
 def _is_our_page(request: Request) -> bool:
     """Whether a page of ours asks, by what browsers say and no page can change."""
-    try:
-        origin = urlsplit(request.fields.get("origin", "")).netloc
-    except ValueError:
-        return False
+    origin = _origin(request).netloc
     return bool(origin) and origin.lower() == request.fields.get("host", "").lower()
+
+
+def _origin(request: Request) -> SplitResult:
+    try:
+        return urlsplit(request.fields.get("origin", ""))
+    except ValueError:
+        return urlsplit("")
 
 
 def _is_fixed_name(authority: str) -> bool:

@@ -2,8 +2,9 @@
 
 Whoever knows the password, which stands in a file that the settings name, or has a token that the control
 socket has given, gets a cookie.  A token is good once, and for five minutes; a cookie until the master ends,
-half a day at most.  Whoever guesses is held up: after some failures nobody is let in for a while.  There is
-one account, so this bounds what can be tried at all; who watches already goes on.
+half a day at most.  Whoever guesses is held up: after some failures no password is looked at for a while.
+There is one account, so this bounds what can be tried at all.  A token, which cannot be guessed, is good
+meanwhile: who tries passwords does not keep the operator out; and who watches already goes on.
 """
 
 from __future__ import annotations
@@ -49,10 +50,13 @@ class Sessions:
         return len(self._failures) == _FAILURES_MAX and monotonic() - self._failures[0] < _FAILURES_WITHIN
 
     def begin(self, secret: str) -> str | None:
-        """A session for whoever says ``secret``; None: it is neither a token nor the password."""
+        """A session for whoever says ``secret``; None: it is neither a token nor the password, or nobody has
+        asked whether it is the password (`is_held_up`)."""
+        if _find(self._tokens, secret, take=True):
+            return _new(self._sessions, _SESSIONS_MAX, SESSION_AGE)
         if self.is_held_up:
             return None
-        if _find(self._tokens, secret, take=True) or self._is_password(secret):
+        if self._is_password(secret):
             return _new(self._sessions, _SESSIONS_MAX, SESSION_AGE)
         self._failures.append(monotonic())
         return None
