@@ -215,6 +215,22 @@ def test_a_call_that_lasts_hurts_nobody(threaded: LiveServer, wire: Callable[[Li
         assert [waiting.recv()[1] for _ in range(3)] == [b"wait", b"behind", b"later"]
 
 
+def test_half_a_message_while_a_call_lasts(threaded: LiveServer, wire: Callable[[LiveServer], Wire]) -> None:
+    """It is read while nothing may be called, and its other half when all has been answered."""
+    waiting, other = wire(threaded), wire(threaded)
+    whole = frame(b"in two halves")
+    for cut in range(1, len(whole), 3):
+        other.send(frame(b"stop"))
+        assert other.recv() == (Opcode.TEXT, b"stopped")
+        waiting.send(frame(b"wait"))
+        waiting.send(whole[:cut])
+        other.send(frame(b"go"))
+        assert other.recv() == (Opcode.TEXT, b"gone")
+        assert waiting.recv() == (Opcode.TEXT, b"wait")
+        waiting.send(whole[cut:])
+        assert waiting.recv() == (Opcode.TEXT, b"in two halves")
+
+
 def test_the_same_where_messages_are_compressed(threaded: LiveServer, dial: Dial) -> None:
     waiting, other = dial(threaded), dial(threaded)
     for _ in range(3):
