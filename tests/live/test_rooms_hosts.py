@@ -296,7 +296,8 @@ class Sentinel(Redis):
     def __init__(self, program: str, folder: Path) -> None:
         super().__init__(program, folder)
         conf = folder / "sentinel.conf"
-        conf.write_text(f"port {self.port}\nbind 127.0.0.1\ndir {folder}\nrequirepass {json.dumps(PASSWORD)}\n")
+        words = f"port {self.port}\nbind 127.0.0.1\ndir {folder}\nrequirepass {json.dumps(PASSWORD)}\n"
+        conf.write_text(words)
         self._command = [program, str(conf), "--sentinel"]
         self.url = self.url.removesuffix("/2")
 
@@ -315,7 +316,8 @@ def test_what_has_not_all_rooms_is_refused(
     redis = kind(require_program("redis-server"), tmp_path)
     redis.start()
     request.addfinalizer(redis.kill)
-    server = serve_conf(f"[bus]\nurl = {redis.url}\n[routes:line]\n/ = tests.live.apps.rooms:app\n", "--master", "no")
+    conf = f"[bus]\nurl = {redis.url}\n[routes:line]\n/ = tests.live.apps.rooms:app\n"
+    server = serve_conf(conf, "--master", "no")
     with connect(f"ws://{server.host}:{server.port}/room?id=1", open_timeout=10, close_timeout=2) as client:
         server.wait_for_text(text)
         client.send("alone")

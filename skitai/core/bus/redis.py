@@ -185,8 +185,8 @@ class RedisCarrier:
         mode = greeting.get(b"mode") if isinstance(greeting, dict) else None
         if mode in _REFUSED_MODES:
             raise CarrierLost(
-                f"it is {_REFUSED_MODES[mode]}: the url of [bus] has to be that of one Redis server, or an address "
-                "that follows the primary of such a server and its replicas"
+                f"it is {_REFUSED_MODES[mode]}: the url of [bus] has to be that of one Redis server, or an "
+                "address that follows the primary of such a server and its replicas"
             )
 
     def _ask(self, words: list[str]) -> object:
