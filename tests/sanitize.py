@@ -36,6 +36,7 @@ REPO = Path(__file__).resolve().parents[1]
 SUITES: tuple[tuple[str, ...], ...] = (
     ("pytest", "tests/pure", "tests/live/test_corpus_live.py", "tests/live/test_term_under_load.py"),
     ("pytest", "tests/live/test_kept_files.py", "tests/live/test_gil_held.py"),
+    ("pytest", "tests/live/test_message_calls.py", "tests/proxy"),
     ("tests.live.exercise", "10"),
 )
 #: faulthandler would take SIGSEGV away from ASan; the usual timeouts are for uninstrumented code.

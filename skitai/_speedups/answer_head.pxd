@@ -61,3 +61,6 @@ cdef class AnswerHead:
 
 # The line of a Content-Length: its bytes, at most 38.
 cdef Py_ssize_t write_length(unsigned char *at, Py_ssize_t length) noexcept
+
+# start_response is called again (PEP 3333), and the answer is out already: what it raises.
+cdef int refuse_again(object exc_info) except -1

@@ -140,6 +140,15 @@ cdef class KnownLines:
         return kind
 
 
+cdef int refuse_again(object exc_info) except -1:
+    if exc_info:
+        try:
+            raise exc_info[1].with_traceback(exc_info[2])
+        finally:
+            exc_info = None
+    raise AssertionError("start_response was called twice without exc_info (PEP 3333)")
+
+
 @cython.final
 @cython.freelist(16)
 cdef class AnswerHead:

@@ -14,6 +14,9 @@ from skitai._speedups.workspace cimport Seat, Workspace
 # In place of what an application raised: it waits, and its thread is free.
 cdef object PARKED
 
+# Whether what an application has raised is a failure of its own.
+cdef bint is_failure(object error) except -1
+
 cdef enum Stage:
     # Which code of the application runs, and what becomes of the connection when it lasts.
     ASKED = 1      # its answer is waited for: the call leaves its lane

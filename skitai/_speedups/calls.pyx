@@ -24,6 +24,7 @@ from io import BytesIO
 from skitai._pure.engine.service import Begun
 from skitai.errors import AppLoadError, ClientDisconnected, HTTPError
 
+from skitai._speedups.answer_head cimport refuse_again
 from skitai._speedups.call_context cimport context_with, is_as_made, settings_of
 from skitai._speedups.clock cimport monotonic
 from skitai._speedups.habits cimport SK_LASTS, SK_LONG, sk_habit, sk_others_compute
@@ -52,6 +53,10 @@ PARKED = object()
 cdef Py_ssize_t OWN_REFERENCES = 3  # to a call: our variable, its context's, its start_response's
 
 
+cdef bint is_failure(object error) except -1:
+    return not isinstance(error, (ClientDisconnected, HTTPError, AppLoadError))
+
+
 @cython.final
 @cython.freelist(16)
 cdef class Call:
@@ -68,12 +73,7 @@ cdef class Call:
         if self.moved or self.leaving:
             self.await_move()
         if self.over:
-            if exc_info:
-                try:
-                    raise exc_info[1].with_traceback(exc_info[2])
-                finally:
-                    exc_info = None
-            raise AssertionError("start_response was called twice without exc_info (PEP 3333)")
+            refuse_again(exc_info)
         if self.run is None and (
             exc_info is not None or self.answer.status is not None or not self.answer.note(status, headers)
         ):
@@ -314,7 +314,7 @@ cdef class Call:
 
     cdef int tell(self, str where, object error) except -1:
         """What the application has raised, for its log; but not what is no failure of its own."""
-        if not isinstance(error, (ClientDisconnected, HTTPError, AppLoadError)):
+        if is_failure(error):
             self.route.failure(self.asked(), where, error)
         return 0
 

@@ -79,6 +79,11 @@ cdef class Watched:
     cdef int on_ready(self, int ready) except -1
 
 
+cdef class Callback:
+    # In the place of a callback of Python code for a socket that is watched for it.
+    cdef int on_ready(self, int ready) except -1
+
+
 cdef class BatchEnd:
     # What has to be done before the loop waits for events again, or calls Python code.
     cdef int batch_ends(self) except -1

@@ -75,6 +75,11 @@ cdef class Watched:
         raise NotImplementedError
 
 
+cdef class Callback:
+    cdef int on_ready(self, int ready) except -1:
+        raise NotImplementedError
+
+
 cdef class BatchEnd:
     cdef int batch_ends(self) except -1:
         raise NotImplementedError
@@ -109,11 +114,21 @@ cdef class SocketWatch(Watched):
     cdef int interest
     cdef object sock
     cdef object callback
+    cdef bint is_native  # the callback is a `Callback`
+
+    cdef int tell(self, object callback) except -1:
+        self.callback = callback
+        self.is_native = isinstance(callback, Callback)
+        return 0
 
     cdef int on_ready(self, int ready) except -1:
+        cdef object callback = self.callback  # which may be forgotten meanwhile
         ready &= self.interest
         if ready:
-            self.callback(ready)
+            if self.is_native:
+                (<Callback>callback).on_ready(ready)
+            else:
+                callback(ready)
         return 0
 
 
@@ -200,7 +215,7 @@ cdef class EventLoop:
         watch.fd = sock.fileno()
         watch.interest = events
         watch.sock = sock
-        watch.callback = callback
+        watch.tell(callback)
         if watch.fd in self.watches:  # of a socket whose descriptor somebody else has closed
             raise KeyError(f"descriptor {watch.fd} is watched already")
         if sk_poller_add(self.poller, watch.fd, events, False, <PyObject *>watch):
@@ -212,7 +227,7 @@ cdef class EventLoop:
         if sk_poller_change(self.poller, watch.fd, watch.interest, events, <PyObject *>watch):
             raise _os_error()
         watch.interest = events
-        watch.callback = callback
+        watch.tell(callback)
 
     def unwatch(self, sock):
         cdef SocketWatch watch
@@ -224,7 +239,8 @@ cdef class EventLoop:
         self.retired.append(watch)
         sk_poller_remove(self.poller, watch.fd, watch.interest)  # as selectors: it may be closed already
         watch.interest = 0
-        watch.sock = watch.callback = None
+        watch.sock = None
+        watch.tell(None)
 
     cdef int former_fd(self, sock) except -2:
         cdef SocketWatch watch
@@ -277,6 +293,7 @@ cdef class EventLoop:
         cdef sk_event *event
         cdef Watched watched
         cdef Py_ssize_t calls
+        cdef bint is_python
         if in_child and not self.is_of_child:
             end_child(None)
         if self.next_event == self.event_count:
@@ -294,14 +311,15 @@ cdef class EventLoop:
                 sk_waker_drain(self.waker[0])
                 continue
             watched = <Watched>event.owner
-            if type(watched) is SocketWatch:
+            is_python = type(watched) is SocketWatch and not (<SocketWatch>watched).is_native
+            if is_python:
                 self.end_batch()
                 self.batch += 1
             try:
                 watched.on_ready(event.ready)
             except Exception:
                 self.report(watched)
-            if type(watched) is SocketWatch:
+            if is_python:
                 self.batch += 1
             if self.thread_id != ident:
                 return 0

@@ -5,10 +5,6 @@ A `MessageCalls` belongs to one WebSocket.  Where nothing is under way and nothi
 came together in one piece.  Whatever else comes, or was cut, it gives to the general path, which gives each message
 to the receiver, and that one asks here again (`take`).  So what may not be called here is a job as ever.
 
-A call stays here as long as it is plain: a list of bytes, a status from 200 to 399, fields that nobody has to look
-at.  What is not so is gone on with by a run (`Begun`), **before anything about it was decided here**; its end goes to
-the receiver, as that of any job.
-
 Calls that last: the leader marks them, and the thread that takes the lead finds the `Charge` in the former one's
 workspace (leadership.pyx).  It sends the answers that were ready, gives what was read behind the message to the
 general path, and the receiver keeps it until the late call has ended: `receiver.call` is set all that time.  So
@@ -20,27 +16,20 @@ The leader's, but for what a call does that is late, or was parked.  Under the G
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.contextvars cimport PyContext_Enter, PyContext_Exit, PyContextVar_Set
-from cpython.dict cimport PyDict_Copy
-from cpython.object cimport PyObject
 from cpython.pythread cimport WAIT_LOCK, PyThread_acquire_lock, PyThread_release_lock
-from cpython.unicode cimport PyUnicode_1BYTE_DATA, PyUnicode_GET_LENGTH
+from cpython.unicode cimport PyUnicode_GET_LENGTH
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 
 from skitai._pure.engine.secure import SecureSocket
-from skitai._pure.engine.service import Begun
 from skitai._pure.engine.wsphases import OPEN
-from skitai._waiting import REQUEST
-from skitai.errors import AppLoadError, ClientDisconnected, HTTPError
 
-from skitai._speedups.call_context cimport is_as_made, settings_of
 from skitai._speedups.clock cimport monotonic
 from skitai._speedups.habits cimport (
-    SK_BURNS, SK_FAST, SK_LASTS, SK_LONG, SK_SLOW, Meter, sk_kind_now, sk_others_compute, sk_route_of, sk_try_outside,
+    SK_BURNS, SK_FAST, SK_LASTS, SK_LONG, SK_SLOW, Meter, sk_kind_now, sk_others_compute, sk_try_outside,
 )
-from skitai._speedups.loop cimport SK_READ, end_child, in_child, sk_lead
+from skitai._speedups.loop cimport SK_READ, Callback, EventLoop, end_child, in_child, sk_lead
 from skitai._speedups.parking cimport sk_call_begins, sk_call_ends
 from skitai._speedups.workspace cimport OUT, SCRATCH
 from skitai._speedups.wsframes cimport (
@@ -57,29 +46,6 @@ cdef extern from "sockets.h" nogil:
 cdef extern from "lead.h" nogil:
     bint sk_may_call(const sk_lead *lead)
 
-cdef extern from "quoting.h" nogil:
-    size_t sk_quoted_size(const unsigned char *text, size_t size)
-    void sk_quote(unsigned char *to, size_t quoted, const unsigned char *text, size_t size)
-
-cdef extern from *:
-    """
-    /* As in lane_environ.pyx. */
-    #if PY_VERSION_HEX < 0x030E0000
-    #pragma GCC diagnostic push
-    #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-    static inline uint64_t sk_dict_version(PyObject *dict) { return ((PyDictObject *)dict)->ma_version_tag; }
-    #pragma GCC diagnostic pop
-    #else
-    static inline uint64_t sk_dict_version(PyObject *dict) { return 0; }
-    #endif
-    """
-    uint64_t sk_dict_version(PyObject *dict) noexcept
-
-cdef extern from "Python.h":
-    Py_ssize_t Py_REFCNT(PyObject *)  # a macro of plain pointers: an object would be counted once more
-    object PyUnicode_New(Py_ssize_t size, Py_UCS4 maxchar)
-    const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
-
 cdef extern from *:
     # Set by setup.py on the compiler's command line.
     const unsigned int SKITAI_SOURCE_CRC32
@@ -90,207 +56,26 @@ cdef enum:
     COPIED_MAX = 4096  # bytes of an answer that is put together with others in any case
 
 cdef double TURN_MAX = 0.002  # seconds, after which the others have their turn
-# To a call: whoever has ended it, its context's, its start_response's.  To a stage: its call's and its context's.
-cdef Py_ssize_t OWN_REFERENCES = 3
-cdef Py_ssize_t STAGE_REFERENCES = 2
 
 
-def quoted_message(str query not None, message):
-    """``query``, and behind it ``message`` (str or bytes) as ``urllib.parse.quote_plus`` writes it."""
-    cdef const unsigned char *text
-    cdef Py_ssize_t size, before, quoted
-    cdef unsigned char *place
-    if type(message) is bytes:
-        text = <const unsigned char *>PyBytes_AS_STRING(message)
-        size = PyBytes_GET_SIZE(message)
-    else:
-        text = <const unsigned char *>PyUnicode_AsUTF8AndSize(message, &size)
-    if not query.isascii():
-        return query + quoted_message("", message)
-    before = PyUnicode_GET_LENGTH(query)
-    quoted = sk_quoted_size(text, size)
-    if before + quoted == 0:
-        return ""
-    whole = PyUnicode_New(before + quoted, 127)
-    place = <unsigned char *>PyUnicode_1BYTE_DATA(whole)
-    memcpy(place, PyUnicode_1BYTE_DATA(query), before)
-    sk_quote(place + before, quoted, text, size)
-    return whole
+cdef bint is_binary(str content_type) except -1:
+    if PyUnicode_GET_LENGTH(content_type) == 0 or content_type[0] not in "aA":
+        return False
+    return content_type.lower().startswith("application/octet-stream")
 
 
 @cython.final
-cdef class MessageCall:
-    # -- what the application calls -------------------------------------------------------------
+cdef class MessageWatch(Callback):
+    """What the loop tells of the socket."""
 
-    def services(self):
-        """What `skitai.was` means in this call: made when first asked for."""
-        if self.made_services is None:
-            self.made_services = self.calls.terms.services_in(self.environ, self.calls.application)
-        return self.made_services
+    cdef MessageCalls calls
 
-    def start_response(self, status, headers, exc_info=None):
-        """PEP 3333's start_response; it gives the call itself as ``write``."""
-        if self.over:
-            if exc_info:
-                try:
-                    raise exc_info[1].with_traceback(exc_info[2])
-                finally:
-                    exc_info = None
-            raise AssertionError("start_response was called twice without exc_info (PEP 3333)")
-        if self.run is None and (
-            exc_info is not None or self.answer.status is not None or not self.answer.note(status, headers)
-        ):
-            self.leave()
-        if self.run is not None:
-            return self.run.start_response(status, headers, exc_info)
-        return self
+    def __init__(self, MessageCalls calls not None):
+        self.calls = calls
 
-    def __call__(self, data):
-        """``write()``: what the application says in parts is for a run to join."""
-        if self.over:
-            raise AssertionError("the application has returned: what write() was given since is lost (PEP 3333)")
-        if self.run is None:
-            self.leave()
-        self.run_write(data)
-
-    # -- the call -------------------------------------------------------------------------------
-
-    cdef int prepare(self) except -1:
-        """A call that is made anew."""
-        cdef MessageCalls calls = self.calls
-        self.stage = calls.terms.stage(calls.receiver.on_done)
-        self.answer = AnswerHead.__new__(AnswerHead)
-        self.answer.known = calls.lanes.lines
-        self.context = calls.terms.context.copy()
-        PyContext_Enter(self.context)
-        try:
-            PyContextVar_Set(REQUEST, self.stage)
-            PyContextVar_Set(calls.terms.services, self)
-        finally:
-            PyContext_Exit(self.context)
-        self.settings = settings_of(<PyObject *>self.context)
-        self.starter = self.start_response
-        return 0
-
-    cdef int ask(self, Workspace work) except -1:
-        """Run the application, here or on a stack; `stack` is not None behind it if that is parked."""
-        if self.calls.route.parks and work.hub.can_park():
-            work.hub.perform(self, _ask_on_stack)
-        else:
-            self.ask_here()
-        return 0
-
-    cdef int ask_here(self) except -1:
-        PyContext_Enter(self.context)
-        try:
-            self.result = self.calls.application(self.environ, self.starter)
-        except BaseException as error:
-            self.failure = error
-        if in_child:
-            end_child(self.failure)
-        PyContext_Exit(self.context)
-        return 0
-
-    cdef int park(self) except -1:
-        """The application waits, and its thread is here: it is gone on with by a run."""
-        cdef Stack stack = self.stack
-        try:
-            if self.run is None:
-                self.leave()
-        finally:
-            stack.watch(self.stage)
-        return 0
-
-    cdef int ask_parked(self, Stack stack) except -1:
-        """On its stack: the application, which has been parked, has returned or raised."""
-        cdef MessageCalls calls = self.calls
-        cdef sk_habit *habit = calls.lanes.habits.of_route(calls.number)
-        cdef double now = monotonic()
-        cdef double longest = max(stack.longest, now - stack.entered_at)
-        if habit != NULL and calls.terms.learns and longest >= SK_LASTS:
-            calls.lanes.habits.learn(habit, calls.route, calls.route.method, calls.route.target, longest, now, False)
-        self.finish_here()
-        self.release()
-        return 0
-
-    cdef bint take_body(self) except -1:
-        """Whether the answer is plain: `MessageCalls.body`."""
-        cdef MessageCalls calls = self.calls
-        cdef object result = self.result
-        cdef Py_ssize_t total = 0
-        if self.failure is not None or self.answer.status is None or self.answer.status.code >= 400:
-            return False
-        if type(result) is not list and type(result) is not tuple:
-            return False
-        for piece in result:
-            if type(piece) is not bytes:
-                return False
-            total += PyBytes_GET_SIZE(piece)
-        if total > calls.answer_max or (self.answer.length >= 0 and self.answer.length != total):
-            return False
-        calls.body = result[0] if len(result) == 1 else b"".join(result)
-        return True
-
-    # -- gone on with by a run ------------------------------------------------------------------
-
-    cdef int leave(self) except -1:
-        self.begun = Begun(self.environ, self.thread)
-        self.run = self.calls.terms.go_on(self.stage, self.begun, self.context)
-        if self.answer.status is not None:
-            self.run_write = self.run.start_response(
-                f"{self.answer.status.code} {self.answer.status.reason}", self.answer.headers()
-            )
-        return 0
-
-    cdef int finish_here(self) except -1:
-        cdef object result = self.result
-        cdef object failure = self.failure
-        if self.run is None:
-            self.leave()
-        cdef object begun = self.begun
-        # Through the iterable or a traceback they lead back here, and would wait for the collector.
-        self.result = self.failure = self.begun = None
-        begun.result = result
-        begun.error = failure
-        self.run.run()
-        if not begun.taken:  # the connection had been closed while the application ran
-            begun.result = begun.error = None
-            if failure is None:
-                failure = self.close_result(result)
-            if failure is not None and not isinstance(failure, (ClientDisconnected, HTTPError, AppLoadError)):
-                self.calls.terms.failure(self.environ, "", failure)
-        return 0
-
-    def close_result(self, result):
-        """What closing it has raised."""
-        close = getattr(result, "close", None)
-        if close is not None:
-            try:
-                self.context.run(close)
-            except BaseException as error:
-                return error
-        return None
-
-    cdef void release(self) noexcept:
-        """It is over.  Context and start_response lead back here: both would wait for the collector."""
-        self.context = self.starter = self.result = self.failure = None
-
-
-cdef int _ask_on_stack(object task, Stack stack) except -1:
-    cdef MessageCall call = <MessageCall>task
-    call.stack = stack
-    call.ask_here()
-    if stack.was_parked:
-        call.ask_parked(stack)
-    call.stack = None
-    return 0
-
-
-cdef int _finish_on_stack(object task, Stack stack) except -1:
-    cdef MessageCall call = <MessageCall>task
-    call.finish_here()
-    call.release()
-    return 0
+    cdef int on_ready(self, int ready) except -1:
+        cdef MessageCalls calls = self.calls  # which the connection may forget meanwhile
+        return calls.on_ready(ready)
 
 
 @cython.final
@@ -303,37 +88,22 @@ cdef class MessageCalls(Charge):
         self.liveness = websocket.liveness
         self.outgoing = websocket.outgoing
         self.terms = terms
-        self.message_max = self.answer_max = websocket.message_max
+        self.message_max = websocket.message_max
         self.fd = -1
         if not websocket.compresses and not isinstance(websocket.sock, SecureSocket):
             self.fd = websocket.sock.fileno()
 
     cdef int prepare(self) except -1:
         """What nobody needs who is silent: with the first message."""
-        terms = self.terms
-        cdef bytes path = terms.target.partition("?")[0].encode("latin-1", "replace")
-        self.application = terms.application
-        self.template = dict(terms.environ)
-        self.template["skitai.websocket.message"] = None
-        if terms.variable is not None:
-            query = self.template.get("QUERY_STRING", "")
-            self.query = f"{query}{'&' if query else ''}{terms.variable}="
-            self.template["QUERY_STRING"] = ""
-        self.route = Route.__new__(Route)
-        self.route.host = terms.host.encode("latin-1", "replace")
-        self.route.method, self.route.target = "WEBSOCKET", terms.target
-        self.route.parks = terms.parks
-        self.number = sk_route_of(
-            <uint32_t>(hash((terms.host, terms.mount)) & 0xFFFFFFFF),
-            <const unsigned char *>PyBytes_AS_STRING(path), PyBytes_GET_SIZE(path),
-        )
+        self.environs = MessageEnvirons(self.terms.environ, self.terms.variable)
+        self.route = MessageRoute(self.lanes, self.terms, self.receiver.on_done, self.message_max)
         return 0
 
     def arm(self):
         """The loop, not from within the connection that was there before: a call may give the lead away, and
         whoever has called us must be done then."""
         self.armed = True
-        self.websocket.watch_by(self.on_ready)
+        self.websocket.watch_by(MessageWatch(self))
 
     # -- what the receiver asks -----------------------------------------------------------------
 
@@ -353,7 +123,7 @@ cdef class MessageCalls(Charge):
         if self.kind != SK_FAST:
             meter = Meter.__new__(Meter)
             (<Meter>meter).habits = self.lanes.habits
-            (<Meter>meter).route = self.number
+            (<Meter>meter).route = self.route.number
             stage.is_slow(meter, self.kind == SK_BURNS)
         return stage
 
@@ -363,7 +133,7 @@ cdef class MessageCalls(Charge):
         """Whether the leader may call the application now; else `kind` says how it is to be called."""
         cdef Lanes lanes = self.lanes
         cdef double now
-        if self.template is None:
+        if self.route is None:
             self.prepare()
         self.kind = SK_FAST
         self.habit = NULL
@@ -371,9 +141,9 @@ cdef class MessageCalls(Charge):
             return True
         if not sk_may_call(lanes.lead):
             return False
-        if not self.terms.learns:
+        if not self.route.learns:
             return True
-        self.habit = lanes.habits.of_route(self.number)
+        self.habit = lanes.habits.of_route(self.route.number)
         if self.habit != NULL and self.habit.strikes:
             now = monotonic()
             self.kind = sk_kind_now(self.habit, now, lanes.lead.workers.busy < lanes.lead.threads)
@@ -391,12 +161,8 @@ cdef class MessageCalls(Charge):
             call, self.spare = self.spare, None
         else:
             call = MessageCall.__new__(MessageCall)
-            call.calls = self
-            call.prepare()
-        call.environ = self.environ_of(message)
-        call.thread = work.hub.ident
-        call.answer.status = None
-        call.answer.length = -1
+            call.prepare(self.route)
+        call.begin(self.environs.make(message), work.hub.ident)
         self.current = call
         began_at = lanes.last_time if lanes.time_batch == lanes.loop.batch else monotonic()
         self.enter(work)
@@ -408,21 +174,23 @@ cdef class MessageCalls(Charge):
             lanes.time_batch = lanes.loop.batch
             elapsed = now - began_at
             if self.habit != NULL and (self.habit.strikes or elapsed >= SK_LASTS):
-                lanes.habits.learn(
-                    self.habit, self.route, self.route.method, self.route.target, elapsed, now,
+                self.route.learn(
+                    self.habit, elapsed, now,
                     elapsed >= SK_LASTS and sk_others_compute(&lanes.lead.workers, work.hub.ident),
                 )
         if call.stack is not None:
             self.owe(call)
             call.park()
             return AWAY if is_away else LEFT
-        if not is_away and call.run is None and call.take_body():
-            self.end(call)
-            return REPLY
+        if not is_away:
+            self.body = call.plain_body()
+            if self.body is not None:
+                self.end(call)
+                return REPLY
         return self.finish(work, call, is_away)
 
     cdef Result finish(self, Workspace work, MessageCall call, bint is_away) except *:
-        """It is not plain, or late: let a run go on with what the application returned or raised."""
+        """It is not plain, or late."""
         if not is_away:
             self.owe(call)
             self.flush(work)
@@ -430,11 +198,7 @@ cdef class MessageCalls(Charge):
             self.habit = NULL
             self.enter(work)
         try:
-            if self.route.parks and work.hub.can_park():
-                work.hub.perform(call, _finish_on_stack)
-            else:
-                call.finish_here()
-                call.release()
+            call.finish(work)
         finally:
             if not is_away:
                 is_away = self.back(work)
@@ -480,9 +244,8 @@ cdef class MessageCalls(Charge):
             self.owe(self.current)
         if self.habit != NULL:
             contended = sk_others_compute(&lanes.lead.workers, former.hub.ident)
-            lanes.habits.learn(
-                self.habit, self.route, self.route.method, self.route.target,
-                SK_LONG if self.route.parks and not contended else SK_LASTS, monotonic(), contended,
+            self.route.learn(
+                self.habit, SK_LONG if self.route.parks and not contended else SK_LASTS, monotonic(), contended
             )
             self.habit = NULL
         if not self.reading:
@@ -499,44 +262,13 @@ cdef class MessageCalls(Charge):
         return 0
 
     cdef int end(self, MessageCall call) except -1:
-        """The answer is known: leave the call for the next message, or to the collector of whoever has kept
-        something of it."""
-        cdef dict environ = call.environ
-        call.result = call.environ = call.made_services = None
+        """The answer is known: leave the call for the next message, or to whoever has kept something of it."""
         self.current = None
-        if (
-            self.version != 0
-            and Py_REFCNT(<PyObject *>environ) == 1
-            and sk_dict_version(<PyObject *>environ) == self.version
-        ):
-            environ["skitai.websocket.message"] = None  # an idle connection keeps no message
-            if self.query is not None:
-                environ["QUERY_STRING"] = ""
-            self.unchanged = environ
-        if (
-            Py_REFCNT(<PyObject *>call) == OWN_REFERENCES
-            and Py_REFCNT(<PyObject *>call.starter) == 1
-            and Py_REFCNT(<PyObject *>call.stage) == STAGE_REFERENCES
-            and is_as_made(<PyObject *>call.context, call.settings)
-        ):
+        self.environs.take_back(call.end())
+        if call.is_spare():
             self.spare = call
-        else:
-            call.over = True
-            call.stage.settle()
-            call.release()
         self.last = call
         return 0
-
-    cdef object environ_of(self, object message):
-        cdef dict environ = self.unchanged
-        self.unchanged = None
-        if environ is None:
-            environ = PyDict_Copy(self.template)
-        environ["skitai.websocket.message"] = message
-        if self.query is not None:
-            environ["QUERY_STRING"] = quoted_message(self.query, message)
-        self.version = sk_dict_version(<PyObject *>environ)
-        return environ
 
     # -- frames ---------------------------------------------------------------------------------
 
@@ -546,7 +278,6 @@ cdef class MessageCalls(Charge):
             self.fd < 0
             or self.receiver.call is not None
             or self.websocket.phase is not OPEN
-            or self.websocket.waits
             or self.outgoing.size
         ):
             return False
@@ -554,14 +285,22 @@ cdef class MessageCalls(Charge):
             self.is_between = self.websocket.is_between
         return self.is_between
 
-    def on_ready(self, int ready):
+    cdef int on_ready(self, int ready) except -1:
         """In place of `Channel._on_ready`."""
         cdef Workspace work = self.lanes.work
+        cdef EventLoop loop = self.lanes.loop
         if ready == SK_READ and self.can_read() and self.may_call(work):
             self.read_plain(work)
-        else:
-            self.account()
+            return 0
+        self.account()
+        self.is_between = False
+        loop.end_batch()
+        loop.batch += 1
+        try:
             self.websocket.on_ready(ready)
+        finally:
+            loop.batch += 1
+        return 0
 
     cdef int read_plain(self, Workspace work) except -1:
         cdef ssize_t size
@@ -651,9 +390,7 @@ cdef class MessageCalls(Charge):
         cdef sk_utf8 text
         cdef str content_type = self.last.answer.content_type
         cdef unsigned char first = WHOLE_TEXT
-        if content_type is not None and content_type[0:1] in "aA" and content_type.lower().startswith(
-            "application/octet-stream"
-        ):
+        if content_type is not None and is_binary(content_type):
             first = WHOLE_BINARY
         else:
             memset(&text, 0, sizeof(text))

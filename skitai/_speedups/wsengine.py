@@ -7,7 +7,6 @@ own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from skitai._pure.engine.loop import READ, WRITE, change_watch
@@ -29,7 +28,7 @@ class WebSocket(PureWebSocket):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._calls: MessageCalls | None = None
         #: In place of `on_ready`.
-        self._callback: Callable[[int], None] | None = None
+        self._callback: Any = None
         super().__init__(*arguments, **options)
 
     def call_here(self, receiver: MessageCaller, terms: CallTerms) -> MessageCalls | None:
@@ -70,7 +69,7 @@ class WebSocket(PureWebSocket):
 
     # -- what calls ask -----------------------------------------------------------------------
 
-    def watch_by(self, callback: Callable[[int], None]) -> None:
+    def watch_by(self, callback: Any) -> None:
         """Have ``callback`` told what the socket is ready for."""
         if self.phase is not CLOSED:
             self._callback = callback
@@ -78,9 +77,8 @@ class WebSocket(PureWebSocket):
                 self.loop.rewatch(self.sock, self._interest, callback)
 
     @property
-    def waits(self) -> bool:
-        """Something has come that the receiver has not got."""
-        return len(self._inbox) > 0
+    def is_between(self) -> bool:
+        return not self._inbox and super().is_between
 
     def take(self, data: bytes) -> None:
         """What has come and is not plain, or not for now."""

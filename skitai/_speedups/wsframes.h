@@ -71,6 +71,11 @@ static inline size_t sk_utf8_ascii(const unsigned char *text, size_t count) {
         if (seen & SK_NOT_ASCII)
             break;
     }
+    for (; count - at >= 8; at += 8) {
+        memcpy(&word, text + at, 8);
+        if (word & SK_NOT_ASCII)
+            break;
+    }
     while (at < count && text[at] < 0x80)
         at++;
     return at;

@@ -57,13 +57,14 @@ def end(client: ClientConnection) -> int:
 class Wire:
     """A client that sends bytes as it is told."""
 
-    def __init__(self, server: LiveServer) -> None:
+    def __init__(self, server: LiveServer, path: str = "/") -> None:
         self._sock = socket.create_connection((server.host, server.port), timeout=10)
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = self._sock.makefile("rb")
         self._sock.sendall(
-            b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"GET %b HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+            % path.encode()
         )
         assert self._file.readline().startswith(b"HTTP/1.1 101")
         while self._file.readline() != b"\r\n":
@@ -87,9 +88,9 @@ class Wire:
 
 
 @pytest.fixture
-def wire() -> Iterator[Callable[[LiveServer], Wire]]:
-    def wire(server: LiveServer) -> Wire:
-        stack.callback((one := Wire(server)).close)
+def wire() -> Iterator[Callable[..., Wire]]:
+    def wire(server: LiveServer, path: str = "/") -> Wire:
+        stack.callback((one := Wire(server, path)).close)
         return one
 
     with ExitStack() as stack:
@@ -290,3 +291,23 @@ def test_handlers_that_are_parked_let_others_through(serve: Serve, dial: Dial, t
         assert [waiting.recv(10) for _ in range(2)] == ["wait", "behind"]
     waiting.send("raise")
     assert end(waiting) == 1011
+
+
+def test_half_a_message_that_comes_while_a_call_is_parked(serve: Serve, wire: Callable[..., Wire]) -> None:
+    """It is read while nothing may be called.  Its other half looks like a message, and is none."""
+    server = serve("tests.live.apps.messages:saddle", "--threads", "0")
+    waiting, other = wire(server, "/parked"), wire(server, "/parked")
+    no_mask = bytes(4)
+    inner = b"\x81\x85" + no_mask + b"inner"
+    begun = b"\x82" + bytes([0x80 | 5 + len(inner)]) + no_mask + b"outer"
+    other.send(frame(b"stop"))
+    assert other.recv() == (Opcode.TEXT, b"stop")
+    for data in (frame(b"wait"), begun):  # not in one piece
+        waiting.send(data)
+        other.send(frame(b"meanwhile"))
+        assert other.recv() == (Opcode.TEXT, b"meanwhile")
+    other.send(frame(b"go"))
+    assert other.recv() == (Opcode.TEXT, b"go")
+    assert waiting.recv() == (Opcode.TEXT, b"wait")
+    waiting.send(inner)
+    assert waiting.recv()[1].startswith(b"outer")

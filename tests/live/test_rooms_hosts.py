@@ -282,6 +282,48 @@ def test_a_server_starts_without_its_bus(bus: Redis | PostgresBus, serve_conf: S
         assert two.hear() == one.hear() == "together"
 
 
+# -- what is Redis and no bus
+
+
+class ClusterNode(Redis):
+    def __init__(self, program: str, folder: Path) -> None:
+        super().__init__(program, folder)
+        self._command += ["--cluster-enabled", "yes"]
+        self.url = self.url.removesuffix("/2")
+
+
+class Sentinel(Redis):
+    def __init__(self, program: str, folder: Path) -> None:
+        super().__init__(program, folder)
+        conf = folder / "sentinel.conf"
+        words = f"port {self.port}\nbind 127.0.0.1\ndir {folder}\nrequirepass {json.dumps(PASSWORD)}\n"
+        conf.write_text(words)
+        self._command = [program, str(conf), "--sentinel"]
+        self.url = self.url.removesuffix("/2")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"), [(ClusterNode, "it is a node of a Redis Cluster"), (Sentinel, "it is a Sentinel")]
+)
+def test_what_has_not_all_rooms_is_refused(
+    kind: type[Redis],
+    text: str,
+    tmp_path: Path,
+    require_program: Callable[[str], str],
+    serve_conf: Serve,
+    request: pytest.FixtureRequest,
+) -> None:
+    redis = kind(require_program("redis-server"), tmp_path)
+    redis.start()
+    request.addfinalizer(redis.kill)
+    conf = f"[bus]\nurl = {redis.url}\n[routes:line]\n/ = tests.live.apps.rooms:app\n"
+    server = serve_conf(conf, "--master", "no")
+    with connect(f"ws://{server.host}:{server.port}/room?id=1", open_timeout=10, close_timeout=2) as client:
+        server.wait_for_text(text)
+        client.send("alone")
+        assert client.recv(15) == "alone"
+
+
 # -- TLS
 
 

@@ -9,6 +9,7 @@ import contextlib
 import resource
 import select
 import socket
+import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ import requests
 
 from tests.live.memory import KIB, MIB, resident, settled
 from tests.live.program import LiveServer, Serve
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="epoll and /proc")
 
@@ -27,6 +29,10 @@ _HANDSHAKE = (
     "GET {} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
+
+_NUMBER_SIZE = 10
+#: As the frames that all get.
+NUMBERS = b"".join(b"\x81\x08%08d" % number for number in range(1000))
 
 
 class Audience:
@@ -58,6 +64,16 @@ class Audience:
 
     def close(self) -> None:
         self._stack.close()
+
+    def cut(self, share: float) -> int:
+        """Cut so many of the connections, as if their hosts were killed; how many are left."""
+        for descriptor in list(self._sockets)[: int(share * len(self._sockets))]:
+            sock = self._sockets.pop(descriptor)
+            del self._taken[descriptor]
+            self._epoll.unregister(sock)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.close()
+        return len(self._sockets)
 
     def take(self, expected: bytes, timeout: float) -> None:
         """What has come by now, which has to be the next of ``expected`` for each."""
@@ -92,6 +108,28 @@ def begin(serve: Serve, app: str, size: int) -> LiveServer:
     return serve(app, "--threads", "4", "--connections-max", str(size + 100))
 
 
+def clients_of_room(server: LiveServer) -> int:
+    with requests.Session() as session:
+        session.trust_env = False
+        rooms = session.get(f"{server.url}/status", timeout=_PATIENCE).json()["rooms"]
+    return int(sum(rooms.values()))
+
+
+def say_numbers(server: LiveServer, audience: Audience, numbers: range, rate: int) -> None:
+    """In the room, ``rate`` a second; what the audience gets meanwhile has to be the next ones."""
+    expected = NUMBERS[: numbers.stop * _NUMBER_SIZE]
+    begun = time.monotonic()
+    with requests.Session() as session:
+        session.trust_env = False
+        for count, number in enumerate(numbers, 1):
+            asked = {"room": "/room?1", "m": f"{number:08}"}
+            assert session.get(f"{server.url}/publish", params=asked, timeout=_PATIENCE).status_code == 200
+            while time.monotonic() < begun + count / rate:
+                audience.take(expected, 0.001)
+    said = time.monotonic() - begun
+    print(f"{len(numbers)} messages said in {said:.1f} s")
+
+
 @pytest.mark.parametrize(
     ("size", "count", "rate"), [(100, 100, 100), pytest.param(5000, 500, 100, marks=pytest.mark.soak)]
 )
@@ -100,18 +138,27 @@ def test_no_client_of_a_room_misses_a_number(
 ) -> None:
     server = begin(serve, "tests.live.apps.rooms:app", size)
     audience = gather(server, "/room?id=1", size)
-    expected = b"".join(b"\x81\x08%08d" % number for number in range(count))
     begun = time.monotonic()
-    with requests.Session() as session:
-        session.trust_env = False
-        for number in range(count):
-            asked = {"room": "/room?1", "m": f"{number:08}"}
-            assert session.get(f"{server.url}/publish", params=asked, timeout=_PATIENCE).status_code == 200
-            while time.monotonic() < begun + (number + 1) / rate:
-                audience.take(expected, 0.001)
-    said = time.monotonic() - begun
-    audience.take_all(expected)
-    print(f"{count} messages said in {said:.1f} s, with {size} clients in {time.monotonic() - begun:.1f} s")
+    say_numbers(server, audience, range(count), rate)
+    audience.take_all(NUMBERS[: count * _NUMBER_SIZE])
+    print(f"{size} clients had all of them after {time.monotonic() - begun:.1f} s")
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "rate"), [(100, 60, 100), pytest.param(5000, 300, 100, marks=pytest.mark.soak)]
+)
+def test_who_is_killed_in_mid_broadcast_takes_nobody_along(
+    serve: Serve, gather: Callable[..., Audience], size: int, count: int, rate: int
+) -> None:
+    """A fifth of all, at once."""
+    server = begin(serve, "tests.live.apps.rooms:app", size)
+    audience = gather(server, "/room?id=1", size)
+    say_numbers(server, audience, range(count // 2), rate)
+    left = audience.cut(0.2)
+    say_numbers(server, audience, range(count // 2, count), rate)
+    audience.take_all(NUMBERS[: count * _NUMBER_SIZE])
+    assert left == size - size // 5
+    wait_until(lambda: clients_of_room(server) == left, _PATIENCE, "the room to forget those who were killed")
 
 
 @pytest.mark.parametrize("size", [50, pytest.param(500, marks=pytest.mark.soak)])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-wscalls = pytest.importorskip("skitai._speedups.wscalls", reason="the compiled build's")
+wsenviron = pytest.importorskip("skitai._speedups.wsenviron", reason="the compiled build's")
 
 
 @given(
@@ -16,15 +16,15 @@ wscalls = pytest.importorskip("skitai._speedups.wscalls", reason="the compiled b
     st.sampled_from(["", "m=", "a=1&m=", "ä="]),
 )
 def test_as_the_library(message: str | bytes, query: str) -> None:
-    assert wscalls.quoted_message(query, message) == query + quote_plus(message)
+    assert wsenviron.quoted_message(query, message) == query + quote_plus(message)
 
 
 def test_every_byte() -> None:
     everything = bytes(range(256)) * 3
-    assert wscalls.quoted_message("m=", everything) == "m=" + quote_plus(everything)
+    assert wsenviron.quoted_message("m=", everything) == "m=" + quote_plus(everything)
 
 
 @pytest.mark.parametrize("size", [254, 255, 256, 510, 70_000])
 def test_long_ones(size: int) -> None:
     for text in ("x" * size, " " * size, "/" * size, "x" * (size - 1) + "&"):
-        assert wscalls.quoted_message("m=", text) == "m=" + quote_plus(text)
+        assert wsenviron.quoted_message("m=", text) == "m=" + quote_plus(text)

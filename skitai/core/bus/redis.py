@@ -5,6 +5,8 @@
     PREFIX:{room}        channel: "epoch number message"; of processes, "- process aside" and ". process"
     PREFIX               channel: "- process ", signs of life
 
+One server: a node of a cluster has only some of the rooms, and is refused, as is a Sentinel, which has none.
+
 A message gets its number and is published in one script, so what all hear is in the order of the numbers.  A
 room that nobody has opened for a day is forgotten by Redis; a room that begins anew has another epoch.
 
@@ -36,6 +38,11 @@ __all__ = ["RedisCarrier"]
 _PATIENCE = 5.0
 _READ_SIZE = 1 << 16
 _PORT = 6379
+#: By the mode that a server tells when it is greeted.
+_REFUSED_MODES = {
+    b"cluster": "a node of a Redis Cluster, where each server has only some of the rooms",
+    b"sentinel": "a Sentinel, which has no rooms",
+}
 
 #: KEYS: hash, list.  ARGV: an epoch, if there is none yet; message.
 _SAY = """
@@ -103,7 +110,7 @@ class RedisCarrier:
         except OSError as error:
             raise CarrierLost(str(error)) from error
         hello = ["HELLO", "3", *(["AUTH", self._user, self._password] if self._password else [])]
-        self._ask(hello)
+        self._check_mode(self._ask(hello))
         if self._database:
             self._ask(["SELECT", self._database])
         self._send([command("SUBSCRIBE", self._prefix)])
@@ -173,8 +180,17 @@ class RedisCarrier:
         # In braces, that both keys are on one server of a cluster.
         return b"%b:{%b}" % (self._prefix.encode(), room.encode("utf-8", "surrogateescape"))
 
-    def _ask(self, words: list[str]) -> None:
-        """And wait for the answer: nothing else is under way."""
+    def _check_mode(self, greeting: object) -> None:
+        """``greeting``: what HELLO is answered with."""
+        mode = greeting.get(b"mode") if isinstance(greeting, dict) else None
+        if mode in _REFUSED_MODES:
+            raise CarrierLost(
+                f"it is {_REFUSED_MODES[mode]}: the url of [bus] has to be that of one Redis server, or an "
+                "address that follows the primary of such a server and its replicas"
+            )
+
+    def _ask(self, words: list[str]) -> object:
+        """And wait for the answer, which is given: nothing else is under way."""
         self._send([command(*words)])
         assert self._sock is not None
         until = monotonic() + _PATIENCE
@@ -187,7 +203,7 @@ class RedisCarrier:
             for reply in replies:
                 if isinstance(reply, Failure):
                     raise CarrierLost(f"{words[0]}: {reply}")
-                return
+                return reply
         raise CarrierLost(f"no answer to {words[0]}")
 
     def _send(self, parts: list[bytes]) -> None:

@@ -1,0 +1,3 @@
+SOURCE_CRC32: int
+
+def quoted_message(query: str, message: str | bytes) -> str: ...
