@@ -25,7 +25,8 @@ from skitai._pure.pipeline import Pipeline as PurePipeline
 from skitai.was._postgres import pipelined
 from skitai.was._postgres.casting import casts_of
 from skitai.was._postgres.libpq import Libpq, PipeliningUnavailable, libpq
-from tests.was.postgres.asking import Asked, Asking
+from skitai.was._postgres.statement import Rows, Statement
+from tests.was.postgres.asking import Asked, Asking, eventually
 from tests.was.postgres.sharing import SharesAll
 
 
@@ -262,3 +263,38 @@ def test_columns_without_rows_are_no_answer(library: Libpq, kernel: type[PurePip
                 pipeline.read()
             assert pipeline.take(cursor, 10) is None
             assert [taken for taken in pipeline.drop() if not taken[0]] == []
+
+
+def test_what_an_adapter_refuses_fails_though_something_has_come() -> None:
+    """A notice that is read before the refusal is told of is no answer to what was never sent."""
+    notice = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            sock, _ = listener.accept()
+            session = _Session()
+            with sock:
+                sock.recv(9999)
+                sock.sendall(_HELLO)
+                sock.sendall(session.answers(sock.recv(65536)))
+                notice.wait(10)
+                sock.sendall(_WARNING)
+                sock.recv(9999)
+
+        threading.Thread(target=serve, daemon=True).start()
+        port = listener.getsockname()[1]
+        db = Asking(_dsn(port), "127.0.0.1", port, db_connections_max=1)
+        assert db.give("SELECT 1") == [(1,)]
+        found: list[Rows] = []
+
+        def ask() -> None:
+            (pool,) = db.client._pools.values()
+            (connection,) = pool._idle
+            notice.set()
+            time.sleep(0.1)  # it is there, and the loop has not looked
+            connection.run(Statement("SELECT %s", db.database, (object(),)), found.append)
+
+        db.loop.call_soon(ask)
+        eventually(lambda: found)
+        assert isinstance(found[0].error, psycopg2.ProgrammingError)
+        db.end()
