@@ -147,6 +147,7 @@ class Exclusive:
             run.cursor = cursor = self._connection.cursor()
             cursor.execute(statement.sql, statement.params)
         except Exception as error:  # of an adapter, too, which may be anybody's
+            run.cursor = None  # nothing was sent: what comes now is no answer
             self._loop.call_soon(self._refused, run, error)
             return run
         if len(cursor.query) > _SENT_AT_ONCE:
@@ -164,8 +165,9 @@ class Exclusive:
             self._finish(run, Rows(run.statement, error))
 
     def _ready(self, events: int) -> None:
-        if self._run is not None and self._stage is not _FETCHING:
-            self._advance(self._run)
+        run = self._run
+        if run is not None and run.cursor is not None and self._stage is not _FETCHING:
+            self._advance(run)
         else:
             self._hear()
 

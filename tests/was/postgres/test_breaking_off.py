@@ -13,8 +13,9 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import psycopg2
 import pytest
@@ -23,8 +24,9 @@ from skitai._kernels import Pipeline, PipelineError
 from skitai._pure.pipeline import Pipeline as PurePipeline
 from skitai.was._postgres import pipelined
 from skitai.was._postgres.casting import casts_of
-from skitai.was._postgres.libpq import PipeliningUnavailable, libpq
-from tests.was.postgres.asking import Asked, Asking
+from skitai.was._postgres.libpq import Libpq, PipeliningUnavailable, libpq
+from skitai.was._postgres.statement import Rows, Statement
+from tests.was.postgres.asking import Asked, Asking, eventually
 from tests.was.postgres.sharing import SharesAll
 
 
@@ -141,13 +143,26 @@ def _breaking_off(chance: random.Random) -> Iterator[int]:
         listener.shutdown(socket.SHUT_RDWR)
 
 
-@pytest.fixture(params=[Pipeline, PurePipeline], ids=["own", "pure"])
-def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def _dsn(port: int) -> str:
+    return f"host=127.0.0.1 port={port} dbname=a user=a sslmode=disable gssencmode=disable"
+
+
+@pytest.fixture
+def library(missing: Callable[[str], NoReturn]) -> Libpq:
     try:
-        libpq()
+        return libpq()
     except PipeliningUnavailable as error:
-        pytest.skip(str(error))
+        missing(f"a libpq that pipelines: {error}")
+
+
+@pytest.fixture(params=[Pipeline, PurePipeline], ids=["own", "pure"])
+def kernel(
+    request: pytest.FixtureRequest, library: Libpq, monkeypatch: pytest.MonkeyPatch
+) -> type[PurePipeline]:
+    """It is that of the connections, too."""
     monkeypatch.setattr(pipelined, "Pipeline", request.param)
+    found: type[PurePipeline] = request.param
+    return found
 
 
 @pytest.mark.usefixtures("kernel")
@@ -157,8 +172,7 @@ def test_an_answer_is_whole_and_ones_own(rounds: int) -> None:
     answered = failed = 0
     for _ in range(rounds):
         with _breaking_off(chance) as port:
-            dsn = f"host=127.0.0.1 port={port} dbname=a user=a sslmode=disable gssencmode=disable"
-            db = Asking(dsn, "127.0.0.1", port, db_connections_max=4)
+            db = Asking(_dsn(port), "127.0.0.1", port, db_connections_max=4)
             db.client.sharing = SharesAll()
             for _ in range(12):
                 asked = [db.begin("SELECT %s", (number,)) for number in range(chance.choice((3, 40, 100)))]
@@ -199,8 +213,7 @@ def test_what_has_come_is_taken_before_the_end_is_seen() -> None:
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         port = listener.getsockname()[1]
-        dsn = f"host=127.0.0.1 port={port} dbname=a user=a sslmode=disable gssencmode=disable"
-        db = Asking(dsn, "127.0.0.1", port, db_connections_max=1)
+        db = Asking(_dsn(port), "127.0.0.1", port, db_connections_max=1)
         db.client.sharing = SharesAll()
         assert db.give("SELECT 1") == [(1,)]
         found: list[Asked] = []
@@ -213,13 +226,8 @@ def test_what_has_come_is_taken_before_the_end_is_seen() -> None:
         db.end()
 
 
-@pytest.mark.parametrize("kernel", [Pipeline, PurePipeline], ids=["own", "pure"])
-def test_columns_without_rows_are_no_answer(kernel: type[PurePipeline]) -> None:
+def test_columns_without_rows_are_no_answer(library: Libpq, kernel: type[PurePipeline]) -> None:
     """What libpq makes of the columns when it has forgotten that a statement is under way."""
-    try:
-        library = libpq()
-    except PipeliningUnavailable as error:
-        pytest.skip(str(error))
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -236,8 +244,7 @@ def test_columns_without_rows_are_no_answer(kernel: type[PurePipeline]) -> None:
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         port = listener.getsockname()[1]
-        dsn = f"host=127.0.0.1 port={port} dbname=a user=a sslmode=disable gssencmode=disable"
-        with contextlib.closing(psycopg2.connect(dsn)) as connection:
+        with contextlib.closing(psycopg2.connect(_dsn(port))) as connection:
             connection.autocommit = True
             address = connection.pgconn_ptr
             assert library.functions.PQenterPipelineMode(library.ffi.cast("PGconn *", address))
@@ -256,3 +263,38 @@ def test_columns_without_rows_are_no_answer(kernel: type[PurePipeline]) -> None:
                 pipeline.read()
             assert pipeline.take(cursor, 10) is None
             assert [taken for taken in pipeline.drop() if not taken[0]] == []
+
+
+def test_what_an_adapter_refuses_fails_though_something_has_come() -> None:
+    """A notice that is read before the refusal is told of is no answer to what was never sent."""
+    notice = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            sock, _ = listener.accept()
+            session = _Session()
+            with sock:
+                sock.recv(9999)
+                sock.sendall(_HELLO)
+                sock.sendall(session.answers(sock.recv(65536)))
+                notice.wait(10)
+                sock.sendall(_WARNING)
+                sock.recv(9999)
+
+        threading.Thread(target=serve, daemon=True).start()
+        port = listener.getsockname()[1]
+        db = Asking(_dsn(port), "127.0.0.1", port, db_connections_max=1)
+        assert db.give("SELECT 1") == [(1,)]
+        found: list[Rows] = []
+
+        def ask() -> None:
+            (pool,) = db.client._pools.values()
+            (connection,) = pool._idle
+            notice.set()
+            time.sleep(0.1)  # it is there, and the loop has not looked
+            connection.run(Statement("SELECT %s", db.database, (object(),)), found.append)
+
+        db.loop.call_soon(ask)
+        eventually(lambda: found)
+        assert isinstance(found[0].error, psycopg2.ProgrammingError)
+        db.end()
