@@ -49,8 +49,8 @@ _LATER = ("pipeline", "websocket", "wsframes")
 _LATER_OF: dict[Implementation, tuple[str, ...]] = {
     "pure": _LATER,
     "compiled": (
-        *(*_LATER, "members", "outbound", "wholes", "wscalls"),
-        *("lane_passage", "lane_relay", "relay_heads"),
+        *(*_LATER, "members", "outbound", "wholes", "wscall", "wscalls", "wsenviron"),
+        *("lane_passage", "lane_relay", "plain_answers", "relay_heads"),
     ),
 }
 

@@ -431,8 +431,14 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[tuple[Server, Server]]:
-    ours, general = Server(_kernels.engine.Engine), Server(pure_engine.Engine)
+def secure() -> bool:
+    """Over TLS: test_lanes_secure.py."""
+    return False
+
+
+@pytest.fixture(scope="module")
+def servers(secure: bool) -> Iterator[tuple[Server, Server]]:
+    ours, general = (Server(engine, secure=secure) for engine in (_kernels.engine.Engine, pure_engine.Engine))
     yield ours, general
     ours.stop()
     general.stop()
@@ -722,10 +728,10 @@ def told_apart(said: tuple[bytes, list[Any], list[str]]) -> str:
 @pytest.fixture(
     scope="module", params=[("answer", ("request_id",)), ("yes", ()), ("no", ("request_id",))], ids=str
 )
-def identifying(request: pytest.FixtureRequest) -> Iterator[tuple[Server, Server]]:
+def identifying(request: pytest.FixtureRequest, secure: bool) -> Iterator[tuple[Server, Server]]:
     how, fields = request.param
     both = [
-        Server(engine, request_id=how, log_fields=fields)
+        Server(engine, request_id=how, log_fields=fields, secure=secure)
         for engine in (_kernels.engine.Engine, pure_engine.Engine)
     ]
     yield both[0], both[1]

@@ -11,23 +11,18 @@ from typing import Any
 import pytest
 
 from skitai import _kernels
-from skitai._pure import engine as pure_engine
 from tests.live.apps import lanes as kinds
 from tests.pure import test_lanes
 from tests.pure.test_lanes import Server, request
 
-for name, test in vars(test_lanes).items():
-    if name.startswith("test_"):
-        globals()[name] = test
+for name, one in vars(test_lanes).items():
+    if name.startswith("test_") or name in ("servers", "identifying"):
+        globals()[name] = one
 
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[tuple[Server, Server]]:
-    ours = Server(_kernels.engine.Engine, secure=True)
-    general = Server(pure_engine.Engine, secure=True)
-    yield ours, general
-    ours.stop()
-    general.stop()
+def secure() -> bool:
+    return True
 
 
 def sleeps(environ: dict[str, Any], start: kinds.Start) -> Any:
